@@ -1,0 +1,1 @@
+"""Leaf: the SL1 secure link, sans-I/O."""

@@ -1,0 +1,1 @@
+"""Aboard: between the autopilot and the link."""

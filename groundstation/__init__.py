@@ -1,0 +1,1 @@
+"""On the ground: between the link and the tools people use."""

@@ -1,0 +1,1 @@
+"""The command `sekisho`: argv, configuration, wiring."""

@@ -1,0 +1,1 @@
+"""The world: vehicle, autopilot front and hostile link."""

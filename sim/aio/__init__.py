@@ -1,0 +1,1 @@
+"""Sockets, files, clock and tasks; decides nothing."""

@@ -1,0 +1,1 @@
+"""Leaf: MAVLink framing and what we put inside a sealed frame."""

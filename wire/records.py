@@ -1,0 +1,55 @@
+"""Records: what one sealed frame carries, after its fixed inner header.
+
+A record that starts with the MAVLink 2 magic is one raw MAVLink frame, whose own header says how
+long it is; any other is ``type, length, value``. So a telemetry frame costs no byte beyond itself.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from wire.mavlink import MAGIC_V2, frame_bytes_untrusted
+
+# Record types. 0x80 and above are never assigned, so that a magic byte cannot be one.
+STATUS: Final = 0x01
+
+Record = tuple[int, bytes]
+
+
+class MalformedRecordsError(Exception):
+    """The authenticated peer sent records that do not parse: none of them is used."""
+
+
+def encode_record(kind: int, value: bytes) -> bytes:
+    """Return one typed record."""
+    if not 0 < kind < 0x80 or len(value) > 255:
+        raise ValueError(f"record type {kind} with {len(value)} bytes cannot be encoded")
+    return bytes((kind, len(value))) + value
+
+
+def parse_records(payload: bytes) -> tuple[Sequence[bytes], Sequence[Record]]:
+    """Split a payload into its MAVLink frames and its typed records, each in order.
+
+    The frames' checksums are not looked at: the tag already vouches for the bytes.
+
+    Raises:
+        MalformedRecordsError: The payload is not a whole number of records.
+    """
+    frames: list[bytes] = []
+    records: list[Record] = []
+    at, size = 0, len(payload)
+    while at < size:
+        if payload[at] == MAGIC_V2:
+            length = frame_bytes_untrusted(payload, at)
+            if length is None or at + length > size:
+                raise MalformedRecordsError("a MAVLink record runs past the end of the frame")
+            frames.append(payload[at : at + length])
+            at += length
+        else:
+            if payload[at] == 0 or payload[at] >= 0x80 or size - at < 2:
+                raise MalformedRecordsError("not a record")
+            length = payload[at + 1]
+            if at + 2 + length > size:
+                raise MalformedRecordsError("a record runs past the end of the frame")
+            records.append((payload[at], payload[at + 2 : at + 2 + length]))
+            at += 2 + length
+    return frames, records
