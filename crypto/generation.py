@@ -1,0 +1,134 @@
+"""One key generation of one pair, at one end: seal, open, replay window, ack age.
+
+The only place where a counter meets a key. The counter is taken before use, never goes back and
+stops hard at 2^23, so a nonce cannot repeat; keys and counters live in memory only.
+"""
+
+from typing import Final, NamedTuple
+
+from crypto.freshness import ACK_HANDSHAKE, SentTimes
+from crypto.messages import DATA_BIT, DATA_HEADER_BYTES, INNER_RECORDS, Drop, DroppedError
+from crypto.primitives import AEADS, Aead, InvalidTagError
+from crypto.replay import ReplayWindow
+
+COUNTER_LIMIT: Final = 1 << 23
+_CHACHA = AEADS["ChaChaPoly"]
+_UP_HEADER_BYTES = 5
+
+
+class CounterExhaustedError(Exception):
+    """This generation has sealed all the frames it may: nothing leaves before a new handshake."""
+
+
+class Opened(NamedTuple):
+    """An authenticated frame, not yet judged: freshness, authority and policy come next."""
+
+    peer: str
+    payload: bytes  # records
+    age_bound_ns: int | None  # the frame is no older than this; None if nothing bounds its age
+    order: tuple[int, int]  # (generation, counter): later frames of this peer compare greater
+    epoch: int  # low byte of the authority epoch the sender believed in; 0 on the downlink
+
+
+class Generation:
+    """Both directions of one key generation.
+
+    Invariant: each counter is sealed at most once and opened at most once. The zero state has done
+    neither. `uplink_sender` tells the ground's end, whose frames carry acknowledgement and epoch.
+    """
+
+    __slots__ = (
+        "_open",
+        "_prefix",
+        "_seal",
+        "ack",
+        "local_index",
+        "next_counter",
+        "number",
+        "opened_ns",
+        "sent",
+        "tag_failures",
+        "uplink_sender",
+        "window",
+    )
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        local_index: int,
+        remote_index: int,
+        seal_key: bytes,
+        open_key: bytes,
+        handshake_ns: int,
+        uplink_sender: bool,
+    ) -> None:
+        self.number = number
+        self.local_index = local_index
+        self.uplink_sender = uplink_sender
+        self.next_counter = 0
+        self.window = ReplayWindow()
+        self.sent = SentTimes(handshake_ns)
+        self.ack = ACK_HANDSHAKE  # highest counter of the peer authenticated so far
+        self.opened_ns: int | None = None
+        self.tag_failures = 0
+        self._prefix = bytes((DATA_BIT | remote_index,))
+        self._seal: Aead = _CHACHA(seal_key)
+        self._open: Aead = _CHACHA(open_key)
+
+    def seal(self, records: bytes, epoch: int, now_ns: int) -> bytes:
+        """Return the datagram that carries `records` to the peer.
+
+        Raises:
+            CounterExhaustedError: The hard stop of 2^23 frames has been reached.
+        """
+        counter = self.next_counter
+        if counter >= COUNTER_LIMIT:
+            raise CounterExhaustedError
+        self.next_counter = counter + 1
+        self.sent.record(now_ns)
+        header = self._prefix + counter.to_bytes(3, "big")
+        inner = (
+            b"\x01" + self.ack.to_bytes(3, "big") + bytes((epoch & 0xFF,)) + records
+            if self.uplink_sender
+            else b"\x01" + records
+        )
+        nonce = b"\0\0\0\0" + counter.to_bytes(8, "little")
+        return header + self._seal.encrypt(nonce, inner, header)
+
+    def open(self, datagram: bytes, peer: str, now_ns: int) -> tuple[Opened, bool]:
+        """Authenticate a data frame; return it and whether it is the newest of the generation.
+
+        Raises:
+            DroppedError: It is a replay, too old for the window, or not the peer's; or its inner
+                header is not one we know. No state has changed but the failure count.
+        """
+        counter = datagram[1] << 16 | datagram[2] << 8 | datagram[3]
+        if not self.window.would_accept(counter):
+            raise DroppedError(Drop.REPLAYED)
+        if counter >= COUNTER_LIMIT:
+            raise DroppedError(Drop.COUNTER_LIMIT)
+        nonce = b"\0\0\0\0" + counter.to_bytes(8, "little")
+        try:
+            inner = self._open.decrypt(
+                nonce, datagram[DATA_HEADER_BYTES:], datagram[:DATA_HEADER_BYTES]
+            )
+        except InvalidTagError:
+            self.tag_failures += 1
+            raise DroppedError(Drop.BAD_TAG) from None
+        is_newest = self.window.accept(counter)
+        if is_newest:
+            self.ack = counter
+        self.opened_ns = now_ns
+        if self.uplink_sender:
+            if not inner or inner[0] != INNER_RECORDS:
+                raise DroppedError(Drop.MALFORMED)
+            return Opened(peer, inner[1:], None, (self.number, counter), 0), is_newest
+        if len(inner) < _UP_HEADER_BYTES or inner[0] != INNER_RECORDS:
+            raise DroppedError(Drop.MALFORMED)
+        ack = inner[1] << 16 | inner[2] << 8 | inner[3]
+        bound = self.sent.age_bound_ns(ack, now_ns)
+        opened = Opened(
+            peer, inner[_UP_HEADER_BYTES:], bound, (self.number, counter), inner[4]
+        )
+        return opened, is_newest

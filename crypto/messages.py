@@ -1,0 +1,149 @@
+"""The three datagrams of SL1, byte for byte (docs/protocol.md).
+
+HS1 and HS2 carry one Noise message each between a clear header and a keyed MAC; a data frame is a
+4-byte header, which is the associated data, and a sealed inner frame.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from crypto.primitives import TAG_BYTES, equal, keyed_mac
+
+PROTOCOL: Final = "Noise_KKpsk0_25519_ChaChaPoly_BLAKE2s"
+SUITE: Final = 0x01
+HS1_TYPE: Final = 0x01
+HS2_TYPE: Final = 0x02
+MAC_BYTES: Final = 16
+HS_HEADER_BYTES: Final = 4
+HS1_BYTES: Final = 76
+HS2_BYTES: Final = 84
+DATA_BIT: Final = 0x80
+RESERVED_BIT: Final = 0x40
+INDEX_MASK: Final = 0x3F  # generation (2 bits) and slot (4 bits), both chosen by the receiver
+INDEX_COUNT: Final = 64
+DATA_HEADER_BYTES: Final = 4
+INNER_RECORDS: Final = 0x01
+DOWN_OVERHEAD: Final = DATA_HEADER_BYTES + TAG_BYTES + 1
+UP_OVERHEAD: Final = DATA_HEADER_BYTES + TAG_BYTES + 5
+
+
+class Drop(StrEnum):
+    """Why a datagram of the link was dropped."""
+
+    PLAINTEXT_MAVLINK = "plaintext_mavlink"
+    MALFORMED = "malformed"
+    BAD_MAC = "bad_mac"
+    WRONG_SUITE = "wrong_suite"
+    UNKNOWN_PSK = "unknown_psk"
+    REPLAYED_HANDSHAKE = "replayed_handshake"
+    RATE_LIMITED = "rate_limited"
+    BAD_HANDSHAKE = "bad_handshake"
+    UNKNOWN_SESSION = "unknown_session"
+    REPLAYED = "replayed"
+    BAD_TAG = "bad_tag"
+    COUNTER_LIMIT = "counter_limit"
+
+
+class DroppedError(Exception):
+    """A datagram was refused, for the reason it carries. Caught where datagrams are received."""
+
+    def __init__(self, reason: Drop) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Hs1Payload:
+    """What the ground says of itself in HS1: 8 bytes."""
+
+    capabilities: int
+    boot_count: int
+
+    def encode(self) -> bytes:
+        """Return the 8 payload bytes."""
+        return self.capabilities.to_bytes(4, "big") + self.boot_count.to_bytes(4, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Hs2Payload:
+    """What the drone says of itself in HS2: 16 bytes."""
+
+    boot_count: int
+    authority_epoch: int
+    is_holder: bool
+    psk_generation: int
+    index: int
+
+    def encode(self) -> bytes:
+        """Return the 16 payload bytes; the last four are reserved for the log head."""
+        return (
+            self.boot_count.to_bytes(4, "big")
+            + self.authority_epoch.to_bytes(4, "big")
+            + bytes((self.is_holder, self.psk_generation, self.index, 0))
+            + bytes(4)
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Hs2Payload":
+        """Parse the authenticated payload.
+
+        Raises:
+            DroppedError: It is not 16 bytes long.
+        """
+        if len(data) != 16:
+            raise DroppedError(Drop.BAD_HANDSHAKE)
+        return cls(
+            boot_count=int.from_bytes(data[0:4], "big"),
+            authority_epoch=int.from_bytes(data[4:8], "big"),
+            is_holder=data[8] == 1,
+            psk_generation=data[9],
+            index=data[10],
+        )
+
+
+def hs1_header(psk_generation: int, index: int) -> bytes:
+    """Return the clear header of HS1; it is part of the prologue."""
+    return bytes((HS1_TYPE, SUITE, psk_generation, index))
+
+
+def hs2_header(initiator_index: int, index: int) -> bytes:
+    """Return the clear header of HS2."""
+    return bytes((HS2_TYPE, SUITE, initiator_index, index))
+
+
+def add_mac(key: bytes, message: bytes) -> bytes:
+    """Append the keyed MAC that lets a receiver ignore strangers before any Diffie-Hellman."""
+    return message + keyed_mac(key, message)
+
+
+def has_mac_untrusted(key: bytes, message: bytes) -> bool:
+    """Tell whether the last 16 bytes are the MAC of the rest under `key`."""
+    return equal(keyed_mac(key, message[:-MAC_BYTES]), message[-MAC_BYTES:])
+
+
+def prologue(drone_id: bytes, gcs_id: bytes, header: bytes) -> bytes:
+    """Return what both sides hash first: suite, both ids, and the clear header of HS1."""
+    return b"SL1" + bytes((SUITE,)) + drone_id + gcs_id + header
+
+
+def classify_untrusted(datagram: bytes) -> int:
+    """Return HS1_TYPE, HS2_TYPE or DATA_BIT for a datagram of plausible form.
+
+    Raises:
+        DroppedError: It is none of them.
+    """
+    if not datagram:
+        raise DroppedError(Drop.MALFORMED)
+    first = datagram[0]
+    if first & 0xC0 == DATA_BIT:
+        if len(datagram) < DOWN_OVERHEAD:
+            raise DroppedError(Drop.MALFORMED)
+        return DATA_BIT
+    if first == HS1_TYPE and len(datagram) == HS1_BYTES:
+        return HS1_TYPE
+    if first == HS2_TYPE and len(datagram) == HS2_BYTES:
+        return HS2_TYPE
+    if first in (0xFD, 0xFE):
+        raise DroppedError(Drop.PLAINTEXT_MAVLINK)
+    raise DroppedError(Drop.MALFORMED)

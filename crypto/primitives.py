@@ -1,0 +1,100 @@
+"""The cryptographic primitives SL1 stands on: the only importer of `cryptography`.
+
+Nothing here is ours but the names. Keyed BLAKE2s, which `cryptography` lacks, is the standard
+library's.
+"""
+
+import hashlib
+import hmac as constant_time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES: Final = 32
+TAG_BYTES: Final = 16
+
+RandomBytes = Callable[[int], bytes]
+
+
+class AuthenticationError(Exception):
+    """The tag, the point or the padding is not what the key holder would have made."""
+
+
+class Aead(Protocol):
+    """An authenticated cipher bound to one key."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        """Return ciphertext and tag."""
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        """Return the plaintext; raise `InvalidTag` if the tag is wrong."""
+
+
+AEADS: Final[dict[str, Callable[[bytes], Aead]]] = {
+    "ChaChaPoly": ChaCha20Poly1305,
+    "AESGCM": AESGCM,
+}
+HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
+    "SHA256": hashes.SHA256,
+    "SHA512": hashes.SHA512,
+    "BLAKE2s": lambda: hashes.BLAKE2s(32),
+    "BLAKE2b": lambda: hashes.BLAKE2b(64),
+}
+
+InvalidTagError = InvalidTag
+
+
+class KeyPair:
+    """An X25519 private key and its public key."""
+
+    __slots__ = ("_private", "private", "public")
+
+    def __init__(self, private: bytes) -> None:
+        self.private = private
+        self._private = X25519PrivateKey.from_private_bytes(private)
+        self.public = self._private.public_key().public_bytes_raw()
+
+    def exchange(self, public: bytes) -> bytes:
+        """Return the X25519 shared secret.
+
+        Raises:
+            AuthenticationError: The point is of low order (RFC 7748 §6.1, all-zero output).
+        """
+        try:
+            return self._private.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError as error:
+            raise AuthenticationError("X25519 public key refused") from error
+
+
+def digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    """Return the hash of `data`."""
+    context = hashes.Hash(algorithm)
+    context.update(data)
+    return context.finalize()
+
+
+def hmac_digest(algorithm: hashes.HashAlgorithm, key: bytes, data: bytes) -> bytes:
+    """Return HMAC(key, data)."""
+    context = hmac.HMAC(key, algorithm)
+    context.update(data)
+    return context.finalize()
+
+
+def derive_key(secret: bytes, label: str) -> bytes:
+    """Return a 32-byte sub-key: HKDF-BLAKE2s without salt, `label` as info."""
+    return HKDF(hashes.BLAKE2s(32), KEY_BYTES, salt=None, info=label.encode()).derive(secret)
+
+
+def keyed_mac(key: bytes, data: bytes) -> bytes:
+    """Return the 16-byte keyed BLAKE2s of `data` (RFC 7693 §2.9)."""
+    return hashlib.blake2s(data, key=key, digest_size=16).digest()
+
+
+def equal(left: bytes, right: bytes) -> bool:
+    """Compare in time that does not depend on where the inputs differ."""
+    return constant_time.compare_digest(left, right)
