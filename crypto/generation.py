@@ -128,7 +128,5 @@ class Generation:
             raise DroppedError(Drop.MALFORMED)
         ack = inner[1] << 16 | inner[2] << 8 | inner[3]
         bound = self.sent.age_bound_ns(ack, now_ns)
-        opened = Opened(
-            peer, inner[_UP_HEADER_BYTES:], bound, (self.number, counter), inner[4]
-        )
+        opened = Opened(peer, inner[_UP_HEADER_BYTES:], bound, (self.number, counter), inner[4])
         return opened, is_newest

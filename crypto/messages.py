@@ -26,6 +26,8 @@ DATA_HEADER_BYTES: Final = 4
 INNER_RECORDS: Final = 0x01
 DOWN_OVERHEAD: Final = DATA_HEADER_BYTES + TAG_BYTES + 1
 UP_OVERHEAD: Final = DATA_HEADER_BYTES + TAG_BYTES + 5
+_HANDSHAKE_BYTES = {HS1_TYPE: HS1_BYTES, HS2_TYPE: HS2_BYTES}
+_MAVLINK_MAGIC = (0xFD, 0xFE)
 
 
 class Drop(StrEnum):
@@ -43,6 +45,7 @@ class Drop(StrEnum):
     REPLAYED = "replayed"
     BAD_TAG = "bad_tag"
     COUNTER_LIMIT = "counter_limit"
+    NO_SESSION = "no_session"
 
 
 class DroppedError(Exception):
@@ -127,23 +130,20 @@ def prologue(drone_id: bytes, gcs_id: bytes, header: bytes) -> bytes:
     return b"SL1" + bytes((SUITE,)) + drone_id + gcs_id + header
 
 
-def classify_untrusted(datagram: bytes) -> int:
-    """Return HS1_TYPE, HS2_TYPE or DATA_BIT for a datagram of plausible form.
+def classify_untrusted(datagram: bytes, handshake_type: int) -> int:
+    """Return DATA_BIT or `handshake_type`, the one handshake message this end accepts.
 
     Raises:
-        DroppedError: It is none of them.
+        DroppedError: The datagram has the form of neither; our own message sent back to us is not
+            accepted either.
     """
     if not datagram:
         raise DroppedError(Drop.MALFORMED)
     first = datagram[0]
-    if first & 0xC0 == DATA_BIT:
-        if len(datagram) < DOWN_OVERHEAD:
-            raise DroppedError(Drop.MALFORMED)
+    if first & (DATA_BIT | RESERVED_BIT) == DATA_BIT and len(datagram) >= DOWN_OVERHEAD:
         return DATA_BIT
-    if first == HS1_TYPE and len(datagram) == HS1_BYTES:
-        return HS1_TYPE
-    if first == HS2_TYPE and len(datagram) == HS2_BYTES:
-        return HS2_TYPE
-    if first in (0xFD, 0xFE):
+    if first == handshake_type and len(datagram) == _HANDSHAKE_BYTES[handshake_type]:
+        return handshake_type
+    if first in _MAVLINK_MAGIC:
         raise DroppedError(Drop.PLAINTEXT_MAVLINK)
     raise DroppedError(Drop.MALFORMED)

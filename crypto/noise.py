@@ -96,9 +96,7 @@ class _Symmetric:
     nonce: int = 0
 
     def copy(self) -> "_Symmetric":
-        return _Symmetric(
-            self.protocol, self.chaining_key, self.transcript, self.key, self.nonce
-        )
+        return _Symmetric(self.protocol, self.chaining_key, self.transcript, self.key, self.nonce)
 
     def mix_hash(self, data: bytes) -> None:
         self.transcript = digest(HASHES[self.protocol.hash_name](), self.transcript + data)

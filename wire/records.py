@@ -5,7 +5,7 @@ long it is; any other is ``type, length, value``. So a telemetry frame costs no 
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from wire.mavlink import MAGIC_V2, frame_bytes_untrusted
 
@@ -53,3 +53,37 @@ def parse_records(payload: bytes) -> tuple[Sequence[bytes], Sequence[Record]]:
             records.append((payload[at], payload[at + 2 : at + 2 + length]))
             at += 2 + length
     return frames, records
+
+
+class DroneStatus(NamedTuple):
+    """What the drone tells each ground station at least twice a second: 8 bytes.
+
+    `ack` is the highest uplink counter of this generation that the drone has authenticated
+    (0xFFFFFF: none yet), so the ground can bound the age of what it sees.
+    """
+
+    ack: int
+    authority_epoch: int
+    is_holder: bool
+
+    def encode(self) -> bytes:
+        """Return the STATUS record."""
+        return encode_record(
+            STATUS,
+            self.ack.to_bytes(3, "big")
+            + self.authority_epoch.to_bytes(4, "big")
+            + bytes((self.is_holder,)),
+        )
+
+    @classmethod
+    def parse(cls, value: bytes) -> "DroneStatus":
+        """Parse the value of a STATUS record.
+
+        Raises:
+            MalformedRecordsError: It is not 8 bytes long.
+        """
+        if len(value) != 8:
+            raise MalformedRecordsError("a STATUS record has 8 bytes")
+        return cls(
+            int.from_bytes(value[:3], "big"), int.from_bytes(value[3:7], "big"), value[7] == 1
+        )

@@ -9,11 +9,13 @@ import pytest
 from crypto.noise import HandshakeState, Keys, parse_protocol, transport_nonce
 from crypto.primitives import AEADS, KeyPair
 
-VECTORS = json.loads(
-    (Path(__file__).parents[1] / "data/vectors/noise-cacophony.json").read_text()
-)["vectors"]
+VECTORS = json.loads((Path(__file__).parents[1] / "data/vectors/noise-cacophony.json").read_text())[
+    "vectors"
+]
 SUPPORTED = [
-    v for v in VECTORS if re.match(r"Noise_[NKXI]{1,2}(psk\d(\+psk\d)*)?_25519_", v["protocol_name"])
+    v
+    for v in VECTORS
+    if re.match(r"Noise_[NKXI]{1,2}(psk\d(\+psk\d)*)?_25519_", v["protocol_name"])
 ]
 
 
@@ -78,8 +80,14 @@ def test_every_fundamental_and_psk_vector():
 
 @pytest.mark.parametrize(
     "name",
-    ["Noise_ZZ_25519_ChaChaPoly_BLAKE2s", "Noise_KK_448_ChaChaPoly_BLAKE2s", "KK", "",
-     "Noise_KKpsk9_25519_ChaChaPoly_BLAKE2s", "Noise_KK_25519_Rot13_BLAKE2s"],
+    [
+        "Noise_ZZ_25519_ChaChaPoly_BLAKE2s",
+        "Noise_KK_448_ChaChaPoly_BLAKE2s",
+        "KK",
+        "",
+        "Noise_KKpsk9_25519_ChaChaPoly_BLAKE2s",
+        "Noise_KK_25519_Rot13_BLAKE2s",
+    ],
 )
 def test_unknown_protocol_is_refused(name):
     with pytest.raises(ValueError, match="unknown Noise protocol"):

@@ -1,0 +1,271 @@
+"""The ground's end of SL1: starts handshakes with one drone, seals and opens frames.
+
+The ground always speaks first, so that an idle drone is silent. It starts a handshake when it has
+no session, when a session has been silent for 1 s, and before a session's keys grow old. A new
+session is used for sending as soon as HS2 arrives, since its first frame is what makes the drone
+adopt it; the one before is kept until the drone is heard under the new keys.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from crypto.generation import Generation, Opened
+from crypto.messages import (
+    DATA_BIT,
+    HS2_TYPE,
+    HS_HEADER_BYTES,
+    INDEX_COUNT,
+    INDEX_MASK,
+    MAC_BYTES,
+    PROTOCOL,
+    SUITE,
+    Drop,
+    DroppedError,
+    Hs1Payload,
+    Hs2Payload,
+    add_mac,
+    classify_untrusted,
+    has_mac_untrusted,
+    hs1_header,
+    prologue,
+)
+from crypto.noise import HandshakeState, Keys, parse_protocol
+from crypto.pair import PairRecord
+from crypto.primitives import AuthenticationError, KeyPair, RandomBytes
+
+RETRY_NS: Final = 400_000_000
+RETRY_SPREAD_NS: Final = 160_000_000  # 0.4 s give or take 20 %
+FAST_RETRY_FOR_NS: Final = 10_000_000_000
+SLOW_RETRY_NS: Final = 1_000_000_000
+SILENCE_NS: Final = 1_000_000_000
+CONFIRM_WITHIN_NS: Final = 2_000_000_000
+PREVIOUS_LIFETIME_NS: Final = 3_000_000_000
+REKEY_AFTER_TIME_NS: Final = 120_000_000_000
+REKEY_AFTER_FRAMES: Final = 1 << 22
+MAX_PENDING: Final = 4
+
+
+class Established(NamedTuple):
+    """The drone was heard under new keys."""
+
+    number: int
+    drone_boot_count: int
+    authority_epoch: int
+    is_holder: bool
+
+
+Event = Established | Opened
+
+
+@dataclass(slots=True)
+class _Pending:
+    handshake: HandshakeState
+    index: int
+
+
+@dataclass(slots=True)
+class _Session:
+    generation: Generation
+    hello: Hs2Payload
+    since_ns: int
+    confirmed: bool = False
+
+
+class Initiator:
+    """One pair as the ground sees it, sans-I/O. The zero state has no session and wants one."""
+
+    def __init__(self, pair: PairRecord, boot_count: int, random_bytes: RandomBytes) -> None:
+        self.pair = pair
+        self.dropped: Counter[Drop] = Counter()
+        self.handshakes = 0
+        self.authority_epoch = 0
+        self.heard_ns: int | None = None
+        self._boot_count = boot_count
+        self._random_bytes = random_bytes
+        self._protocol = parse_protocol(PROTOCOL)
+        self._static = KeyPair(pair.static_private)
+        self._pending: list[_Pending] = []
+        self._newest: _Session | None = None
+        self._previous: _Session | None = None
+        self._previous_until_ns = 0
+        self._numbers = 0
+        self._next_index = 0
+        self._trying_since_ns: int | None = None
+        self._retry_ns: int | None = None
+
+    @property
+    def session(self) -> Generation | None:
+        """The generation frames are sealed under, if there is one."""
+        return None if self._newest is None else self._newest.generation
+
+    @property
+    def is_established(self) -> bool:
+        """Tell whether the drone has been heard under the newest keys."""
+        return self._newest is not None and self._newest.confirmed
+
+    def receive(self, datagram: bytes, now_ns: int) -> list[Event]:
+        """Take one datagram; return what it meant, nothing if it was dropped."""
+        try:
+            if classify_untrusted(datagram, HS2_TYPE) == DATA_BIT:
+                return self._open(datagram, now_ns)
+            self._finish(datagram, now_ns)
+        except DroppedError as drop:
+            self.dropped[drop.reason] += 1
+        return []
+
+    def seal(self, records: bytes, now_ns: int) -> bytes | None:
+        """Return the sealed datagram, or None without a session.
+
+        Raises:
+            CounterExhaustedError: The session has reached its hard stop.
+        """
+        if self._newest is None:
+            return None
+        return self._newest.generation.seal(records, self.authority_epoch, now_ns)
+
+    def outgoing(self, now_ns: int) -> list[bytes]:
+        """Return the handshake message that is due, if one is."""
+        self._settle(now_ns)
+        if self._retry_ns is None or now_ns < self._retry_ns:
+            return []
+        assert self._trying_since_ns is not None
+        if now_ns - self._trying_since_ns < FAST_RETRY_FOR_NS:
+            spread = int.from_bytes(self._random_bytes(4), "big") % RETRY_SPREAD_NS
+            self._retry_ns = now_ns + RETRY_NS - RETRY_SPREAD_NS // 2 + spread
+        else:
+            self._retry_ns = now_ns + SLOW_RETRY_NS
+        return [self._start()]
+
+    def deadline_ns(self) -> int | None:
+        """Return when `outgoing` is worth asking again."""
+        if self._retry_ns is not None:
+            return self._retry_ns
+        if self._newest is None:
+            return 0
+        if self._newest.confirmed:
+            assert self.heard_ns is not None
+            times = [self._newest.since_ns + REKEY_AFTER_TIME_NS, self.heard_ns + SILENCE_NS]
+        else:
+            times = [self._newest.since_ns + CONFIRM_WITHIN_NS]
+        if self._previous is not None:
+            times.append(self._previous_until_ns)
+        return min(times)
+
+    def _settle(self, now_ns: int) -> None:
+        """All changes that time alone brings about."""
+        newest = self._newest
+        if self._previous is not None and now_ns >= self._previous_until_ns:
+            self._previous = None
+        if (
+            newest is not None
+            and not newest.confirmed
+            and now_ns - newest.since_ns >= CONFIRM_WITHIN_NS
+        ):
+            # The drone never adopted it, or we cannot hear that it did: go back and try again.
+            self._newest, self._previous = self._previous, None
+            newest = self._newest
+        wanted = newest is None or self._is_silent(now_ns) or self._is_old(newest, now_ns)
+        if not wanted:
+            self._trying_since_ns = self._retry_ns = None
+            self._pending.clear()
+        elif self._trying_since_ns is None and (newest is None or newest.confirmed):
+            self._trying_since_ns = self._retry_ns = now_ns
+
+    def _is_silent(self, now_ns: int) -> bool:
+        return self.heard_ns is None or now_ns - self.heard_ns >= SILENCE_NS
+
+    def _is_old(self, session: _Session, now_ns: int) -> bool:
+        return session.confirmed and (
+            now_ns - session.since_ns >= REKEY_AFTER_TIME_NS
+            or session.generation.next_counter >= REKEY_AFTER_FRAMES
+            or session.generation.window.top >= REKEY_AFTER_FRAMES
+        )
+
+    def _start(self) -> bytes:
+        pair = self.pair
+        generation = pair.psk_generation
+        index = self._free_index()
+        header = hs1_header(generation, index)
+        handshake = HandshakeState(
+            self._protocol,
+            Keys(self._static, pair.peer_static_public, (pair.psks[str(generation)],)),
+            self._random_bytes,
+            initiator=True,
+            prologue=prologue(pair.drone_id, pair.gcs_id, header),
+        )
+        message = handshake.write_message(Hs1Payload(0, self._boot_count).encode())
+        self._pending = [*self._pending[-MAX_PENDING + 1 :], _Pending(handshake, index)]
+        return add_mac(pair.mac_initiator_key, header + message)
+
+    def _finish(self, datagram: bytes, now_ns: int) -> None:
+        if not has_mac_untrusted(self.pair.mac_responder_key, datagram):
+            raise DroppedError(Drop.BAD_MAC)
+        _, suite, local_index, remote_index = datagram[:HS_HEADER_BYTES]
+        if suite != SUITE:
+            raise DroppedError(Drop.WRONG_SUITE)
+        pending = next((p for p in self._pending if p.index == local_index), None)
+        if pending is None:
+            raise DroppedError(Drop.REPLAYED_HANDSHAKE)
+        try:
+            payload = pending.handshake.read_message(datagram[HS_HEADER_BYTES:-MAC_BYTES])
+        except AuthenticationError:
+            raise DroppedError(Drop.BAD_HANDSHAKE) from None
+        hello = Hs2Payload.parse(payload)
+        if hello.index != remote_index or remote_index >= INDEX_COUNT:
+            raise DroppedError(Drop.BAD_HANDSHAKE)
+        keys = pending.handshake.split()
+        self._pending.clear()
+        self._trying_since_ns = self._retry_ns = None
+        self._numbers += 1
+        generation = Generation(
+            number=self._numbers,
+            local_index=local_index,
+            remote_index=remote_index,
+            seal_key=keys.initiator_key,
+            open_key=keys.responder_key,
+            handshake_ns=now_ns,
+            uplink_sender=True,
+        )
+        if self._newest is not None and self._newest.confirmed:
+            self._previous, self._previous_until_ns = (
+                self._newest,
+                now_ns + CONFIRM_WITHIN_NS + PREVIOUS_LIFETIME_NS,
+            )
+        self._newest = _Session(generation, hello, now_ns)
+        self.authority_epoch = hello.authority_epoch
+        self.heard_ns = now_ns
+
+    def _open(self, datagram: bytes, now_ns: int) -> list[Event]:
+        index = datagram[0] & INDEX_MASK
+        for session in (self._newest, self._previous):
+            if session is not None and session.generation.local_index == index:
+                break
+        else:
+            raise DroppedError(Drop.UNKNOWN_SESSION)
+        opened, _ = session.generation.open(datagram, self.pair.peer, now_ns)
+        self.heard_ns = now_ns
+        if session.confirmed:
+            return [opened]
+        session.confirmed = True
+        self.handshakes += 1
+        if self._previous is not None:
+            self._previous_until_ns = now_ns + PREVIOUS_LIFETIME_NS
+        hello = session.hello
+        established = Established(
+            session.generation.number,
+            hello.boot_count,
+            hello.authority_epoch,
+            hello.is_holder,
+        )
+        return [established, opened]
+
+    def _free_index(self) -> int:
+        """Return the next receiving index in turn, skipping those in use."""
+        used = {p.index for p in self._pending}
+        used |= {s.generation.local_index for s in (self._newest, self._previous) if s is not None}
+        while self._next_index in used:
+            self._next_index = (self._next_index + 1) % INDEX_COUNT
+        index = self._next_index
+        self._next_index = (index + 1) % INDEX_COUNT
+        return index

@@ -1,0 +1,251 @@
+"""What a ground station may say to the autopilot: tables, read by one function.
+
+Default deny: a message or command that has no row does not pass. A row says which role it takes,
+how old the frame may be, and in which flight state it may pass. Operations that cannot be taken
+back have no row: they need confirmation in two steps, which the link does not offer yet.
+
+A frame is judged as if it were addressed to the autopilot, whatever component it names: the real
+ArduCopter executes commands addressed to a component that does not exist, or to everyone.
+"""
+
+import math
+from collections.abc import Callable
+from enum import Enum, IntEnum
+from typing import Any, Final, NamedTuple
+
+from crypto.pair import Role
+from wire.mavlink import MESSAGE_NAME, dialect, message_id
+
+_RANK: Final = {Role.OBSERVER: 0, Role.COMMANDER: 1, Role.SUPERVISOR: 2}
+
+
+class Freshness(IntEnum):
+    """Classes of traffic; the value is the greatest age, in ns, at which a frame may pass.
+
+    These are the limits for Wi-Fi and Ethernet.
+    """
+
+    CONTROL = 400_000_000  # sticks and setpoints: an old one is a wrong one
+    COMMAND = 1_500_000_000  # arm, mode, go to
+    TRANSFER = 5_000_000_000  # parameters, missions, requests
+    SAFE = 10_000_000_000  # hold, return, land
+
+
+class FlightState(Enum):
+    """What the autopilot's heartbeat says."""
+
+    UNKNOWN = "unknown"
+    DISARMED = "disarmed"
+    ARMED = "armed"
+
+
+class Forward(NamedTuple):
+    """The frame may pass if it is no older than `freshness`."""
+
+    freshness: Freshness
+
+
+class Refuse(NamedTuple):
+    """The frame does not pass; `reason` is counted and shown to the operator."""
+
+    reason: str
+    text: str
+
+
+Verdict = Forward | Refuse
+# Fields differ by message and the generated classes carry no types.
+Message = Any
+Row = Freshness | Callable[[Message, FlightState], Verdict]
+
+_TWO_STEPS = "needs confirmation in two steps"
+
+
+def _on_ground(freshness: Freshness) -> Callable[[Message, FlightState], Verdict]:
+    def row(_: Message, state: FlightState) -> Verdict:
+        if state is FlightState.DISARMED:
+            return Forward(freshness)
+        return Refuse("not_on_ground", "only while disarmed")
+
+    return row
+
+
+_SAFE_MODES: Final = frozenset((9, 6, 17, 5))  # LAND, RTL, BRAKE, LOITER: docs of ArduCopter
+
+
+def _mode(custom_mode: float) -> Verdict:
+    return Forward(Freshness.SAFE if custom_mode in _SAFE_MODES else Freshness.COMMAND)
+
+
+def _arm_or_disarm(message: Message, _: FlightState) -> Verdict:
+    # 21196 and 2989 in param2 force it; nothing but 0 is asked for by honest software.
+    if message.param2 != 0:
+        return Refuse("forced_arm", f"forced arming or disarming {_TWO_STEPS}")
+    return Forward(Freshness.COMMAND)
+
+
+def _fence_enable(message: Message, _: FlightState) -> Verdict:
+    if message.param1 == 1:
+        return Forward(Freshness.COMMAND)
+    return Refuse("fence_off", f"switching the fence off {_TWO_STEPS}")
+
+
+def _pause(message: Message, _: FlightState) -> Verdict:
+    return Forward(Freshness.SAFE if message.param1 == 0 else Freshness.COMMAND)
+
+
+_PROTECTED_PARAMETERS: Final = (
+    "ARMING_",
+    "AVOID_",
+    "BRD_",
+    "CAN_",
+    "EK3_",
+    "FENCE_",
+    "FS_",
+    "GPS",
+    "MAV_",
+    "NET_",
+    "SCR_",
+    "SERIAL",
+    "SYSID_",
+)
+
+
+def _parameter_set(message: Message, _: FlightState) -> Verdict:
+    name = message.param_id.upper()  # ArduPilot finds parameters whatever their case
+    if not math.isfinite(message.param_value):
+        return Refuse("parameter_value", f"{name}: not a finite number")
+    if name.startswith(_PROTECTED_PARAMETERS):
+        return Refuse("protected_parameter", f"{name} {_TWO_STEPS}")
+    return Forward(Freshness.TRANSFER)
+
+
+# None, terminate, reset, list, open to read, read, CRC, burst read: what changes nothing aboard.
+_FTP_READ_OPCODES: Final = frozenset((0, 1, 2, 3, 4, 5, 14, 15))
+
+
+def _file_transfer(message: Message, _: FlightState) -> Verdict:
+    if message.payload[3] in _FTP_READ_OPCODES:
+        return Forward(Freshness.TRANSFER)
+    return Refuse("file_write", "files aboard may only be read")
+
+
+def _mission_item(message: Message, _: FlightState) -> Verdict:
+    # 2 and 3 are no part of a mission: "go there now" and "change altitude now".
+    return Forward(Freshness.TRANSFER if message.current in (0, 1) else Freshness.COMMAND)
+
+
+def _set_mode(message: Message, _: FlightState) -> Verdict:
+    return _mode(message.custom_mode)
+
+
+def _do_set_mode(message: Message, _: FlightState) -> Verdict:
+    return _mode(message.param2)
+
+
+COMMANDS: Final[dict[int, Row]] = {
+    dialect.MAV_CMD_NAV_LOITER_UNLIM: Freshness.SAFE,
+    dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: Freshness.SAFE,
+    dialect.MAV_CMD_NAV_LAND: Freshness.SAFE,
+    dialect.MAV_CMD_NAV_TAKEOFF: Freshness.COMMAND,
+    dialect.MAV_CMD_CONDITION_YAW: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_SET_MODE: _do_set_mode,
+    dialect.MAV_CMD_DO_CHANGE_SPEED: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_SET_HOME: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_LAND_START: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_REPOSITION: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_PAUSE_CONTINUE: _pause,
+    dialect.MAV_CMD_DO_SET_ROI_LOCATION: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_SET_ROI_NONE: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_SET_ROI: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_FENCE_ENABLE: _fence_enable,
+    dialect.MAV_CMD_DO_SET_MISSION_CURRENT: Freshness.COMMAND,
+    dialect.MAV_CMD_PREFLIGHT_CALIBRATION: _on_ground(Freshness.COMMAND),
+    dialect.MAV_CMD_MISSION_START: Freshness.COMMAND,
+    dialect.MAV_CMD_COMPONENT_ARM_DISARM: _arm_or_disarm,
+    dialect.MAV_CMD_RUN_PREARM_CHECKS: Freshness.TRANSFER,
+    dialect.MAV_CMD_GET_HOME_POSITION: Freshness.TRANSFER,
+    dialect.MAV_CMD_GET_MESSAGE_INTERVAL: Freshness.TRANSFER,
+    dialect.MAV_CMD_SET_MESSAGE_INTERVAL: Freshness.TRANSFER,
+    dialect.MAV_CMD_REQUEST_MESSAGE: Freshness.TRANSFER,
+    dialect.MAV_CMD_REQUEST_PROTOCOL_VERSION: Freshness.TRANSFER,
+    dialect.MAV_CMD_REQUEST_AUTOPILOT_CAPABILITIES: Freshness.TRANSFER,
+}
+
+
+def _command(message: Message, state: FlightState) -> Verdict:
+    row = COMMANDS.get(message.command)
+    if row is None:
+        return Refuse("command_not_allowed", f"command {message.command} is not allowed")
+    return Forward(row) if isinstance(row, Freshness) else row(message, state)
+
+
+MESSAGES: Final[dict[int, Row]] = {
+    dialect.MAVLINK_MSG_ID_HEARTBEAT: Freshness.COMMAND,
+    dialect.MAVLINK_MSG_ID_PING: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_TIMESYNC: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_SET_MODE: _set_mode,
+    dialect.MAVLINK_MSG_ID_PARAM_REQUEST_READ: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_PARAM_REQUEST_LIST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_PARAM_SET: _parameter_set,
+    dialect.MAVLINK_MSG_ID_MISSION_REQUEST_PARTIAL_LIST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_WRITE_PARTIAL_LIST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_ITEM: _mission_item,
+    dialect.MAVLINK_MSG_ID_MISSION_REQUEST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_SET_CURRENT: Freshness.COMMAND,
+    dialect.MAVLINK_MSG_ID_MISSION_REQUEST_LIST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_COUNT: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_CLEAR_ALL: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_ACK: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_REQUEST_INT: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MISSION_ITEM_INT: _mission_item,
+    dialect.MAVLINK_MSG_ID_REQUEST_DATA_STREAM: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_AUTOPILOT_VERSION_REQUEST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_MANUAL_CONTROL: Freshness.CONTROL,
+    dialect.MAVLINK_MSG_ID_RC_CHANNELS_OVERRIDE: Freshness.CONTROL,
+    dialect.MAVLINK_MSG_ID_SET_ATTITUDE_TARGET: Freshness.CONTROL,
+    dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_LOCAL_NED: Freshness.CONTROL,
+    dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_GLOBAL_INT: Freshness.CONTROL,
+    dialect.MAVLINK_MSG_ID_COMMAND_LONG: _command,
+    dialect.MAVLINK_MSG_ID_COMMAND_INT: _command,
+    dialect.MAVLINK_MSG_ID_FILE_TRANSFER_PROTOCOL: _file_transfer,
+    dialect.MAVLINK_MSG_ID_LOG_REQUEST_LIST: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_LOG_REQUEST_DATA: Freshness.TRANSFER,
+    dialect.MAVLINK_MSG_ID_LOG_REQUEST_END: Freshness.TRANSFER,
+}
+
+# What ground software speaks as: 0 (unset), 25 to 99 (user), 190 (GCS), 230 (MAVProxy).
+_GROUND_COMPONENTS: Final = frozenset((0, 190, 230, *range(25, 100)))
+
+
+def judge(frame: bytes, role: Role, vehicle_sysid: int | None, state: FlightState) -> Verdict:
+    """Decide whether an authenticated, checksummed frame from the ground may reach the autopilot.
+
+    Args:
+        frame: One MAVLink 2 frame of the dialect.
+        role: What the sender's pair record lets it do.
+        vehicle_sysid: The autopilot's system id, None before its first heartbeat.
+        state: Whether the autopilot is armed, as it says itself.
+    """
+    if _RANK[role] < _RANK[Role.COMMANDER]:
+        return Refuse("observer", "this ground station may only watch")
+    if vehicle_sysid is None:
+        return Refuse("autopilot_unknown", "the autopilot has not been heard yet")
+    # ArduPilot obeys its own system id even when told to enforce the ground station's.
+    if frame[5] == vehicle_sysid or frame[6] not in _GROUND_COMPONENTS:
+        return Refuse("forged_source", "the frame claims to come from aboard")
+    row = MESSAGES.get(message_id(frame))
+    if row is None:
+        name = MESSAGE_NAME.get(message_id(frame), "this message")
+        return Refuse("message_not_allowed", f"{name} is not allowed")
+    if isinstance(row, Freshness):
+        return Forward(row)
+    return row(decode(frame), state)
+
+
+def decode(frame: bytes) -> Message:
+    """Return the pymavlink message of one whole, checksummed frame."""
+    return _PARSER.decode(bytearray(frame))
+
+
+_PARSER = dialect.MAVLink(None)
+_PARSER.robust_parsing = False

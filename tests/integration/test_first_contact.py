@@ -1,0 +1,140 @@
+"""Two real cores and a clock: a command reaches the line, telemetry reaches the tools."""
+
+import pytest
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
+from flightcore.autopilot import COMPANION_COMPID
+from flightcore.companion import Companion
+from groundstation.station import Station
+from wire.mavlink import FrameSplitter
+
+MS = 1_000_000
+
+
+def heartbeat(*, armed=False, sysid=1):
+    mav = dialect.MAVLink(None, srcSystem=sysid, srcComponent=1)
+    mode = 1 | (128 if armed else 0)
+    return dialect.MAVLink_heartbeat_message(2, 3, mode, 0, 3, 3).pack(mav)
+
+
+def command(number, *params, compid=190):
+    mav = dialect.MAVLink(None, srcSystem=255, srcComponent=compid)
+    values = [*params, *[0] * (7 - len(params))]
+    return dialect.MAVLink_command_long_message(1, 1, number, 0, *values).pack(mav)
+
+
+class Rig:
+    """Both ends and the air between them; `air` may hold, drop or change what passes."""
+
+    def __init__(self, pair, random_bytes):
+        self.now = 10**12
+        self.companion = Companion([pair[0]], 1, random_bytes)
+        self.station = Station(pair[1], 1, random_bytes)
+        self.splitter = FrameSplitter()
+        self.line = b""  # without the companion's own heartbeats
+        self.tools = b""
+        self.up = lambda datagram: [datagram]
+        self.down = lambda datagram: [datagram]
+        self.captured_up = []
+        self.captured_down = []
+
+    def run(self, ms, step=10):
+        for _ in range(0, ms, step):
+            self.now += step * MS
+            self.station.tick(self.now)
+            self.companion.tick(self.now)
+            self.exchange()
+
+    def exchange(self):
+        for datagram in self.station.outgoing():
+            self.captured_up.append(datagram)
+            for passed in self.up(datagram):
+                self.companion.receive_link(passed, "ground", self.now)
+        for datagram, _ in self.companion.outgoing_link():
+            self.captured_down.append(datagram)
+            for passed in self.down(datagram):
+                self.tools += self.station.receive_link(passed, self.now)
+        for frame in self.splitter.receive(self.companion.outgoing_line()):
+            if frame[6] != COMPANION_COMPID:
+                self.line += frame
+
+
+@pytest.fixture
+def rig(pair, random_bytes):
+    rig = Rig(pair, random_bytes)
+    rig.companion.receive_line(heartbeat(), rig.now)
+    rig.run(1000)
+    assert rig.station.is_established
+    rig.line = rig.tools = b""
+    return rig
+
+
+def test_command_reaches_the_line_and_telemetry_the_tools(rig):
+    arm = command(400, 1)
+    rig.station.send([arm], rig.now)
+    rig.exchange()
+    assert rig.line == arm
+    beat = heartbeat()
+    rig.companion.receive_line(beat, rig.now)
+    rig.run(20)
+    assert rig.tools == beat
+
+
+def test_overhead_on_the_air(rig):
+    rig.run(100)
+    rig.captured_up.clear()
+    rig.captured_down.clear()
+    arm = command(400, 1)
+    rig.station.send([arm], rig.now)
+    rig.companion.receive_line(heartbeat(), rig.now)
+    rig.companion.tick(rig.now)
+    rig.exchange()
+    assert [len(d) for d in rig.captured_up] == [len(arm) + 25]
+    assert [len(d) for d in rig.captured_down] == [len(heartbeat()) + 21]
+
+
+def test_held_back_command_is_refused(rig):
+    held = []
+    rig.up = lambda datagram: held.append(datagram) or []
+    rig.station.send([command(400, 1)], rig.now)
+    rig.exchange()
+    rig.run(1600)
+    rig.line = b""
+    rig.companion.receive_link(held[0], "ground", rig.now)
+    rig.exchange()
+    assert rig.line == b""
+    status = rig.companion.status(rig.now)
+    assert status.link.dropped["stale"] == 1
+
+
+def test_refused_command_is_answered(rig):
+    rig.station.send([command(185, 1)], rig.now)
+    rig.run(50)
+    assert rig.line == b""
+    mav = dialect.MAVLink(None)
+    answers = mav.parse_buffer(rig.tools)
+    ack = next(m for m in answers if m.get_type() == "COMMAND_ACK")
+    assert (ack.command, ack.result) == (185, dialect.MAV_RESULT_DENIED)
+    assert any("not allowed" in m.text for m in answers if m.get_type() == "STATUSTEXT")
+
+
+def test_session_survives_a_rekey_without_losing_a_command(rig):
+    sent = 0
+    for _ in range(1300):
+        rig.station.send([command(400, 1)], rig.now)
+        sent += 1
+        rig.companion.receive_line(heartbeat(), rig.now)
+        rig.run(100)
+    assert rig.companion.status(rig.now).link.generation == 2
+    assert rig.line.count(command(400, 1)[10:]) == sent
+    assert rig.companion.status(rig.now).link.dropped == {"no_session": 1}
+
+
+def test_drone_restart_is_noticed_and_healed(rig, pair, random_bytes):
+    rig.companion = Companion([pair[0]], 2, random_bytes)
+    rig.companion.receive_line(heartbeat(), rig.now)
+    rig.run(2500)
+    rig.line = b""
+    rig.station.send([command(400, 1)], rig.now)
+    rig.exchange()
+    assert rig.line == command(400, 1)
