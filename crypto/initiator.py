@@ -77,7 +77,7 @@ class Initiator:
 
     def __init__(self, pair: PairRecord, boot_count: int, random_bytes: RandomBytes) -> None:
         self.pair = pair
-        self.dropped: Counter[Drop] = Counter()
+        self.dropped: Counter[str] = Counter()
         self.handshakes = 0
         self.authority_epoch = 0
         self.heard_ns: int | None = None

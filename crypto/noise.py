@@ -288,7 +288,7 @@ class HandshakeState:
             symmetric.mix_key_and_hash(self._psks.pop(0))
             return
         # A two-letter token names the initiator's key first, then the responder's.
-        ours, theirs = token if self._initiator else token[::-1]
+        ours, theirs = (token[0], token[1]) if self._initiator else (token[1], token[0])
         pair = self._ephemeral if ours == "e" else self._keys.static
         public = self._remote_ephemeral if theirs == "e" else self._remote_static
         assert pair is not None

@@ -12,7 +12,7 @@ HS1 can never disturb a live session, and no clock or stored counter is needed t
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -47,7 +47,7 @@ HANDSHAKE_BURST: Final = 10
 HANDSHAKE_INTERVAL_NS: Final = 200_000_000
 REMEMBERED_EPHEMERALS: Final = 256
 
-Path = Hashable  # where a datagram came from; opaque here
+Path = tuple[str, int]  # where a datagram came from; only ever handed back
 
 
 class Reply(NamedTuple):
@@ -79,7 +79,7 @@ class Peer:
 
     record: PairRecord
     static: KeyPair
-    path: Path = None
+    path: Path | None = None
     live: Generation | None = None
     previous: Generation | None = None
     previous_until_ns: int = 0
@@ -111,7 +111,7 @@ class Responder:
             raise ValueError("two pair records name the same ground station")
         self.authority_epoch = 0
         self.holder: str | None = None
-        self.dropped: Counter[Drop] = Counter()
+        self.dropped: Counter[str] = Counter()
         self.handshakes = 0
         self._boot_count = boot_count
         self._random_bytes = random_bytes
@@ -136,7 +136,7 @@ class Responder:
             CounterExhaustedError: The session has reached its hard stop.
         """
         state = self.peers[peer]
-        if state.live is None:
+        if state.live is None or state.path is None:
             return None
         return state.live.seal(records, 0, now_ns), state.path
 

@@ -134,21 +134,9 @@ class Companion:
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
         peers = {name: self._peer_status(name, now_ns) for name in self._stations}
-        links = [peer.link for peer in peers.values()]
         noise = {f"autopilot_{k}": v for k, v in self.autopilot.splitter.dropped.items()}
-        total = LinkSummary(
-            frames_down=sum(link.frames_down for link in links),
-            frames_up=sum(link.frames_up for link in links),
-            datagrams_down=sum(link.datagrams_down for link in links),
-            datagrams_up=sum(link.datagrams_up for link in links),
-            bytes_down=sum(link.bytes_down for link in links),
-            bytes_up=sum(link.bytes_up for link in links),
-            dropped=merge_drops(
-                self._link.dropped, self.dropped, noise, *(link.dropped for link in links)
-            ),
-            handshakes=self._link.handshakes,
-            generation=max((link.generation for link in links), default=0),
-        )
+        total = LinkSummary.total([peer.link for peer in peers.values()])
+        total.dropped = merge_drops(total.dropped, self._link.dropped, self.dropped, noise)
         heard = self._holder_heard_ns()
         lost = heard is not None and now_ns - heard >= LINK_LOST_NS
         autopilot = self.autopilot

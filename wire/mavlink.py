@@ -13,6 +13,22 @@ from typing import Final
 from fastcrc.crc16 import mcrf4xx
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
+__all__ = [
+    "CRC_EXTRA",
+    "HEADER_BYTES",
+    "INCOMPAT_SIGNED",
+    "MAGIC_V1",
+    "MAGIC_V2",
+    "MAX_FRAME_BYTES",
+    "MESSAGE_NAME",
+    "FrameSplitter",
+    "Noise",
+    "dialect",
+    "frame_bytes_untrusted",
+    "is_valid_frame",
+    "message_id",
+]
+
 MAGIC_V2: Final = 0xFD
 MAGIC_V1: Final = 0xFE
 HEADER_BYTES: Final = 10
@@ -77,7 +93,7 @@ class FrameSplitter:
 
     def __init__(self) -> None:
         self._rest = b""
-        self.dropped: Counter[Noise] = Counter()
+        self.dropped: Counter[str] = Counter()
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take bytes as they come from the line; return the frames they complete."""

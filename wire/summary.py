@@ -1,7 +1,7 @@
 """What both ends report of a link, in the names that `cli.md`'s JSON summaries promise."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,21 @@ class LinkSummary(msgspec.Struct):
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     handshakes: int = 0
     generation: int = 0
+
+    @classmethod
+    def total(cls, links: Sequence["LinkSummary"]) -> "LinkSummary":
+        """Add up several links; the generation is the highest."""
+        return cls(
+            frames_down=sum(link.frames_down for link in links),
+            frames_up=sum(link.frames_up for link in links),
+            datagrams_down=sum(link.datagrams_down for link in links),
+            datagrams_up=sum(link.datagrams_up for link in links),
+            bytes_down=sum(link.bytes_down for link in links),
+            bytes_up=sum(link.bytes_up for link in links),
+            dropped=merge_drops(*(link.dropped for link in links)),
+            handshakes=sum(link.handshakes for link in links),
+            generation=max((link.generation for link in links), default=0),
+        )
 
 
 def merge_drops(*counters: Mapping[str, int]) -> dict[str, int]:

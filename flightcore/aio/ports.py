@@ -1,0 +1,225 @@
+"""The autopilot's line: a serial device that may vanish and come back, or a UDP socket."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import serial
+
+from wire.locality import Address
+
+_log = logging.getLogger(__name__)
+
+REOPEN_S: Final = 0.5
+MAX_UNSENT_BYTES: Final = 1 << 16
+_READ_BYTES = 4096
+_BITS_PER_BYTE = 10
+
+
+class Port(Protocol):
+    """Bytes to and from the autopilot."""
+
+    is_open: bool
+    unsent_dropped: int
+
+    def start(self) -> None:
+        """Open the line, now or as soon as it is there."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or drop and count when the line does not keep up."""
+
+    def close(self) -> None:
+        """Close the line for good."""
+
+
+class SerialPort:
+    """A serial device, reopened for ever.
+
+    Reading is paced to the line rate: a UART cannot exceed it, and a pseudo-terminal that does is
+    held back by its own buffer rather than by losses further down.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        baud: int,
+        on_bytes: Callable[[bytes], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.is_open = False
+        self.unsent_dropped = 0
+        self._device = device
+        self._baud = baud
+        self._on_bytes = on_bytes
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._serial: serial.Serial | None = None
+        self._unsent: deque[bytes] = deque()
+        self._unsent_bytes = 0
+        self._rate = baud / _BITS_PER_BYTE
+        self._allowance = 0.0
+        self._allowance_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._complained = False
+
+    def start(self) -> None:
+        """Open the device, or try again shortly until it is there."""
+        self._timer = None
+        try:
+            self._serial = serial.Serial(self._device, self._baud, timeout=0, exclusive=True)
+        except (serial.SerialException, OSError, ValueError) as error:
+            if not self._complained:
+                self._complained = True
+                number = getattr(error, "errno", None)
+                reason = str(error) if number is None else os.strerror(number)
+                _log.warning(
+                    "autopilot.device = %r cannot be opened: %s; trying again every %s s",
+                    self._device,
+                    reason,
+                    REOPEN_S,
+                )
+            self._timer = self._loop.call_later(REOPEN_S, self.start)
+            return
+        self.is_open = True
+        self._complained = False
+        self._allowance, self._allowance_at = _READ_BYTES, self._loop.time()
+        self._loop.add_reader(self._serial.fileno(), self._readable)
+        _log.info("autopilot.device %s is open at %d baud", self._device, self._baud)
+
+    def write(self, data: bytes) -> None:
+        """Send, or drop and count when the line does not keep up."""
+        if self._serial is None or self._unsent_bytes + len(data) > MAX_UNSENT_BYTES:
+            self.unsent_dropped += len(data)
+            return
+        self._unsent.append(data)
+        self._unsent_bytes += len(data)
+        if len(self._unsent) == 1:
+            self._writable()
+
+    def close(self) -> None:
+        """Close the line for good."""
+        self._release()
+
+    def _readable(self) -> None:
+        assert self._serial is not None
+        now = self._loop.time()
+        earned = (now - self._allowance_at) * self._rate
+        self._allowance = min(self._allowance + earned, max(_READ_BYTES, self._rate / 50))
+        self._allowance_at = now
+        if self._allowance < 1:
+            self._loop.remove_reader(self._serial.fileno())
+            self._timer = self._loop.call_later(256 / self._rate, self._resume)
+            return
+        try:
+            data = os.read(self._serial.fileno(), min(int(self._allowance), _READ_BYTES))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(error.strerror or str(error))
+            return
+        if not data:
+            self._lose("end of file")
+            return
+        self._allowance -= len(data)
+        self._on_bytes(data)
+
+    def _resume(self) -> None:
+        self._timer = None
+        if self._serial is not None:
+            self._loop.add_reader(self._serial.fileno(), self._readable)
+
+    def _writable(self) -> None:
+        assert self._serial is not None
+        fd = self._serial.fileno()
+        while self._unsent:
+            data = self._unsent[0]
+            try:
+                sent = os.write(fd, data)
+            except BlockingIOError:
+                self._loop.add_writer(fd, self._writable)
+                return
+            except OSError as error:
+                self._lose(error.strerror or str(error))
+                return
+            self._unsent_bytes -= sent
+            if sent < len(data):
+                self._unsent[0] = data[sent:]
+            else:
+                self._unsent.popleft()
+        self._loop.remove_writer(fd)
+
+    def _lose(self, reason: str) -> None:
+        _log.warning("autopilot.device %s is gone: %s", self._device, reason)
+        self._complained = True
+        self._release()
+        self._on_lost()
+        self._timer = self._loop.call_later(REOPEN_S, self.start)
+
+    def _release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._serial is None:
+            return
+        self.is_open = False
+        fd = self._serial.fileno()
+        self._loop.remove_reader(fd)
+        self._loop.remove_writer(fd)
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._serial.close()
+        self._serial = None
+        self._unsent.clear()
+        self._unsent_bytes = 0
+
+
+class UdpPort:
+    """For development: an autopilot that sends MAVLink to a local UDP address."""
+
+    def __init__(self, bind: Address, on_bytes: Callable[[bytes], None]) -> None:
+        self.is_open = False
+        self.unsent_dropped = 0
+        self._on_bytes = on_bytes
+        self._loop = asyncio.get_running_loop()
+        self._peer: Address | None = None
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(0)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self._socket.bind(bind)
+
+    def start(self) -> None:
+        """Listen."""
+        self.is_open = True
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def write(self, data: bytes) -> None:
+        """Send to whoever sent last, or drop and count."""
+        try:
+            if self._peer is not None:
+                self._socket.sendto(data, self._peer)
+                return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ECONNREFUSED, errno.ENOBUFS):
+                raise
+        self.unsent_dropped += len(data)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self.is_open = False
+
+    def _readable(self) -> None:
+        chunks = []
+        for _ in range(64):
+            try:
+                data, self._peer = self._socket.recvfrom(2048)
+            except (BlockingIOError, ConnectionRefusedError):
+                break
+            chunks.append(data)
+        if chunks:
+            self._on_bytes(b"".join(chunks))
