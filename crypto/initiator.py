@@ -165,14 +165,15 @@ class Initiator:
             # The drone never adopted it, or we cannot hear that it did: go back and try again.
             self._newest, self._previous = self._previous, None
             newest = self._newest
-        wanted = newest is None or self._is_silent(now_ns) or self._is_old(newest, now_ns)
+        wanted = newest is None or self.is_silent(now_ns) or self._is_old(newest, now_ns)
         if not wanted:
             self._trying_since_ns = self._retry_ns = None
             self._pending.clear()
         elif self._trying_since_ns is None and (newest is None or newest.confirmed):
             self._trying_since_ns = self._retry_ns = now_ns
 
-    def _is_silent(self, now_ns: int) -> bool:
+    def is_silent(self, now_ns: int) -> bool:
+        """Tell whether nothing authentic has been heard for a second."""
         return self.heard_ns is None or now_ns - self.heard_ns >= SILENCE_NS
 
     def _is_old(self, session: _Session, now_ns: int) -> bool:

@@ -238,6 +238,6 @@ class Companion:
             role=peer.role.value,
             state="live" if peer.live is not None else "none",
             heard_s=None if heard is None else (now_ns - heard) / 1e9,
-            address=None if peer.path is None else str(peer.path),
+            address=None if peer.path is None else f"{peer.path[0]}:{peer.path[1]}",
             link=link,
         )

@@ -1,10 +1,11 @@
 """`ground.toml`: what the gateway is told. Defaults are those of the command's documentation."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from wire.locality import parse_local, parse_loopback
+from wire.locality import Address, parse_local, parse_loopback
 
 
 class Invalid(ValueError):
@@ -25,7 +26,7 @@ class Drone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     address: str
-    mavlink_out: list[str] = ["127.0.0.1:14550"]
+    mavlink_out: tuple[str, ...] = ("127.0.0.1:14550",)
     mavlink_udp: str | None = None
     mavlink_tcp: str | None = None
 
@@ -67,30 +68,25 @@ def check(config: GroundConfig) -> None:
     """
     if not config.drone:
         raise Invalid("drone", [], "at least one [[drone]] table")
-    taken: dict[str, str] = {}
     for index, drone in enumerate(config.drone):
         key = f"drone[{index}]"
-        if drone.name in taken:
-            raise Invalid(f"{key}.name", drone.name, f"a name not yet used by {taken[drone.name]}")
-        taken[drone.name] = key
-        try:
-            parse_local(drone.address)
-        except ValueError as error:
-            raise Invalid(f"{key}.address", drone.address, str(error)) from None
-        endpoints = [(f"{key}.mavlink_out", text) for text in drone.mavlink_out]
-        endpoints += [
-            (f"{key}.{name}", text)
-            for name, text in (
-                ("mavlink_udp", drone.mavlink_udp),
-                ("mavlink_tcp", drone.mavlink_tcp),
-            )
-            if text is not None
-        ]
-        for name, text in endpoints:
-            try:
-                parse_loopback(text)
-            except ValueError as error:
-                raise Invalid(name, text, str(error)) from None
-            if text in taken and not name.endswith("mavlink_tcp"):
-                raise Invalid(name, text, f"an address not yet used by {taken[text]}")
-            taken.setdefault(text, name)
+        earlier = config.drone[:index]
+        if any(drone.name == other.name for other in earlier):
+            raise Invalid(f"{key}.name", drone.name, "a name that no other [[drone]] has")
+        _check_address(f"{key}.address", drone.address, parse_local)
+        for text in drone.mavlink_out:
+            _check_address(f"{key}.mavlink_out", text, parse_loopback)
+        for name in ("mavlink_udp", "mavlink_tcp"):
+            text = getattr(drone, name)
+            if text is None:
+                continue
+            _check_address(f"{key}.{name}", text, parse_loopback)
+            if any(text == getattr(other, name) for other in earlier):
+                raise Invalid(f"{key}.{name}", text, "an address that no other [[drone]] serves")
+
+
+def _check_address(key: str, text: str, parse: Callable[[str], Address]) -> None:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise Invalid(key, text, str(error)) from None

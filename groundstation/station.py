@@ -45,10 +45,9 @@ class Station:
         self._outgoing: list[bytes] = []
         self._keepalive_ns = 0
 
-    @property
-    def is_established(self) -> bool:
-        """Tell whether the drone has been heard under the newest keys."""
-        return self._link.is_established
+    def is_live(self, now_ns: int) -> bool:
+        """Tell whether the drone is being heard: a session, and a frame in the last second."""
+        return self._link.is_established and not self._link.is_silent(now_ns)
 
     def receive_link(self, datagram: bytes, now_ns: int) -> bytes:
         """Take a datagram from the drone's address; return the MAVLink bytes in it, if any."""
@@ -102,7 +101,7 @@ class Station:
         heard = link.heard_ns
         age = self.telemetry_age_ns
         return StationStatus(
-            state="live" if link.is_established else "none",
+            state="live" if self.is_live(now_ns) else "lost" if link.handshakes else "none",
             heard_s=None if heard is None else (now_ns - heard) / 1e9,
             telemetry_age_s=None if age is None else age / 1e9,
             link=summary,

@@ -91,9 +91,9 @@ class FrameSplitter:
     follows them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Counter[str] | None = None) -> None:
         self._rest = b""
-        self.dropped: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter() if dropped is None else dropped
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take bytes as they come from the line; return the frames they complete."""

@@ -47,8 +47,7 @@ class UdpOut:
     def __init__(self, target: Address, on_frames: OnFrames) -> None:
         self.dropped: Counter[str] = Counter()
         self._on_frames = on_frames
-        self._splitter = FrameSplitter()
-        self._splitter.dropped = self.dropped
+        self._splitter = FrameSplitter(self.dropped)
         self._loop = asyncio.get_running_loop()
         self._sock = _socket(1 << 20)
         self._sock.connect(target)  # so that only this address is heard
@@ -83,8 +82,7 @@ class _Client:
     __slots__ = ("heard_s", "splitter")
 
     def __init__(self, dropped: Counter[str]) -> None:
-        self.splitter = FrameSplitter()
-        self.splitter.dropped = dropped
+        self.splitter = FrameSplitter(dropped)
         self.heard_s = 0.0
 
 
@@ -180,8 +178,7 @@ class TcpServer:
             self.dropped["too_many_clients"] += 1
             writer.close()
             return
-        splitter = FrameSplitter()
-        splitter.dropped = self.dropped
+        splitter = FrameSplitter(self.dropped)
         self._writers.add(writer)
         try:
             while data := await reader.read(_MAX_DATAGRAM):

@@ -50,7 +50,7 @@ class _DroneLink:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns: int | None = None
         self._unsent = 0
-        self._was_established = False
+        self._was_live = False
 
     async def start(self) -> None:
         """Open the endpoints and start calling the drone."""
@@ -128,9 +128,9 @@ class _DroneLink:
             self._timer_ns = deadline_ns
             delay = max(0, deadline_ns - now_ns) / 1e9
             self._timer = self._loop.call_later(delay, self._on_timer)
-        if station.is_established != self._was_established:
-            self._was_established = station.is_established
-            _log.info("%s: link %s", self.name, "up" if self._was_established else "down")
+        if station.is_live(now_ns) != self._was_live:
+            self._was_live = not self._was_live
+            _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
 
 
 class Gateway:

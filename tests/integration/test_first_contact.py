@@ -9,6 +9,7 @@ from groundstation.station import Station
 from wire.mavlink import FrameSplitter
 
 MS = 1_000_000
+GROUND = ("192.168.50.2", 40000)
 
 
 def heartbeat(*, armed=False, sysid=1):
@@ -49,7 +50,7 @@ class Rig:
         for datagram in self.station.outgoing():
             self.captured_up.append(datagram)
             for passed in self.up(datagram):
-                self.companion.receive_link(passed, "ground", self.now)
+                self.companion.receive_link(passed, GROUND, self.now)
         for datagram, _ in self.companion.outgoing_link():
             self.captured_down.append(datagram)
             for passed in self.down(datagram):
@@ -64,7 +65,7 @@ def rig(pair, random_bytes):
     rig = Rig(pair, random_bytes)
     rig.companion.receive_line(heartbeat(), rig.now)
     rig.run(1000)
-    assert rig.station.is_established
+    assert rig.station.is_live(rig.now)
     rig.line = rig.tools = b""
     return rig
 
@@ -100,7 +101,7 @@ def test_held_back_command_is_refused(rig):
     rig.exchange()
     rig.run(1600)
     rig.line = b""
-    rig.companion.receive_link(held[0], "ground", rig.now)
+    rig.companion.receive_link(held[0], GROUND, rig.now)
     rig.exchange()
     assert rig.line == b""
     status = rig.companion.status(rig.now)

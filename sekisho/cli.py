@@ -1,0 +1,60 @@
+"""The command `sekisho`: parse argv, run one subcommand, turn errors into exit statuses."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from crypto.aio.store import StoreError
+from sekisho import pair, services, status
+from sekisho.config_file import ConfigError
+from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def _version() -> str:
+    try:
+        return version("sekisho")
+    except PackageNotFoundError:
+        return "from source"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sekisho",
+        description="A secure companion-computer stack for drones: every MAVLink frame sealed, "
+        "every command checked.",
+        epilog="exit status: 0 success, 1 the operation failed, 2 wrong usage or configuration, "
+        "130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"sekisho {_version()}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    pair.add_parser(subparsers)
+    services.add_parsers(subparsers)
+    status.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        code: int = arguments.run(arguments)
+    except (ConfigError, StoreError) as error:
+        print(f"sekisho: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (AlreadyRunningError, OSError) as error:
+        print(f"sekisho: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return code

@@ -1,0 +1,76 @@
+"""`sekisho pair`: make the keys that a drone and a ground station share."""
+
+import argparse
+import os
+from pathlib import Path
+
+import msgspec
+
+from crypto.aio.store import (
+    StoreError,
+    check_name,
+    load_or_create_identity,
+    pair_path,
+    save_pair,
+)
+from crypto.pair import PairNames, Role, pair_in_lab
+
+
+class LabReport(msgspec.Struct):
+    """What was written, for ``--json``."""
+
+    ok: bool
+    name: str
+    role: str
+    drone_record: str
+    ground_record: str
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `pair lab`."""
+    parser = subparsers.add_parser("pair", help="pair a drone with a ground station")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    lab = kinds.add_parser(
+        "lab",
+        help="for development: make both ends' keys in one place",
+        description="Write the pair records of both ends. For development only: whoever runs "
+        "this sees the secrets of both.",
+        epilog="example: sekisho pair lab --drone-dir state/drone --ground-dir state/ground "
+        "--name tsubame-1",
+    )
+    lab.add_argument("--drone-dir", type=Path, required=True, metavar="D")
+    lab.add_argument("--ground-dir", type=Path, required=True, metavar="G")
+    lab.add_argument("--name", required=True, help="what the ground calls the drone")
+    lab.add_argument("--role", choices=[role.value for role in Role], default=Role.COMMANDER.value)
+    lab.add_argument("--replace", action="store_true", help="replace an existing pairing")
+    lab.add_argument("--json", action="store_true")
+    lab.set_defaults(run=run_lab)
+
+
+def run_lab(arguments: argparse.Namespace) -> int:
+    """Pair both ends at once."""
+    name = check_name(arguments.name)
+    drone = load_or_create_identity(arguments.drone_dir, os.urandom)
+    ground = load_or_create_identity(arguments.ground_dir, os.urandom)
+    ground_name = f"ground-{ground.device_id[:4].hex()}"
+    drone_path = pair_path(arguments.drone_dir, ground_name)
+    ground_path = pair_path(arguments.ground_dir, name)
+    for path in (drone_path, ground_path):
+        if path.exists() and not arguments.replace:
+            raise StoreError(f"{path}: already paired; add --replace to make new keys")
+    names = PairNames(drone=name, ground=ground_name, role=Role(arguments.role))
+    for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom)
+    save_pair(arguments.drone_dir, for_drone)
+    save_pair(arguments.ground_dir, for_ground)
+    if arguments.json:
+        report = LabReport(
+            ok=True,
+            name=name,
+            role=arguments.role,
+            drone_record=str(drone_path),
+            ground_record=str(ground_path),
+        )
+        print(msgspec.json.encode(report).decode())
+    else:
+        print(f"paired {name} ({arguments.role})\n  drone:  {drone_path}\n  ground: {ground_path}")
+    return 0

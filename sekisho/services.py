@@ -1,0 +1,150 @@
+"""`sekisho drone` and `sekisho ground`: configuration and keys in, a running service out."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+import flightcore.config
+import groundstation.config
+from crypto.aio.store import StoreError, load_pair, load_pairs, next_boot_count
+from crypto.pair import PairRecord
+from flightcore.aio.service import CompanionService
+from groundstation.aio.gateway import Gateway
+from sekisho.config_file import ConfigError, load
+from sekisho.runtime import serve_until_stopped, socket_path
+
+_log = logging.getLogger(__name__)
+
+
+class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
+    """What `sekisho status` prints of a companion."""
+
+    name: str
+    pid: int
+    link: object
+    peers: object
+    authority: object
+    failsafe: object
+    autopilot: object
+    monitor: object
+    recorder: object
+
+
+class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
+    """What `sekisho status` prints of a gateway."""
+
+    pid: int
+    link: object
+    peers: object
+
+
+def load_drone_config(path: Path) -> flightcore.config.DroneConfig:
+    """Read `drone.toml`.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    return load(path, flightcore.config.DroneConfig, flightcore.config.check)
+
+
+def load_ground_config(path: Path) -> groundstation.config.GroundConfig:
+    """Read `ground.toml`.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    return load(path, groundstation.config.GroundConfig, groundstation.config.check)
+
+
+def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `drone` and `ground`."""
+    drone = subparsers.add_parser(
+        "drone",
+        help="the companion service aboard",
+        description="Run the companion: autopilot on a serial port, the secure link on a local "
+        "address. Needs a pair record in the state directory (`sekisho pair`).",
+        epilog="example: sekisho drone --config drone.toml",
+    )
+    drone.add_argument("--config", type=Path, required=True, metavar="drone.toml")
+    drone.set_defaults(run=run_drone)
+    ground = subparsers.add_parser(
+        "ground",
+        help="the gateway on the ground",
+        description="Run the gateway: the secure link to each drone, and plain MAVLink on "
+        "loopback for QGroundControl, MAVProxy, MAVSDK and pymavlink.",
+        epilog="example: sekisho ground --config ground.toml",
+    )
+    ground.add_argument("--config", type=Path, required=True, metavar="ground.toml")
+    ground.set_defaults(run=run_ground)
+
+
+def run_drone(arguments: argparse.Namespace) -> int:
+    """Run the companion service until it is told to stop."""
+    config = load_drone_config(arguments.config)
+    pairs = load_pairs(config.state_dir)
+    if not pairs:
+        raise StoreError(
+            f"{config.state_dir / 'pairs'}: no ground station is paired with this drone; "
+            "run `sekisho pair`"
+        )
+    return asyncio.run(_serve_drone(config, pairs))
+
+
+def run_ground(arguments: argparse.Namespace) -> int:
+    """Run the gateway until it is told to stop."""
+    config = load_ground_config(arguments.config)
+    pairs = {drone.name: load_pair(config.state_dir, drone.name) for drone in config.drone}
+    for table in ("console", "mqtt"):
+        if getattr(config, table) is not None:
+            _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
+    return asyncio.run(_serve_ground(config, pairs))
+
+
+async def _serve_drone(config: flightcore.config.DroneConfig, pairs: list[PairRecord]) -> int:
+    try:
+        service = CompanionService(config, pairs, next_boot_count(config.state_dir))
+    except OSError as error:
+        raise _cannot_listen("link.udp.bind", config.link.udp.bind, error) from None
+    name = config.vehicle.name or socket.gethostname()
+
+    def status() -> bytes:
+        described = service.status()
+        fields = {field: getattr(described, field) for field in described.__struct_fields__}
+        return msgspec.json.encode(DroneReport(name=name, pid=os.getpid(), **fields))
+
+    with contextlib.closing(service):
+        service.start()
+        _log.info(
+            "%s: waiting for %d paired station(s) on %s", name, len(pairs), config.link.udp.bind
+        )
+        return await serve_until_stopped(socket_path("drone", config.state_dir), status)
+
+
+async def _serve_ground(
+    config: groundstation.config.GroundConfig, pairs: dict[str, PairRecord]
+) -> int:
+    gateway = Gateway(config, pairs, next_boot_count(config.state_dir))
+
+    def status() -> bytes:
+        described = gateway.status()
+        return msgspec.json.encode(GroundReport(os.getpid(), described.link, described.peers))
+
+    with contextlib.closing(gateway):
+        try:
+            await gateway.start()
+        except OSError as error:
+            raise ConfigError(f"a loopback MAVLink endpoint cannot be opened: {error}") from None
+        return await serve_until_stopped(socket_path("ground", config.state_dir), status)
+
+
+def _cannot_listen(key: str, value: str, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{key} = {value!r}: {error.strerror}; "
+        "allowed: an address of this machine whose port is free"
+    )
