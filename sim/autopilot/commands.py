@@ -39,7 +39,7 @@ _STORES_PLACE: Final = frozenset(
         dialect.MAV_CMD_DO_SET_ROI,
         dialect.MAV_CMD_DO_SET_ROI_LOCATION,
         dialect.MAV_CMD_DO_REPOSITION,
-        dialect.MAV_CMD_DO_SET_GLOBAL_ORIGIN,
+        611,  # MAV_CMD_DO_SET_GLOBAL_ORIGIN, newer than the dialect
     }
 )
 _FRAME_OF_LONG: Final[dict[int, int]] = {
