@@ -12,6 +12,7 @@ from sim.autopilot.parameters import Parameters
 from sim.control.reference import Target
 from wire.mavlink import dialect
 
+_CLIMBED_M: Final = 0.3
 _YAW_DONE: Final = math.radians(2.0)
 
 
@@ -119,10 +120,10 @@ class Auto:
         match item.command:
             case dialect.MAV_CMD_NAV_TAKEOFF:
                 down = ground.item_down(item)
-                if flight.landed:
-                    self._takeoff_down = down
-                else:
-                    flight.track(Target(place, min(down, here[2])), Yaw(YawAim.HOLD))
+                self._takeoff_down = down
+                if not flight.landed:
+                    self._takeoff_down = min(down, here[2])
+                    flight.track(Target(place, self._takeoff_down), Yaw(YawAim.HOLD))
             case dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH:
                 self._homing.begin(sensed)
             case dialect.MAV_CMD_NAV_LAND:
@@ -159,7 +160,8 @@ class Auto:
             if flight.spooled:
                 flight.begin_takeoff(self._takeoff_down, sensed.motion)
             return False
-        return flight.takeoff_done() or (flight.task is Task.TRACK and self._arrived(sensed))
+        climb = self._takeoff_down - sensed.motion.position_n[2]
+        return flight.takeoff_done() or (flight.task is Task.TRACK and abs(climb) < _CLIMBED_M)
 
     def _land_step(self, sensed: Sensed) -> bool:
         flight = self._flight

@@ -31,7 +31,7 @@ from wire.mavlink import FrameSplitter, dialect
 
 _PREARM_SAY_S: Final = 30.0
 _STATISTICS_S: Final = 30.0
-_UNDECODABLE: Final = "undecodable"
+_IMPACT_SAID: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Autopilot:
         }
         self._neighbours: set[int] = set()
         self._ticks = 0
-        self._prearm_s = _PREARM_SAY_S / 2.0
+        self._prearm_s = 0.0
         self._statistics_s = 0.0
         self._flight_s = 0.0
         self._now_ns = 0
@@ -115,6 +115,9 @@ class Autopilot:
         """Run one 400 Hz tick; return the four throttles. [-]"""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
+        if sensed.impact_speed > _IMPACT_SAID:
+            text = f"SIM Hit ground at {sensed.impact_speed:f} m/s"
+            self.outbox.text(Severity.INFO, text)
         if self._ticks % OUTER_DIVIDER == 0:
             self._slow_step(sensed, now_ns, OUTER_DIVIDER * dt_s)
         self._ticks += 1
@@ -127,9 +130,6 @@ class Autopilot:
     def _slow_step(self, sensed: Sensed, now_ns: int, dt_s: float) -> None:
         now_s = now_ns * 1e-9
         vehicle = self.vehicle
-        if sensed.impact_speed > 0.5:
-            text = f"SIM Hit ground at {sensed.impact_speed:f} m/s"
-            self.outbox.text(Severity.INFO, text)
         vehicle.step(sensed, now_s, dt_s)
         self._gcs_failsafe.step(now_s)
         self._battery_failsafe.step(sensed, dt_s)

@@ -18,7 +18,6 @@ _INTEGER_RANGE: Final[dict[int, tuple[int, int]]] = {
     dialect.MAV_PARAM_TYPE_INT16: (-(2**15), 2**15 - 1),
     dialect.MAV_PARAM_TYPE_INT32: (-(2**31), 2**31 - 1),
 }
-_READ_ONLY: Final = frozenset({"FORMAT_VERSION"})
 NO_INDEX: Final = 0xFFFF
 _REQUESTS_MAX: Final = 20
 # The list takes at most 30 % of the link: 1,354 frames of 37 bytes in about 5 s, as measured on
@@ -95,16 +94,14 @@ class ParameterProtocol:
     def set(self, name: str, value: float) -> bool:
         """Act on PARAM_SET; return whether the table changed.
 
-        An unknown name and a value that is not finite are ignored without an answer; a read-only
-        parameter answers with what it was.
+        An unknown name and a value that is not finite are ignored without an answer. Nothing is
+        read-only: the recorded vehicle let even FORMAT_VERSION be written.
         """
         if name not in self._parameters or not math.isfinite(value):
             return False
-        changed = name not in _READ_ONLY
-        if changed:
-            self._parameters.store(name, value)
+        self._parameters.store(name, value)
         self.announce(name)
-        return changed
+        return True
 
     def announce(self, name: str) -> None:
         """Tell the link the value of a parameter that was set."""

@@ -34,7 +34,7 @@ _TEXTS: Final[tuple[tuple[float, str], ...]] = (
 )
 _TILT_ALIGNED_S: Final = 4.75
 _ACCELS_AGREE_S: Final = 7.0
-_GYROS_AGREE_S: Final = 22.5
+_GYROS_AGREE_S: Final = 21.0
 _GPS_FIX_S: Final = 9.5
 _ORIGIN_S: Final = 18.98
 _USING_GPS_S: Final = 40.38
