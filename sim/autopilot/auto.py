@@ -157,9 +157,7 @@ class Auto:
     def _takeoff_step(self, sensed: Sensed) -> bool:
         flight = self._flight
         if flight.task is Task.GROUNDED:
-            if flight.spooled:
-                flight.begin_takeoff(self._takeoff_down, sensed.motion)
-            return False
+            flight.begin_takeoff(self._takeoff_down, sensed.motion)
         climb = self._takeoff_down - sensed.motion.position_n[2]
         return flight.takeoff_done() or (flight.task is Task.TRACK and abs(climb) < _CLIMBED_M)
 

@@ -17,6 +17,8 @@ from sim.control.vector import ZERO, Quat, Vec3, clamp, from_euler, to_euler, wr
 OUTER_DIVIDER: Final = 4
 _IDLE_THROTTLE: Final = 0.10
 _SPOOL_UP_S: Final = 0.5
+# From the command to the first movement of the recorded vehicle, which ramps its thrust up.
+_RUN_UP_S: Final = 1.8
 _LAND_DETECT_S: Final = 1.0
 _TAKEOFF_DONE_M: Final = 0.1
 _YAW_SLEW: Final = math.radians(60.0)
@@ -27,6 +29,7 @@ class Task(StrEnum):
     """What the vehicle is doing. Grounded is the state of a vehicle that never took off."""
 
     GROUNDED = "grounded"
+    RUN_UP = "run_up"
     TAKEOFF = "takeoff"
     TRACK = "track"
     DESCEND = "descend"
@@ -116,13 +119,14 @@ class Flight:
         self._specific_thrust = 0.0
         self._feed_forward: Vec3 = ZERO
         self._spool_s = 0.0
+        self._run_up_s = 0.0
         self._touching_s = 0.0
         self._tick = 0
 
     @property
     def collective(self) -> float:
         """Return the thrust demand over full thrust. [-]"""
-        if not self.armed or self.task is Task.GROUNDED:
+        if not self.armed or self.task in (Task.GROUNDED, Task.RUN_UP):
             return 0.0
         hover = self._airframe.hover_thrust_fraction
         return clamp(self._specific_thrust / GRAVITY * hover, 0.0, 1.0)
@@ -151,16 +155,23 @@ class Flight:
         self._outer.reset()
 
     def begin_takeoff(self, down: float, motion: Motion) -> None:
-        """Climb straight up to NED `down`. [m]"""
-        self._settle_reference(motion)
+        """Run the motors up, then climb straight up to NED `down`. [m]"""
         self._outer.reset()
-        self.task = Task.TAKEOFF
+        self.task = Task.RUN_UP
+        self._run_up_s = 0.0
         position = motion.position_n
         self.target = Target(position_n=(position[0], position[1]), down=down)
         self.yaw = Yaw(YawAim.HOLD)
 
+    def abort_takeoff(self) -> None:
+        """Stay on the ground after all, if the vehicle has not left it."""
+        if self.task is Task.RUN_UP:
+            self.task = Task.GROUNDED
+
     def track(self, target: Target, yaw: Yaw | None = None) -> None:
         """Move to, or along, `target`. A vehicle on the ground stays there."""
+        if self.task is Task.RUN_UP:
+            return
         self.target = target
         if yaw is not None:
             self.yaw = yaw
@@ -183,7 +194,7 @@ class Flight:
         """Sink to the ground at `speed`, over a point if one is given. [m/s]"""
         self.land_speed = speed
         self.target = Target(position_n=north_east, velocity_n=(0.0, 0.0, speed))
-        if self.task is not Task.GROUNDED:
+        if self.task not in (Task.GROUNDED, Task.RUN_UP):
             self.task = Task.DESCEND
 
     def demand_attitude(self, demand: AttitudeDemand) -> None:
@@ -192,7 +203,7 @@ class Flight:
         if demand.climb is not None:
             self.target = Target(velocity_n=(0.0, 0.0, -demand.climb))
         rising = (demand.climb or 0.0) > 0.0 or (demand.thrust or 0.0) > 0.0
-        if self.task is not Task.GROUNDED:
+        if self.task not in (Task.GROUNDED, Task.RUN_UP):
             self.task = Task.ATTITUDE
         elif rising and self.armed and self.spooled:
             self.landed = False
@@ -221,7 +232,12 @@ class Flight:
             self._settle_reference(sensed.motion)
             return self.throttles
         self._spool_s += dt_s
-        if self.task is Task.GROUNDED or not self.spooled:
+        if self.task is Task.RUN_UP:
+            self._run_up_s += dt_s
+            if self._run_up_s >= _RUN_UP_S and self.spooled:
+                self.task = Task.TAKEOFF
+                self._settle_reference(sensed.motion)
+        if self.task in (Task.GROUNDED, Task.RUN_UP) or not self.spooled:
             self._settle_reference(sensed.motion)
             self.throttles = (_IDLE_THROTTLE,) * 4
             return self.throttles

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.autopilot.outbox import Outbox
+from sim.autopilot.outbox import Outbox, Severity
 from wire.mavlink import dialect
 
 _INTEGER_RANGE: Final[dict[int, tuple[int, int]]] = {
@@ -18,6 +19,9 @@ _INTEGER_RANGE: Final[dict[int, tuple[int, int]]] = {
     dialect.MAV_PARAM_TYPE_INT16: (-(2**15), 2**15 - 1),
     dialect.MAV_PARAM_TYPE_INT32: (-(2**31), 2**31 - 1),
 }
+# What ArduPilot marks for internal use. FORMAT_VERSION is not among them: the recorded vehicle let
+# it be written.
+_READ_ONLY: Final = re.compile(r"(MIS|FENCE|RALLY)_TOTAL|BARO\d_GND_PRESS|\w+_DEVID")
 NO_INDEX: Final = 0xFFFF
 _REQUESTS_MAX: Final = 20
 # The list takes at most 30 % of the link: 1,354 frames of 37 bytes in about 5 s, as measured on
@@ -94,14 +98,18 @@ class ParameterProtocol:
     def set(self, name: str, value: float) -> bool:
         """Act on PARAM_SET; return whether the table changed.
 
-        An unknown name and a value that is not finite are ignored without an answer. Nothing is
-        read-only: the recorded vehicle let even FORMAT_VERSION be written.
+        An unknown name and a value that is not finite are ignored without an answer; a parameter
+        of the vehicle's own answers with what it was.
         """
         if name not in self._parameters or not math.isfinite(value):
             return False
-        self._parameters.store(name, value)
+        writable = _READ_ONLY.fullmatch(name) is None
+        if writable:
+            self._parameters.store(name, value)
+        else:
+            self._outbox.text(Severity.WARNING, f"Param write denied ({name})")
         self.announce(name)
-        return True
+        return writable
 
     def announce(self, name: str) -> None:
         """Tell the link the value of a parameter that was set."""

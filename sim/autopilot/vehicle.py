@@ -22,6 +22,8 @@ from sim.geodesy import Place
 from wire.mavlink import dialect
 
 _DEADBAND: Final = 0.1
+# Height at which the recorded estimator aligned its heading again.
+_IN_FLIGHT_M: Final = 5.0
 _PILOT_TILT: Final = math.radians(30.0)
 _AUTO_ALLOWS_ARMING: Final = 1
 _THRUST_AS_THRUST: Final = 1 << 3
@@ -54,8 +56,6 @@ class Vehicle:
         self._homing = Homing(self.flight, self.ground, parameters)
         self._guided_until_s: float | None = None
         self._paused: Target | None = None
-        self._takeoff_down = 0.0
-        self._takeoff_wanted = False
         self._idle_s = 0.0
         self._flown = False
         self._sensed: Sensed | None = None
@@ -173,8 +173,7 @@ class Vehicle:
             return False
         if self.mode is not Mode.GUIDED:
             return False
-        self._takeoff_down = self.ground.home_down - altitude
-        self._takeoff_wanted = True
+        self.flight.begin_takeoff(self.ground.home_down - altitude, self.sensed.motion)
         return True
 
     def guide(self, setpoint: Setpoint | None) -> None:
@@ -227,12 +226,9 @@ class Vehicle:
         self._start_up(now_s)
         if not self.flight.armed:
             return
-        if self._takeoff_wanted and self.flight.spooled:
-            self._takeoff_wanted = False
-            self.flight.begin_takeoff(self._takeoff_down, sensed.motion)
         self._run[self.mode](sensed, dt_s)
         self._after_landing(dt_s)
-        if not self._flown and sensed.motion.position_n[2] < -2.5:
+        if not self._flown and sensed.motion.position_n[2] < -_IN_FLIGHT_M:
             self._flown = True
             for imu in (0, 1):
                 text = f"EKF3 IMU{imu} MAG0 in-flight yaw alignment complete"
@@ -321,7 +317,7 @@ class Vehicle:
         flight = self.flight
         flight.reference.limits = self._limits()
         self._guided_until_s = None
-        self._takeoff_wanted = False
+        flight.abort_takeoff()
         if mode is Mode.AUTO:
             flight.hold()
             self.auto.enter()
@@ -451,7 +447,7 @@ class Vehicle:
     def _after_landing(self, dt_s: float) -> None:
         """Disarm after a landing, or after DISARM_DELAY of doing nothing on the ground."""
         flight = self.flight
-        if not flight.landed or flight.task is not Task.GROUNDED or self._takeoff_wanted:
+        if not flight.landed or flight.task is not Task.GROUNDED:
             self._idle_s = 0.0
             return
         rtl_landed = self.mode is Mode.RTL and self._homing.stage is Stage.LAND

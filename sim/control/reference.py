@@ -93,17 +93,7 @@ class Reference:
         px, py, pz = self.position_n
         vx, vy, vz = self.velocity_n
         ax, ay, az = self.acceleration_n
-        wx, wy, wz = target.velocity_n
-        if target.position_n is not None:
-            ex, ey = target.position_n[0] - px, target.position_n[1] - py
-            distance = math.hypot(ex, ey)
-            if distance > 1e-9:
-                speed = approach_speed(distance, 0.6 * lim.acceleration)
-                wx += ex / distance * speed
-                wy += ey / distance * speed
-        if target.down is not None:
-            ez = target.down - pz
-            wz += math.copysign(approach_speed(abs(ez), 0.6 * lim.acceleration_z), ez)
+        wx, wy, wz = self._approach(target)
         wx, wy = limit(wx, wy, lim.speed)
         wz = clamp(wz, -lim.speed_up, lim.speed_down)
         fx, fy, fz = target.acceleration_n
@@ -118,6 +108,28 @@ class Reference:
         self.acceleration_n = (ax, ay, az)
         self.velocity_n = (vx, vy, vz)
         self.position_n = (px + vx * dt_s, py + vy * dt_s, pz + vz * dt_s)
+
+    def _approach(self, target: Target) -> Vec3:
+        """Return the velocity that closes in on the target. NED. [m/s]
+
+        With a place and a height the way is one straight line, so a long way climbs slowly; the
+        axis whose limit binds first sets the speed.
+        """
+        lim = self.limits
+        px, py, pz = self.position_n
+        place, down = target.position_n, target.down
+        ex, ey = (place[0] - px, place[1] - py) if place is not None else (0.0, 0.0)
+        ez = down - pz if down is not None else 0.0
+        away = math.sqrt(ex * ex + ey * ey + ez * ez)
+        vx, vy, vz = target.velocity_n
+        if away < 1e-9:
+            return vx, vy, vz
+        level, rise = math.hypot(ex, ey) / away, abs(ez) / away
+        vertical = lim.speed_down if ez > 0.0 else lim.speed_up
+        fastest = min(lim.speed / max(level, 1e-3), vertical / max(rise, 1e-3))
+        braking = min(lim.acceleration / max(level, 1e-3), lim.acceleration_z / max(rise, 1e-3))
+        scale = min(fastest, approach_speed(away, 0.6 * braking)) / away
+        return vx + ex * scale, vy + ey * scale, vz + ez * scale
 
 
 def _stopping_distance(speed: float, acceleration: float) -> float:
