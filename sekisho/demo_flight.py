@@ -1,5 +1,6 @@
 """The scripted flight of the demonstration, flown by ordinary pymavlink over the gateway."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -53,11 +54,15 @@ class Pilot:
         self._position: tuple[float, float, float] | None = None
         self._ack: dict[int, int] = {}
 
-    def fly(self) -> Flight:
-        """Arm, take off, fly a square in GUIDED, return, land, wait for the disarm."""
+    def fly(self, in_hover: Callable[["Pilot"], None] | None = None) -> Flight:
+        """Arm, take off, fly a square in GUIDED, return, land, wait for the disarm.
+
+        Args:
+            in_hover: Called once, after the take-off; the operator is silent until it returns.
+        """
         started_s = time.monotonic()
         try:
-            self._fly()
+            self._fly(in_hover)
         except FlightError as error:
             self.flight.error = str(error)
         finally:
@@ -67,7 +72,17 @@ class Pilot:
             self._connection.close()
         return self.flight
 
-    def _fly(self) -> None:
+    def turn(self) -> None:
+        """Give one harmless command."""
+        self._connection.mav.command_long_send(
+            self._connection.target_system,
+            self._connection.target_component,
+            dialect.MAV_CMD_CONDITION_YAW,
+            0,
+            *(90.0, 20.0, 1.0, 0.0, 0.0, 0.0, 0.0),
+        )
+
+    def _fly(self, in_hover: Callable[["Pilot"], None] | None) -> None:
         self._until(lambda: self._mode is not None, "hear the vehicle")
         self._report("vehicle heard")
         self._connection.mav.request_data_stream_send(
@@ -87,6 +102,8 @@ class Pilot:
             0, 0, 0, 0, 0, 0, TAKEOFF_M,
         )  # fmt: skip
         self._report(f"took off to {self._altitude():.1f} m")
+        if in_hover is not None:
+            in_hover(self)
         assert self._position is not None
         north, east, _ = self._position
         for dn, de in ((SIDE_M, 0.0), (SIDE_M, SIDE_M), (0.0, SIDE_M), (0.0, 0.0)):
@@ -169,11 +186,12 @@ class Pilot:
                 self._ack[message.command] = message.result
             case "STATUSTEXT":
                 self._report(f"autopilot: {message.text}")
+            case _:
+                pass
 
     def _altitude(self) -> float:
         return 0.0 if self._position is None else -self._position[2]
 
 
 def _distance(a: tuple[float, float, float], b: tuple[float, float, float]) -> float:
-    squared: float = sum((p - q) ** 2 for p, q in zip(a, b, strict=True))
-    return squared**0.5
+    return math.dist(a, b)
