@@ -142,6 +142,39 @@ def _do_set_mode(message: Message, _: FlightState) -> Verdict:
     return _mode(message.param2)
 
 
+# SET_POSITION_TARGET_*: the fields that a set bit of type_mask switches off.
+_POSITION_TARGET_FIELDS: Final = (
+    (0x007, ("lat_int", "lon_int", "alt"), ("x", "y", "z")),
+    (0x038, ("vx", "vy", "vz"), ("vx", "vy", "vz")),
+    (0x1C0, ("afx", "afy", "afz"), ("afx", "afy", "afz")),
+    (0x400, ("yaw",), ("yaw",)),
+    (0x800, ("yaw_rate",), ("yaw_rate",)),
+)
+_NOT_FINITE_SETPOINT = Refuse("not_finite", "a setpoint is not a number")
+
+
+def _position_target(message: Message, _: FlightState) -> Verdict:
+    """ArduCopter checks velocities only, so what it would use must be finite before it gets it."""
+    is_global = hasattr(message, "lat_int")
+    for bits, global_names, local_names in _POSITION_TARGET_FIELDS:
+        if message.type_mask & bits:
+            continue  # any bit of a group switches the whole group off
+        names = global_names if is_global else local_names
+        if not all(math.isfinite(getattr(message, name)) for name in names):
+            return _NOT_FINITE_SETPOINT
+    return Forward(Freshness.CONTROL)
+
+
+def _attitude_target(message: Message, _: FlightState) -> Verdict:
+    rates = (message.body_roll_rate, message.body_pitch_rate, message.body_yaw_rate)
+    used = [message.thrust]
+    used += (
+        () if message.type_mask & dialect.ATTITUDE_TARGET_TYPEMASK_ATTITUDE_IGNORE else message.q
+    )
+    used += () if message.type_mask & 0x07 else rates
+    return Forward(Freshness.CONTROL) if all(map(math.isfinite, used)) else _NOT_FINITE_SETPOINT
+
+
 COMMANDS: Final[dict[int, Row]] = {
     dialect.MAV_CMD_NAV_LOITER_UNLIM: Freshness.SAFE,
     dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: Freshness.SAFE,
@@ -173,6 +206,10 @@ COMMANDS: Final[dict[int, Row]] = {
 
 
 def _command(message: Message, state: FlightState) -> Verdict:
+    # Honest software leaves at most yaw and position (4 to 7) open; ArduCopter does arithmetic on
+    # the others unchecked.
+    if not all(map(math.isfinite, (message.param1, message.param2, message.param3))):
+        return Refuse("not_finite", f"command {message.command}: a parameter is not a number")
     row = COMMANDS.get(message.command)
     if row is None:
         return Refuse("command_not_allowed", f"command {message.command} is not allowed")
@@ -202,9 +239,9 @@ MESSAGES: Final[dict[int, Row]] = {
     dialect.MAVLINK_MSG_ID_AUTOPILOT_VERSION_REQUEST: Freshness.TRANSFER,
     dialect.MAVLINK_MSG_ID_MANUAL_CONTROL: Freshness.CONTROL,
     dialect.MAVLINK_MSG_ID_RC_CHANNELS_OVERRIDE: Freshness.CONTROL,
-    dialect.MAVLINK_MSG_ID_SET_ATTITUDE_TARGET: Freshness.CONTROL,
-    dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_LOCAL_NED: Freshness.CONTROL,
-    dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_GLOBAL_INT: Freshness.CONTROL,
+    dialect.MAVLINK_MSG_ID_SET_ATTITUDE_TARGET: _attitude_target,
+    dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_LOCAL_NED: _position_target,
+    dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_GLOBAL_INT: _position_target,
     dialect.MAVLINK_MSG_ID_COMMAND_LONG: _command,
     dialect.MAVLINK_MSG_ID_COMMAND_INT: _command,
     dialect.MAVLINK_MSG_ID_FILE_TRANSFER_PROTOCOL: _file_transfer,

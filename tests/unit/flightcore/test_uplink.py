@@ -120,9 +120,10 @@ def test_frame_with_a_bad_checksum_is_refused(passes):
 
 def test_malformed_records_refuse_the_whole_datagram(passes):
     assert passes(ARM + b"\xfd\x09") == []
+    assert passes(ARM + ARM[:-1]) == []
     assert passes(ARM + b"\x01\x09x") == []
     assert passes(ARM + b"\x90\x00") == []
-    assert passes.uplink.dropped == {"malformed_records": 3}
+    assert passes.uplink.dropped == {"malformed_records": 4}
 
 
 @pytest.mark.parametrize("source", [{"sysid": 1}, {"compid": 1}, {"compid": 191}, {"compid": 154}])
@@ -145,10 +146,50 @@ def test_a_command_is_judged_alike_whatever_component_it_names(passes, target):
     assert passes.uplink.dropped == {"forced_arm": 1, "command_not_allowed": 1}
 
 
+NAN = float("nan")
+
+
+def local_target(mask, *values):
+    return pack(dialect.MAVLink_set_position_target_local_ned_message(0, 1, 1, 1, mask, *values))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        command(192, NAN, 1),
+        command(192, -1, NAN),
+        command(192, -1, 1, float("inf")),
+        pack(dialect.MAVLink_command_int_message(1, 1, 6, 192, 0, 0, -1, 1, NAN, 0, 0, 0, 0)),
+        local_target(0xDF8, NAN, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+        local_target(0xDC7, 0, 0, 0, 0, NAN, 0, 0, 0, 0, 0, 0),
+        local_target(0xC3F, 0, 0, 0, 0, 0, 0, 0, 0, NAN, 0, 0),
+        local_target(0x9F8, 0, 0, 0, 0, 0, 0, 0, 0, 0, NAN, 0),
+        local_target(0x5F8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NAN),
+        pack(dialect.MAVLink_set_attitude_target_message(0, 1, 1, 7, [1, NAN, 0, 0], 0, 0, 0, 0.5)),
+        pack(dialect.MAVLink_set_attitude_target_message(0, 1, 1, 7, [1, 0, 0, 0], 0, 0, 0, NAN)),
+        pack(
+            dialect.MAVLink_set_attitude_target_message(0, 1, 1, 128, [1, 0, 0, 0], 0, NAN, 0, 0.5)
+        ),
+    ],
+)
+def test_what_the_autopilot_would_compute_with_must_be_finite(passes, frame):
+    """The real autopilot does not check all of these, and its simulator aborts on some."""
+    assert passes(frame) == []
+    assert passes.uplink.dropped == {"not_finite": 1}
+
+
+def test_what_the_autopilot_ignores_need_not_be_finite(passes):
+    for frame in (
+        command(21, 0, 0, 0, NAN),
+        local_target(0xDF8, 1, 2, -3, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN),
+        local_target(0xDC7, NAN, NAN, NAN, 1, 0, 0, NAN, NAN, NAN, NAN, NAN),
+    ):
+        assert passes(frame) == [frame]
+
+
 REFUSED = {
     "forced disarm": command(400, 0, 21196),
     "forced arm": command(400, 1, 2989),
-    "arm with a parameter that is no number": command(400, 1, float("nan")),
     "flight termination": command(185, 1),
     "reboot": command(246, 1),
     "storage reset": command(245, 2),
@@ -162,7 +203,7 @@ REFUSED = {
         dialect.MAVLink_param_set_message(1, 1, b"fs_gcs_enable", 0, 2)
     ),
     "parameter that is no number": pack(
-        dialect.MAVLink_param_set_message(1, 1, b"RTL_ALT", float("nan"), 9)
+        dialect.MAVLink_param_set_message(1, 1, b"RTL_ALT", NAN, 9)
     ),
     "file removal": pack(
         dialect.MAVLink_file_transfer_protocol_message(0, 1, 1, [0, 0, 0, 8] + [0] * 247)
