@@ -7,13 +7,15 @@ from wire.mavlink import FrameSplitter, dialect
 
 COMPANION_COMPID: Final = dialect.MAV_COMP_ID_ONBOARD_COMPUTER
 AUTOPILOT_COMPID: Final = dialect.MAV_COMP_ID_AUTOPILOT1
-HEARTBEAT_INTERVAL_NS: Final = 1_000_000_000
 SILENCE_NS: Final = 3_000_000_000
 _HEARTBEAT_ID = bytes(3)
 
 
 class Autopilot:
     """Split what the autopilot sends and follow its heartbeats.
+
+    Nothing is ever said to the autopilot of the companion's own accord, no heartbeat either: what
+    ArduPilot takes for the operator's presence must be the operator's.
 
     The zero state has heard nothing: no system id and an unknown flight state, under which the
     policy lets nothing pass.
@@ -26,7 +28,6 @@ class Autopilot:
         self.custom_mode: int | None = None
         self.heard_ns: int | None = None
         self.frames = 0
-        self._next_heartbeat_ns = 0
         self._packer = dialect.MAVLink(None, srcComponent=COMPANION_COMPID)
 
     def receive(self, data: bytes, now_ns: int) -> list[bytes]:
@@ -47,29 +48,6 @@ class Autopilot:
         self.splitter = FrameSplitter()
         self.sysid = self.custom_mode = self.heard_ns = None
         self.state = FlightState.UNKNOWN
-
-    def deadline_ns(self) -> int | None:
-        """Return when our own heartbeat is due."""
-        return None if self.sysid is None else self._next_heartbeat_ns
-
-    def heartbeat(self, now_ns: int) -> bytes | None:
-        """Return our own heartbeat if it is due.
-
-        It carries the vehicle's system id and a companion's component id, never a ground
-        station's: the autopilot must not take our presence for the operator's.
-        """
-        if self.sysid is None or now_ns < self._next_heartbeat_ns:
-            return None
-        self._next_heartbeat_ns = now_ns + HEARTBEAT_INTERVAL_NS
-        message = dialect.MAVLink_heartbeat_message(
-            type=dialect.MAV_TYPE_ONBOARD_CONTROLLER,
-            autopilot=dialect.MAV_AUTOPILOT_INVALID,
-            base_mode=0,
-            custom_mode=0,
-            system_status=dialect.MAV_STATE_ACTIVE,
-            mavlink_version=3,
-        )
-        return self.pack(message, COMPANION_COMPID)
 
     def pack(self, message: dialect.MAVLink_message, compid: int) -> bytes:
         """Return `message` as a frame from a component of this vehicle."""

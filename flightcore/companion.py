@@ -100,7 +100,7 @@ class Companion:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self._link.deadline_ns(), self.autopilot.deadline_ns(), self._downlink.due_ns]
+        times = [self._link.deadline_ns(), self._downlink.due_ns]
         times += [
             self._stations[name].status_due_ns
             for name, peer in self._link.peers.items()
@@ -109,11 +109,8 @@ class Companion:
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now_ns: int) -> None:
-        """Do what is due: flush telemetry, report status, send our own heartbeat."""
+        """Do what is due: flush telemetry, report status."""
         self._link.tick(now_ns)
-        heartbeat = self.autopilot.heartbeat(now_ns)
-        if heartbeat is not None:
-            self._to_line.append(heartbeat)
         if self._downlink.due_ns is not None and now_ns >= self._downlink.due_ns:
             self._send_batch(self._downlink.flush(), now_ns)
         for name, station in self._stations.items():
