@@ -137,6 +137,7 @@ def test_lost_line_forgets_the_autopilot(random_bytes):
 def test_presence_of_a_ground_station_is_never_made_up(random_bytes):
     """With the link lost nothing at all is said to the autopilot, so its own failsafe can fire."""
     fleet = Fleet({"a": Role.COMMANDER}, random_bytes)
+    fleet.run(1000)
     beat = pack(dialect.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3), 255, 190)
     for _ in range(5):
         fleet.stations["a"].send([beat], fleet.now)
