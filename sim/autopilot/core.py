@@ -31,6 +31,7 @@ from wire.mavlink import FrameSplitter, dialect
 
 _PREARM_SAY_S: Final = 30.0
 _STATISTICS_S: Final = 30.0
+_TIMESYNC_NS: Final = 10_000_000_000
 _IMPACT_SAID: Final = 0.05
 
 
@@ -80,6 +81,7 @@ class Autopilot:
         }
         self._neighbours: set[int] = set()
         self._ticks = 0
+        self._timesync_ns = _TIMESYNC_NS
         self._prearm_s = 0.0
         self._statistics_s = 0.0
         self._flight_s = 0.0
@@ -139,6 +141,7 @@ class Autopilot:
         self._ftp.step(dt_s)
         for transfer in self._transfers.values():
             transfer.step(now_ns)
+        self._ask_time(now_ns)
         self._say_prearm(dt_s)
         self._keep_statistics(now_s, dt_s)
         scene = self._scene()
@@ -229,6 +232,12 @@ class Autopilot:
     def _on_timesync(self, message: dialect.MAVLink_message) -> None:
         if message.tc1 == 0:
             self.outbox.send(dialect.MAVLink_timesync_message(self._now_ns, message.ts1))
+
+    def _ask_time(self, now_ns: int) -> None:
+        """Ask the link for its time every 10 s, as ArduPilot does."""
+        if now_ns >= self._timesync_ns:
+            self._timesync_ns = now_ns + _TIMESYNC_NS
+            self.outbox.send(dialect.MAVLink_timesync_message(0, now_ns))
 
     def _on_log_list(self, _message: dialect.MAVLink_message) -> None:
         # There are no logs aboard: the entry says so.

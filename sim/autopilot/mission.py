@@ -57,6 +57,17 @@ WITH_PLACE: Final = frozenset(
         dialect.MAV_CMD_DO_LAND_START,
     }
 )
+# Parameters these commands keep; the others of the message come back as zero.
+_KEPT: Final[dict[int, frozenset[int]]] = {
+    dialect.MAV_CMD_NAV_WAYPOINT: frozenset({0}),
+    dialect.MAV_CMD_NAV_SPLINE_WAYPOINT: frozenset({0}),
+    dialect.MAV_CMD_NAV_LOITER_TIME: frozenset({0}),
+    dialect.MAV_CMD_NAV_LOITER_UNLIM: frozenset(),
+    dialect.MAV_CMD_NAV_TAKEOFF: frozenset(),
+    dialect.MAV_CMD_NAV_LAND: frozenset(),
+    dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: frozenset(),
+}
+_ALL: Final = frozenset({0, 1, 2, 3})
 _FRAME_STORED: Final = {0: 0, 5: 0, 3: 3, 6: 3, 10: 10, 11: 10, 2: 2}
 _NAN_ALLOWED: Final = frozenset({"param2", "param3", "param4"})
 
@@ -95,7 +106,8 @@ def item_of(message: dialect.MAVLink_message) -> Item | int:
     for index, value in enumerate(params):
         if math.isinf(value) or (math.isnan(value) and f"param{index + 1}" not in _NAN_ALLOWED):
             return int(dialect.MAV_MISSION_INVALID_PARAM1) + index
-    cleaned = [0.0 if math.isnan(value) else value for value in params]
+    kept = _KEPT.get(command, _ALL)
+    cleaned = [v if i in kept and math.isfinite(v) else 0.0 for i, v in enumerate(params)]
     if command not in WITH_PLACE:
         return Item(command, 0, *cleaned, 0, 0, 0.0)
     frame = _FRAME_STORED.get(message.frame)
