@@ -46,8 +46,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--wind",
         type=_checked(
-            _two, lambda v: 0.0 <= v[0] <= 20.0 and 0.0 <= v[1] <= 360.0, "SPEED,FROM: 0 to 20 m/s, "
-            "0 to 360 degrees"
+            _two,
+            lambda v: 0.0 <= v[0] <= 20.0 and 0.0 <= v[1] <= 360.0,
+            "SPEED,FROM: 0 to 20 m/s, 0 to 360 degrees",
         ),
         default=default.wind,
         metavar="SPEED,FROM",
@@ -104,7 +105,6 @@ def run_command(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(summary)), flush=True)
     return 130
-
 
 
 def _four(text: str) -> tuple[float, float, float, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.airframe import Airframe
 from sim.autopilot import telemetry
@@ -22,12 +23,13 @@ from sim.autopilot.mission_transfer import MissionTransfer
 from sim.autopilot.modes import Mode
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import ParameterProtocol, Parameters
+from sim.autopilot.scene import Scene
 from sim.autopilot.streams import Streams
-from sim.autopilot.telemetry import BUILDERS, Scene
+from sim.autopilot.telemetry import BUILDERS
 from sim.autopilot.vehicle import Vehicle
 from sim.control.reference import Target
 from sim.geodesy import Place
-from wire.mavlink import FrameSplitter, dialect
+from wire.mavlink import FrameSplitter
 
 _PREARM_SAY_S: Final = 30.0
 _STATISTICS_S: Final = 30.0
@@ -114,7 +116,7 @@ class Autopilot:
     def step(
         self, sensed: Sensed, now_ns: int, utc_us: int, wind_n: tuple[float, float, float]
     ) -> tuple[float, float, float, float]:
-        """Run one 400 Hz tick; return the four throttles. [-]"""
+        """Run one 400 Hz tick; return the four throttles [-]."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
         if sensed.impact_speed > _IMPACT_SAID:
@@ -354,9 +356,7 @@ class Autopilot:
         if home is None:
             return None
         waypoint = dialect.MAV_CMD_NAV_WAYPOINT
-        return Item(
-            waypoint, 0, 0.0, 0.0, 0.0, 0.0, home.lat_deg_e7, home.lon_deg_e7, home.alt
-        )
+        return Item(waypoint, 0, 0.0, 0.0, 0.0, 0.0, home.lat_deg_e7, home.lon_deg_e7, home.alt)
 
     def _store_home(self) -> None:
         """Keep home as item 0, which makes an empty mission one item long."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from wire.mavlink import dialect
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 NAV_LAST: Final = dialect.MAV_CMD_NAV_LAST
 CONDITION_LAST: Final = dialect.MAV_CMD_CONDITION_LAST
@@ -74,7 +74,7 @@ _NAN_ALLOWED: Final = frozenset({"param2", "param3", "param4"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One stored item: command, frame, four parameters, place (1e-7 degree) and z. [m]"""
+    """One stored item: command, frame, four parameters, place (1e-7 degree) and z [m]."""
 
     command: int
     frame: int
@@ -89,12 +89,12 @@ class Item:
     @property
     def is_nav(self) -> bool:
         """Tell whether the mission waits for this item while later actions run."""
-        return self.command <= NAV_LAST
+        return bool(self.command <= NAV_LAST)
 
     @property
     def is_condition(self) -> bool:
         """Tell whether actions after this item wait for it."""
-        return NAV_LAST < self.command <= CONDITION_LAST
+        return bool(NAV_LAST < self.command <= CONDITION_LAST)
 
 
 def item_of(message: dialect.MAVLink_message) -> Item | int:
@@ -107,9 +107,9 @@ def item_of(message: dialect.MAVLink_message) -> Item | int:
         if math.isinf(value) or (math.isnan(value) and f"param{index + 1}" not in _NAN_ALLOWED):
             return int(dialect.MAV_MISSION_INVALID_PARAM1) + index
     kept = _KEPT.get(command, _ALL)
-    cleaned = [v if i in kept and math.isfinite(v) else 0.0 for i, v in enumerate(params)]
+    p1, p2, p3, p4 = [v if i in kept and math.isfinite(v) else 0.0 for i, v in enumerate(params)]
     if command not in WITH_PLACE:
-        return Item(command, 0, *cleaned, 0, 0, 0.0)
+        return Item(command, 0, p1, p2, p3, p4, 0, 0, 0.0)
     frame = _FRAME_STORED.get(message.frame)
     if frame is None:
         return int(dialect.MAV_MISSION_UNSUPPORTED_FRAME)
@@ -123,7 +123,7 @@ def item_of(message: dialect.MAVLink_message) -> Item | int:
         return int(dialect.MAV_MISSION_INVALID_PARAM6_Y)
     if not math.isfinite(message.z):
         return int(dialect.MAV_MISSION_INVALID_PARAM7)
-    return Item(command, frame, *cleaned, x, y, message.z)
+    return Item(command, frame, p1, p2, p3, p4, x, y, message.z)
 
 
 class RunState(IntEnum):
