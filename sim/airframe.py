@@ -43,7 +43,7 @@ class Airframe:
 
     @property
     def hover_thrust_fraction(self) -> float:
-        """Return the share of full static thrust that carries the weight. [-]"""
+        """Return the share of full static thrust that carries the weight [-]."""
         return self.mass * GRAVITY / (4.0 * self.thrust_max)
 
 

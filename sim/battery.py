@@ -15,12 +15,12 @@ class Battery:
 
     @property
     def remaining(self) -> float:
-        """Return the share of charge left, 0 to 1. [-]"""
+        """Return the share of charge left, 0 to 1 [-]."""
         return max(0.0, 1.0 - self.consumed_mah / self._pack.capacity_mah)
 
     @property
     def volts_ratio(self) -> float:
-        """Return voltage over full voltage, which scales the speed the motors can reach. [-]"""
+        """Return voltage over full voltage, which scales the speed the motors can reach [-]."""
         return self.volts / self._pack.volts_full
 
     def step(self, speed_cubed_mean: float, dt_s: float) -> None:

@@ -85,9 +85,7 @@ class RigidBody:
         touching = position[:, 2] >= 0.0
         if touching.any():
             # A rigid, sticky ground that levels the legs: the vehicle leaves it only by lifting.
-            self.impact_speed[touching & ~self.on_ground] = velocity[
-                touching & ~self.on_ground, 2
-            ]
+            self.impact_speed[touching & ~self.on_ground] = velocity[touching & ~self.on_ground, 2]
             rest = touching & (velocity[:, 2] >= 0.0)
             position[touching, 2] = 0.0
             position[rest, :2] = self.position_n[rest, :2]
@@ -100,13 +98,14 @@ class RigidBody:
         self.rate_b, self.q_nb = rate, attitude
 
     def gyroscopic_torque(self) -> Array:
-        """Return w x (J w), in FRD. Shape (N, 3). [N m]
+        """Return w x (J w), in FRD. Shape (N, 3) [N m].
 
         Invariant:
             It does no work: its dot product with the rate is zero.
         """
         rate = self.rate_b
-        return self._gyroscopic * rate[:, _NEXT] * rate[:, _AFTER]
+        torque: Array = self._gyroscopic * rate[:, _NEXT] * rate[:, _AFTER]
+        return torque
 
 
 def _wrench_per_thrust_fraction(airframe: Airframe) -> Array:

@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 
 def multiply(q_ab: Array, q_bc: Array) -> Array:
-    """Return q_ac = q_ab q_bc. Shapes (N, 4). [-]"""
+    """Return q_ac = q_ab q_bc. Shapes (N, 4) [-]."""
     aw, ax, ay, az = q_ab.T
     bw, bx, by, bz = q_bc.T
     out = np.empty_like(q_ab)
@@ -23,14 +23,14 @@ def multiply(q_ab: Array, q_bc: Array) -> Array:
 
 
 def exponential(angle_b: Array) -> Array:
-    """Return the rotation by the vector `angle_b`. Shape (N, 3) to (N, 4). [rad] to [-]"""
+    """Return the rotation by the vector `angle_b`. Shape (N, 3) to (N, 4) [rad] to [-]."""
     half = 0.5 * angle_b
     angle = np.sqrt((half * half).sum(axis=1, keepdims=True))
     return np.concatenate([np.cos(angle), np.sinc(angle / np.pi) * half], axis=1)
 
 
 def matrix(q_nb: Array) -> Array:
-    """Return the rotation matrices R_nb. Shape (N, 4) to (N, 3, 3). [-]"""
+    """Return the rotation matrices R_nb. Shape (N, 4) to (N, 3, 3) [-]."""
     w, x, y, z = q_nb.T
     rows = [
         [w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -41,7 +41,7 @@ def matrix(q_nb: Array) -> Array:
 
 
 def down_axis(q_nb: Array) -> Array:
-    """Return the body z axis in NED, the third column of R_nb. Shape (N, 4) to (N, 3). [-]"""
+    """Return the body z axis in NED, the third column of R_nb. Shape (N, 4) to (N, 3) [-]."""
     w, x, y, z = q_nb.T
     out = np.empty((q_nb.shape[0], 3))
     out[:, 0] = 2.0 * (x * z + w * y)
@@ -51,7 +51,7 @@ def down_axis(q_nb: Array) -> Array:
 
 
 def heading_only(q_nb: Array) -> Array:
-    """Return the level attitude with the same heading. Shapes (N, 4). [-]"""
+    """Return the level attitude with the same heading. Shapes (N, 4) [-]."""
     w, x, y, z = q_nb.T
     half = 0.5 * np.arctan2(2.0 * (w * z + x * y), w * w + x * x - y * y - z * z)
     out = np.zeros_like(q_nb)

@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
 from sim.autopilot.flight import Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.frame import Ground
 from sim.autopilot.homing import Homing, land
@@ -10,7 +12,6 @@ from sim.autopilot.mission import NAMES, Item, Mission
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import Parameters
 from sim.control.reference import Target
-from wire.mavlink import dialect
 
 _CLIMBED_M: Final = 0.3
 _YAW_DONE: Final = math.radians(2.0)
@@ -226,7 +227,7 @@ class Auto:
 
 
 def condition_yaw(item: Item, heading: float) -> Yaw:
-    """Return the heading demand of CONDITION_YAW: angle, rate, direction, relative. [deg]"""
+    """Return the heading demand of CONDITION_YAW: angle, rate, direction, relative [deg]."""
     relative = item.param4 > 0.0
     direction = int(item.param3)
     angle = math.radians(item.param1)

@@ -9,19 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sim.autopilot import telemetry
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
+from sim.autopilot import beacon, telemetry
 from sim.autopilot.auto import change_speed, condition_yaw
 from sim.autopilot.flight import Yaw, YawAim
 from sim.autopilot.guided import Setpoint, down_of, valid_lat_lon
 from sim.autopilot.mission import Item
 from sim.autopilot.modes import Mode
 from sim.autopilot.outbox import Outbox, Severity
+from sim.autopilot.scene import Scene
 from sim.autopilot.streams import Streams
-from sim.autopilot.telemetry import BUILDERS, Scene
+from sim.autopilot.telemetry import BUILDERS
 from sim.autopilot.vehicle import Vehicle
 from sim.control.reference import Target
 from sim.geodesy import Place
-from wire.mavlink import dialect
 
 _FORCE: Final = 21196.0
 _FORCE_ARM: Final = 2989.0
@@ -151,7 +153,9 @@ class Commands:
             row = self._table.get(command.command)
             result = _UNSUPPORTED if row is None else row(command)
             if self._calibration is not None and self._calibration[1] == sender:
-                result = None if command.command == dialect.MAV_CMD_PREFLIGHT_CALIBRATION else result
+                result = (
+                    None if command.command == dialect.MAV_CMD_PREFLIGHT_CALIBRATION else result
+                )
         if result is not None:
             self._acknowledge(message.command, result, sender)
 
@@ -303,9 +307,8 @@ class Commands:
     def _get_home(self, _command: Command) -> int:
         if self._vehicle.ground.home is None:
             return _FAILED
-        for message in (self._vehicle.home_message(), self._vehicle.origin_message()):
-            if message is not None:
-                self._outbox.send(message)
+        for message in beacon.home_and_origin(self._vehicle.ground, self._vehicle.now_s):
+            self._outbox.send(message)
         return _ACCEPTED
 
     def _fence_enable(self, command: Command) -> int:

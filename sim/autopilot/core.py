@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.airframe import Airframe
 from sim.autopilot import telemetry
@@ -22,15 +23,17 @@ from sim.autopilot.mission_transfer import MissionTransfer
 from sim.autopilot.modes import Mode
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import ParameterProtocol, Parameters
+from sim.autopilot.scene import Scene
 from sim.autopilot.streams import Streams
-from sim.autopilot.telemetry import BUILDERS, Scene
+from sim.autopilot.telemetry import BUILDERS
 from sim.autopilot.vehicle import Vehicle
 from sim.control.reference import Target
 from sim.geodesy import Place
-from wire.mavlink import FrameSplitter, dialect
+from wire.mavlink import FrameSplitter
 
 _PREARM_SAY_S: Final = 30.0
 _STATISTICS_S: Final = 30.0
+_TIMESYNC_NS: Final = 10_000_000_000
 _IMPACT_SAID: Final = 0.05
 
 
@@ -80,6 +83,7 @@ class Autopilot:
         }
         self._neighbours: set[int] = set()
         self._ticks = 0
+        self._timesync_ns = _TIMESYNC_NS
         self._prearm_s = 0.0
         self._statistics_s = 0.0
         self._flight_s = 0.0
@@ -112,7 +116,7 @@ class Autopilot:
     def step(
         self, sensed: Sensed, now_ns: int, utc_us: int, wind_n: tuple[float, float, float]
     ) -> tuple[float, float, float, float]:
-        """Run one 400 Hz tick; return the four throttles. [-]"""
+        """Run one 400 Hz tick; return the four throttles [-]."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
         if sensed.impact_speed > _IMPACT_SAID:
@@ -139,6 +143,7 @@ class Autopilot:
         self._ftp.step(dt_s)
         for transfer in self._transfers.values():
             transfer.step(now_ns)
+        self._ask_time(now_ns)
         self._say_prearm(dt_s)
         self._keep_statistics(now_s, dt_s)
         scene = self._scene()
@@ -229,6 +234,12 @@ class Autopilot:
     def _on_timesync(self, message: dialect.MAVLink_message) -> None:
         if message.tc1 == 0:
             self.outbox.send(dialect.MAVLink_timesync_message(self._now_ns, message.ts1))
+
+    def _ask_time(self, now_ns: int) -> None:
+        """Ask the link for its time every 10 s, as ArduPilot does."""
+        if now_ns >= self._timesync_ns:
+            self._timesync_ns = now_ns + _TIMESYNC_NS
+            self.outbox.send(dialect.MAVLink_timesync_message(0, now_ns))
 
     def _on_log_list(self, _message: dialect.MAVLink_message) -> None:
         # There are no logs aboard: the entry says so.
@@ -345,9 +356,7 @@ class Autopilot:
         if home is None:
             return None
         waypoint = dialect.MAV_CMD_NAV_WAYPOINT
-        return Item(
-            waypoint, 0, 0.0, 0.0, 0.0, 0.0, home.lat_deg_e7, home.lon_deg_e7, home.alt
-        )
+        return Item(waypoint, 0, 0.0, 0.0, 0.0, 0.0, home.lat_deg_e7, home.lon_deg_e7, home.alt)
 
     def _store_home(self) -> None:
         """Keep home as item 0, which makes an empty mission one item long."""

@@ -125,7 +125,7 @@ class Flight:
 
     @property
     def collective(self) -> float:
-        """Return the thrust demand over full thrust. [-]"""
+        """Return the thrust demand over full thrust [-]."""
         if not self.armed or self.task in (Task.GROUNDED, Task.RUN_UP):
             return 0.0
         hover = self._airframe.hover_thrust_fraction
@@ -155,7 +155,7 @@ class Flight:
         self._outer.reset()
 
     def begin_takeoff(self, down: float, motion: Motion) -> None:
-        """Run the motors up, then climb straight up to NED `down`. [m]"""
+        """Run the motors up, then climb straight up to NED `down` [m]."""
         self._outer.reset()
         self.task = Task.RUN_UP
         self._run_up_s = 0.0
@@ -191,7 +191,7 @@ class Flight:
         self.track(Target(position_n=(north, east), down=down), Yaw(YawAim.HOLD))
 
     def descend(self, speed: float, *, north_east: tuple[float, float] | None) -> None:
-        """Sink to the ground at `speed`, over a point if one is given. [m/s]"""
+        """Sink to the ground at `speed`, over a point if one is given [m/s]."""
         self.land_speed = speed
         self.target = Target(position_n=north_east, velocity_n=(0.0, 0.0, speed))
         if self.task not in (Task.GROUNDED, Task.RUN_UP):
@@ -219,14 +219,14 @@ class Flight:
         )
 
     def distance_to_target(self, motion: Motion) -> float:
-        """Return the horizontal distance from the vehicle to the target, 0 without one. [m]"""
+        """Return the horizontal distance from the vehicle to the target, 0 without one [m]."""
         if self.target.position_n is None:
             return 0.0
         north, east = self.target.position_n
         return math.hypot(north - motion.position_n[0], east - motion.position_n[1])
 
     def step(self, sensed: Sensed, dt_s: float) -> tuple[float, float, float, float]:
-        """Control for one tick; return the four throttles. [-]"""
+        """Control for one tick; return the four throttles [-]."""
         if not self.armed:
             self.throttles = (0.0, 0.0, 0.0, 0.0)
             self._settle_reference(sensed.motion)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
 from sim.autopilot.outbox import Outbox
 from sim.autopilot.parameters import Parameters
-from wire.mavlink import dialect
 
 _HEADER: Final = struct.Struct("<HBBBBBBI")
 _DATA_BYTES: Final = 239
@@ -203,9 +204,7 @@ class FileTransfer:
         self._send(request.sender, payload)
 
     def _send(self, sender: tuple[int, int], payload: bytes) -> None:
-        self._outbox.send(
-            dialect.MAVLink_file_transfer_protocol_message(0, *sender, list(payload))
-        )
+        self._outbox.send(dialect.MAVLink_file_transfer_protocol_message(0, *sender, list(payload)))
 
 
 def packed_parameters(parameters: Parameters) -> bytes:
@@ -227,9 +226,7 @@ def packed_parameters(parameters: Parameters) -> bytes:
         encoded = name.encode()
         common = 0
         # At least one byte of the name is sent: its length is stored less one.
-        while (
-            common < min(len(before), len(encoded) - 1, 15) and before[common] == encoded[common]
-        ):
+        while common < min(len(before), len(encoded) - 1, 15) and before[common] == encoded[common]:
             common += 1
         rest = encoded[common:]
         out += bytes([code, common | (len(rest) - 1) << 4]) + rest

@@ -8,12 +8,13 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
 from sim.autopilot.flight import AttitudeDemand, Yaw, YawAim
 from sim.control.cascade import Motion
 from sim.control.reference import Target
 from sim.control.vector import Vec3, clamp, to_euler
 from sim.geodesy import Place
-from wire.mavlink import dialect
 
 _POSITION: Final = 0x007
 _VELOCITY: Final = 0x038
@@ -110,7 +111,7 @@ def valid_lat_lon(lat_deg_e7: int, lon_deg_e7: int) -> bool:
 
 
 def down_of(alt: float, frame: int, origin: Place, home_alt: float) -> float | None:
-    """Return the NED down of an altitude given in a MAVLink frame, None if it is not one. [m]"""
+    """Return the NED down of an altitude given in a MAVLink frame, None if it is not one [m]."""
     if frame in GLOBAL_FRAMES:
         return origin.alt - alt
     if frame in HOME_FRAMES:

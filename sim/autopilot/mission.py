@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from wire.mavlink import dialect
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 NAV_LAST: Final = dialect.MAV_CMD_NAV_LAST
 CONDITION_LAST: Final = dialect.MAV_CMD_CONDITION_LAST
@@ -57,13 +57,24 @@ WITH_PLACE: Final = frozenset(
         dialect.MAV_CMD_DO_LAND_START,
     }
 )
+# Parameters these commands keep; the others of the message come back as zero.
+_KEPT: Final[dict[int, frozenset[int]]] = {
+    dialect.MAV_CMD_NAV_WAYPOINT: frozenset({0}),
+    dialect.MAV_CMD_NAV_SPLINE_WAYPOINT: frozenset({0}),
+    dialect.MAV_CMD_NAV_LOITER_TIME: frozenset({0}),
+    dialect.MAV_CMD_NAV_LOITER_UNLIM: frozenset(),
+    dialect.MAV_CMD_NAV_TAKEOFF: frozenset(),
+    dialect.MAV_CMD_NAV_LAND: frozenset(),
+    dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: frozenset(),
+}
+_ALL: Final = frozenset({0, 1, 2, 3})
 _FRAME_STORED: Final = {0: 0, 5: 0, 3: 3, 6: 3, 10: 10, 11: 10, 2: 2}
 _NAN_ALLOWED: Final = frozenset({"param2", "param3", "param4"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One stored item: command, frame, four parameters, place (1e-7 degree) and z. [m]"""
+    """One stored item: command, frame, four parameters, place (1e-7 degree) and z [m]."""
 
     command: int
     frame: int
@@ -78,12 +89,12 @@ class Item:
     @property
     def is_nav(self) -> bool:
         """Tell whether the mission waits for this item while later actions run."""
-        return self.command <= NAV_LAST
+        return bool(self.command <= NAV_LAST)
 
     @property
     def is_condition(self) -> bool:
         """Tell whether actions after this item wait for it."""
-        return NAV_LAST < self.command <= CONDITION_LAST
+        return bool(NAV_LAST < self.command <= CONDITION_LAST)
 
 
 def item_of(message: dialect.MAVLink_message) -> Item | int:
@@ -95,9 +106,10 @@ def item_of(message: dialect.MAVLink_message) -> Item | int:
     for index, value in enumerate(params):
         if math.isinf(value) or (math.isnan(value) and f"param{index + 1}" not in _NAN_ALLOWED):
             return int(dialect.MAV_MISSION_INVALID_PARAM1) + index
-    cleaned = [0.0 if math.isnan(value) else value for value in params]
+    kept = _KEPT.get(command, _ALL)
+    p1, p2, p3, p4 = [v if i in kept and math.isfinite(v) else 0.0 for i, v in enumerate(params)]
     if command not in WITH_PLACE:
-        return Item(command, 0, *cleaned, 0, 0, 0.0)
+        return Item(command, 0, p1, p2, p3, p4, 0, 0, 0.0)
     frame = _FRAME_STORED.get(message.frame)
     if frame is None:
         return int(dialect.MAV_MISSION_UNSUPPORTED_FRAME)
@@ -111,7 +123,7 @@ def item_of(message: dialect.MAVLink_message) -> Item | int:
         return int(dialect.MAV_MISSION_INVALID_PARAM6_Y)
     if not math.isfinite(message.z):
         return int(dialect.MAV_MISSION_INVALID_PARAM7)
-    return Item(command, frame, *cleaned, x, y, message.z)
+    return Item(command, frame, p1, p2, p3, p4, x, y, message.z)
 
 
 class RunState(IntEnum):

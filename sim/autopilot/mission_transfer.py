@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
 from sim.autopilot.mission import Item, item_of
 from sim.autopilot.outbox import Outbox, Severity
-from wire.mavlink import dialect
 
 ITEMS_MAX: Final = 724
 _ASK_AGAIN_NS: Final = 1_000_000_000
@@ -125,9 +126,7 @@ class MissionTransfer:
         stored = item if item is not None else self.items[message.seq]
         if not as_int and not self._warned:
             self._warned = True
-            self._outbox.text(
-                Severity.WARNING, "got MISSION_REQUEST; use MISSION_REQUEST_INT!"
-            )
+            self._outbox.text(Severity.WARNING, "got MISSION_REQUEST; use MISSION_REQUEST_INT!")
         self._outbox.send(_message_of(stored, message, self._kind, as_int=as_int))
 
     def clear(self, message: dialect.MAVLink_message) -> None:

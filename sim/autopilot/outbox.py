@@ -8,7 +8,7 @@ from collections import deque
 from enum import IntEnum
 from typing import Final
 
-from wire.mavlink import dialect
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 TEXT_BYTES: Final = 50
 

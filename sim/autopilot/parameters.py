@@ -10,9 +10,9 @@ from importlib import resources
 from typing import Final
 
 import numpy as np
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.autopilot.outbox import Outbox, Severity
-from wire.mavlink import dialect
 
 _INTEGER_RANGE: Final[dict[int, tuple[int, int]]] = {
     dialect.MAV_PARAM_TYPE_INT8: (-(2**7), 2**7 - 1),

@@ -18,7 +18,7 @@ class Sticks:
         self._override: dict[int, tuple[int, float]] = {}
 
     def override(self, values: tuple[int, ...], now_s: float) -> None:
-        """Take RC_CHANNELS_OVERRIDE: 0 releases a channel, 65535 leaves it as it is. [us]"""
+        """Take RC_CHANNELS_OVERRIDE: 0 releases a channel, 65535 leaves it as it is [us]."""
         for channel, value in enumerate(values[: len(_NEUTRAL)]):
             if value == 0:
                 self._override.pop(channel, None)
@@ -26,7 +26,7 @@ class Sticks:
                 self._override[channel] = (value, now_s + _OVERRIDE_S)
 
     def manual(self, x: int, y: int, z: int, r: int, now_s: float) -> None:
-        """Take MANUAL_CONTROL: pitch, roll, throttle, yaw. [-1000..1000, throttle 0..1000]"""
+        """Take MANUAL_CONTROL: pitch, roll, throttle, yaw [-1000..1000, throttle 0..1000]."""
         if z < 0:
             return
         values = (1500 + y // 2, 1500 - x // 2, 1000 + z, 1500 + r // 2)
@@ -38,7 +38,7 @@ class Sticks:
         self._override.clear()
 
     def channels(self, now_s: float) -> tuple[int, ...]:
-        """Return the pulse widths in force. [us]"""
+        """Return the pulse widths in force [us]."""
         for channel in [c for c, (_, until) in self._override.items() if now_s > until]:
             del self._override[channel]
         return tuple(
@@ -47,7 +47,7 @@ class Sticks:
         )
 
     def demand(self, now_s: float) -> tuple[float, float, float, float]:
-        """Return roll, pitch, throttle and yaw: -1 to 1, throttle 0 to 1. [-]"""
+        """Return roll, pitch, throttle and yaw: -1 to 1, throttle 0 to 1 [-]."""
         roll, pitch, throttle, yaw = self.channels(now_s)[:4]
         return (
             clamp((roll - 1500) / 500.0, -1.0, 1.0),

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
 from sim.autopilot.parameters import Parameters
 from sim.autopilot.telemetry import BUILDERS
-from wire.mavlink import dialect
 
 # REQUEST_DATA_STREAM number, parameter of the rate, messages.
 _GROUPS: Final[dict[int, tuple[str, tuple[int, ...]]]] = {
@@ -60,7 +61,7 @@ _GROUPS: Final[dict[int, tuple[str, tuple[int, ...]]]] = {
         ),
     ),
 }
-_GROUP_OF: Final = {name: messages for name, messages in _GROUPS.values()}
+_GROUP_OF: Final = dict(_GROUPS.values())
 _RATE_MAX: Final = 50
 # 0.8 of the 400 Hz loop, and only ten distinct intervals on one link.
 _INTERVAL_MIN_MS: Final = 4
@@ -78,7 +79,7 @@ class Streams:
         self._due_ns: dict[int, int] = {HEARTBEAT: 0}
 
     def request_group(self, stream: int, rate: int, *, start: bool) -> None:
-        """Act on REQUEST_DATA_STREAM; MAV_DATA_STREAM_ALL is every group. [Hz]"""
+        """Act on REQUEST_DATA_STREAM; MAV_DATA_STREAM_ALL is every group [Hz]."""
         rate = min(max(rate, 0), _RATE_MAX) if start else 0
         everything = stream == dialect.MAV_DATA_STREAM_ALL
         for number, (name, _) in _GROUPS.items():

@@ -4,7 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
 from sim.airframe import Airframe
+from sim.autopilot import beacon
 from sim.autopilot.auto import Auto
 from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.frame import Ground
@@ -14,17 +17,14 @@ from sim.autopilot.mission import Mission
 from sim.autopilot.modes import TRAITS, Mode, mode_of
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import Parameters
+from sim.autopilot.piloted import Piloted
 from sim.autopilot.readiness import Readiness
 from sim.autopilot.sticks import Sticks
 from sim.control.reference import Limits, Target
-from sim.control.vector import clamp, from_euler
 from sim.geodesy import Place
-from wire.mavlink import dialect
 
-_DEADBAND: Final = 0.1
 # Height at which the recorded estimator aligned its heading again.
 _IN_FLIGHT_M: Final = 5.0
-_PILOT_TILT: Final = math.radians(30.0)
 _AUTO_ALLOWS_ARMING: Final = 1
 _THRUST_AS_THRUST: Final = 1 << 3
 
@@ -59,15 +59,16 @@ class Vehicle:
         self._idle_s = 0.0
         self._flown = False
         self._sensed: Sensed | None = None
+        piloted = Piloted(self.flight, self.sticks, parameters)
         self._run: dict[Mode, Callable[[Sensed, float], None]] = {
-            Mode.STABILIZE: self._run_stabilize,
-            Mode.ALT_HOLD: self._run_alt_hold,
+            Mode.STABILIZE: lambda _, dt_s: piloted.stabilize(self.now_s, dt_s),
+            Mode.ALT_HOLD: lambda _, dt_s: piloted.alt_hold(self.now_s, dt_s),
             Mode.AUTO: self._run_auto,
             Mode.GUIDED: self._run_guided,
-            Mode.LOITER: self._run_loiter,
+            Mode.LOITER: lambda sensed, _: piloted.loiter(sensed, self.now_s),
             Mode.RTL: self._run_rtl,
             Mode.LAND: self._run_land,
-            Mode.POSHOLD: self._run_loiter,
+            Mode.POSHOLD: lambda sensed, _: piloted.loiter(sensed, self.now_s),
             Mode.BRAKE: lambda _sensed, _dt_s: None,
         }
 
@@ -159,12 +160,11 @@ class Vehicle:
         """Set home and tell the link."""
         self.ground.home = place
         self.ground.home_locked = self.ground.home_locked or lock
-        for message in (self.home_message(), self.origin_message()):
-            if message is not None:
-                self._outbox.send_later(message)
+        for message in beacon.home_and_origin(self.ground, self.now_s):
+            self._outbox.send_later(message)
 
     def takeoff(self, altitude: float) -> bool:
-        """Take off to an altitude above home; return whether that was possible. [m]"""
+        """Take off to an altitude above home; return whether that was possible [m]."""
         flight = self.flight
         if not flight.armed or not flight.landed:
             return False
@@ -236,59 +236,12 @@ class Vehicle:
 
     def heartbeat(self) -> dialect.MAVLink_message:
         """Return the HEARTBEAT of this moment."""
-        base = dialect.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED | dialect.MAV_MODE_FLAG_STABILIZE_ENABLED
-        base |= dialect.MAV_MODE_FLAG_MANUAL_INPUT_ENABLED
-        if self.mode in (Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.POSHOLD, Mode.BRAKE):
-            base |= dialect.MAV_MODE_FLAG_GUIDED_ENABLED
-        if self.flight.armed:
-            base |= dialect.MAV_MODE_FLAG_SAFETY_ARMED
-        if self.terminated:
-            status = dialect.MAV_STATE_FLIGHT_TERMINATION
-        elif not self.readiness.phase(self.now_s).tilt_aligned:
-            status = dialect.MAV_STATE_CALIBRATING
-        elif self.flight.armed and not self.flight.landed:
-            status = dialect.MAV_STATE_ACTIVE
-        else:
-            status = dialect.MAV_STATE_STANDBY
-        return dialect.MAVLink_heartbeat_message(
-            dialect.MAV_TYPE_QUADROTOR,
-            dialect.MAV_AUTOPILOT_ARDUPILOTMEGA,
-            base,
-            int(self.mode),
-            status,
-            3,
-        )
-
-    def home_message(self) -> dialect.MAVLink_message | None:
-        """Return HOME_POSITION, None while home is not set."""
-        home = self.ground.home
-        if home is None:
-            return None
-        north, east = self.ground.home_north_east()
-        return dialect.MAVLink_home_position_message(
-            home.lat_deg_e7,
-            home.lon_deg_e7,
-            round(home.alt * 1e3),
-            north,
-            east,
-            self.ground.home_down,
-            [math.nan] * 4,
-            0.0,
-            0.0,
-            0.0,
-            round(self.now_s * 1e6),
-        )
-
-    def origin_message(self) -> dialect.MAVLink_message | None:
-        """Return GPS_GLOBAL_ORIGIN, None while the origin is not set."""
-        origin = self.ground.origin
-        if origin is None:
-            return None
-        return dialect.MAVLink_gps_global_origin_message(
-            origin.lat_deg_e7,
-            origin.lon_deg_e7,
-            round(origin.alt * 1e3),
-            round(self.now_s * 1e6),
+        return beacon.heartbeat(
+            self.mode,
+            armed=self.flight.armed,
+            flying=not self.flight.landed,
+            aligned=self.readiness.phase(self.now_s).tilt_aligned,
+            terminated=self.terminated,
         )
 
     def _refusal(self, mode: Mode) -> str | None:
@@ -367,83 +320,6 @@ class Vehicle:
     def _run_land(self, sensed: Sensed, _dt_s: float) -> None:
         land(self.flight, self.ground, self.parameters, sensed)
 
-    def _run_loiter(self, sensed: Sensed, dt_s: float) -> None:
-        roll, pitch, throttle, yaw = self.sticks.demand(self.now_s)
-        climb = self._stick_climb(throttle)
-        if self.flight.task is Task.GROUNDED:
-            if climb > 0.0:
-                self.flight.lift_off(sensed.motion)
-            return
-        heading = self.flight.heading_sp
-        speed = 0.5 * self.parameters["LOIT_SPEED"] / 100.0
-        north = speed * (-pitch * math.cos(heading) - roll * math.sin(heading))
-        east = speed * (-pitch * math.sin(heading) + roll * math.cos(heading))
-        target = self.flight.target
-        if abs(roll) + abs(pitch) > _DEADBAND:
-            place = None
-        elif target.position_n is not None:
-            place, north, east = target.position_n, 0.0, 0.0
-        else:
-            stop = self.flight.reference.stopping_point()
-            place, north, east = (stop[0], stop[1]), 0.0, 0.0
-        self.flight.track(
-            Target(place, self._stick_down(climb), (north, east, -climb)), self._stick_yaw(yaw)
-        )
-
-    def _run_alt_hold(self, sensed: Sensed, dt_s: float) -> None:
-        roll, pitch, throttle, yaw = self.sticks.demand(self.now_s)
-        climb = self._stick_climb(throttle)
-        if self.flight.task is Task.GROUNDED and climb <= 0.0:
-            return
-        self.flight.demand_attitude(self._stick_attitude(roll, pitch, yaw, dt_s, climb, None))
-
-    def _run_stabilize(self, _sensed: Sensed, dt_s: float) -> None:
-        roll, pitch, throttle, yaw = self.sticks.demand(self.now_s)
-        if self.flight.task is Task.GROUNDED and throttle <= _DEADBAND:
-            return
-        # The middle of the stick hovers.
-        hover = self.parameters["MOT_THST_HOVER"]
-        thrust = 2.0 * throttle * hover if throttle < 0.5 else hover + (throttle - 0.5) * 2 * (
-            1.0 - hover
-        )
-        self.flight.demand_attitude(self._stick_attitude(roll, pitch, yaw, dt_s, None, thrust))
-
-    def _stick_attitude(
-        self,
-        roll: float,
-        pitch: float,
-        yaw: float,
-        dt_s: float,
-        climb: float | None,
-        thrust: float | None,
-    ) -> AttitudeDemand:
-        rate = self._stick_yaw(yaw).rate
-        heading = self.flight.heading_sp + rate * dt_s
-        attitude = from_euler(roll * _PILOT_TILT, pitch * _PILOT_TILT, heading)
-        return AttitudeDemand(attitude, (0.0, 0.0, rate), climb, thrust)
-
-    def _stick_climb(self, throttle: float) -> float:
-        off = 2.0 * throttle - 1.0
-        if abs(off) < _DEADBAND:
-            return 0.0
-        share = (abs(off) - _DEADBAND) / (1.0 - _DEADBAND)
-        up = self.parameters["PILOT_SPEED_UP"] / 100.0
-        down = self.parameters["PILOT_SPEED_DN"] / 100.0 or up
-        self.flight.reference.change_speed(up=up, down=down)
-        return share * up if off > 0.0 else -share * down
-
-    def _stick_down(self, climb: float) -> float | None:
-        if climb != 0.0:
-            return None
-        down = self.flight.target.down
-        return down if down is not None else self.flight.reference.stopping_point()[2]
-
-    def _stick_yaw(self, yaw: float) -> Yaw:
-        if abs(yaw) < _DEADBAND / 2.0:
-            return Yaw(YawAim.RATE, rate=0.0)
-        rate = math.radians(clamp(self.parameters["PILOT_Y_RATE"], 1.0, 360.0))
-        return Yaw(YawAim.RATE, rate=yaw * rate)
-
     def _after_landing(self, dt_s: float) -> None:
         """Disarm after a landing, or after DISARM_DELAY of doing nothing on the ground."""
         flight = self.flight
@@ -451,9 +327,7 @@ class Vehicle:
             self._idle_s = 0.0
             return
         rtl_landed = self.mode is Mode.RTL and self._homing.stage is Stage.LAND
-        if self.mode is Mode.LAND or rtl_landed or (
-            self.mode is Mode.AUTO and self.auto.landing
-        ):
+        if self.mode is Mode.LAND or rtl_landed or (self.mode is Mode.AUTO and self.auto.landing):
             self.disarm(force=True)
             return
         self._idle_s += dt_s

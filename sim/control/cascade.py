@@ -48,7 +48,7 @@ class OuterLoop:
         self._integral = ZERO
 
     def accelerate(self, motion: Motion, reference: Reference, dt_s: float) -> Vec3:
-        """Return the acceleration that brings the vehicle onto the reference. NED. [m/s2]"""
+        """Return the acceleration that brings the vehicle onto the reference. NED [m/s2]."""
         p, v = motion.position_n, motion.velocity_n
         rp, rv, ra = reference.position_n, reference.velocity_n, reference.acceleration_n
         ex, ey = limit(rp[0] - p[0], rp[1] - p[1], 4.0)
@@ -56,9 +56,7 @@ class OuterLoop:
         evy = rv[1] + _POSITION_P * ey - v[1]
         evz = rv[2] + _POSITION_P * clamp(rp[2] - p[2], -3.0, 3.0) - v[2]
         ix, iy, iz = self._integral
-        ix, iy = limit(
-            ix + _VELOCITY_I * evx * dt_s, iy + _VELOCITY_I * evy * dt_s, _INTEGRAL_MAX
-        )
+        ix, iy = limit(ix + _VELOCITY_I * evx * dt_s, iy + _VELOCITY_I * evy * dt_s, _INTEGRAL_MAX)
         iz = clamp(iz + _CLIMB_I * evz * dt_s, -_INTEGRAL_MAX, _INTEGRAL_MAX)
         self._integral = (ix, iy, iz)
         return (
@@ -97,7 +95,7 @@ class InnerLoop:
         self._lever = airframe.arm * 0.5**0.5
 
     def rates(self, q_nb: Quat, q_nb_sp: Quat, feed_forward_b: Vec3) -> Vec3:
-        """Return the rates that turn the attitude onto its setpoint. FRD. [rad/s]"""
+        """Return the rates that turn the attitude onto its setpoint. FRD [rad/s]."""
         w, x, y, z = multiply(conjugate(q_nb), q_nb_sp)
         gain = 2.0 * _ATTITUDE_P * (1.0 if w >= 0.0 else -1.0)
         rx, ry = limit(gain * x, gain * y, _RATE_MAX)
@@ -107,7 +105,7 @@ class InnerLoop:
     def throttles(
         self, rate_b: Vec3, rate_sp_b: Vec3, specific_thrust: float, volts_ratio: float
     ) -> tuple[float, float, float, float]:
-        """Return the four throttles, as rotor speed over speed at full voltage. [-]
+        """Return the four throttles, as rotor speed over speed at full voltage [-].
 
         Roll and pitch come first, then thrust, then yaw: a quadrotor that cannot keep its heading
         still flies, one that cannot keep its tilt does not.

@@ -44,7 +44,7 @@ class Target:
 
 
 def approach_speed(distance: float, acceleration: float) -> float:
-    """Return the speed from which the remaining distance still suffices to stop. [m/s]"""
+    """Return the speed from which the remaining distance still suffices to stop [m/s]."""
     knee = acceleration / _POSITION_GAIN**2
     if distance <= knee:
         return _POSITION_GAIN * distance
@@ -68,7 +68,7 @@ class Reference:
     def change_speed(
         self, *, speed: float | None = None, up: float | None = None, down: float | None = None
     ) -> None:
-        """Change the speed limits that are given. [m/s]"""
+        """Change the speed limits that are given [m/s]."""
         kept = self.limits
         self.limits = replace(
             kept,
@@ -78,7 +78,7 @@ class Reference:
         )
 
     def stopping_point(self) -> Vec3:
-        """Return where the point comes to rest if it brakes now. NED. [m]"""
+        """Return where the point comes to rest if it brakes now. NED [m]."""
         px, py, pz = self.position_n
         vx, vy, vz = self.velocity_n
         speed = math.hypot(vx, vy)
@@ -110,7 +110,7 @@ class Reference:
         self.position_n = (px + vx * dt_s, py + vy * dt_s, pz + vz * dt_s)
 
     def _approach(self, target: Target) -> Vec3:
-        """Return the velocity that closes in on the target. NED. [m/s]
+        """Return the velocity that closes in on the target. NED [m/s].
 
         With a place and a height the way is one straight line, so a long way climbs slowly; the
         axis whose limit binds first sets the speed.

@@ -12,7 +12,7 @@ ZERO: Vec3 = (0.0, 0.0, 0.0)
 
 
 def wrap_pi(angle: float) -> float:
-    """Return `angle` in [-pi, pi). [rad]"""
+    """Return `angle` in [-pi, pi) [rad]."""
     return (angle + math.pi) % (2.0 * math.pi) - math.pi
 
 
@@ -47,7 +47,7 @@ def conjugate(q: Quat) -> Quat:
 
 
 def from_euler(roll: float, pitch: float, yaw: float) -> Quat:
-    """Return the attitude of the Tait-Bryan angles yaw, pitch, roll (z, y', x''). [rad]"""
+    """Return the attitude of the Tait-Bryan angles yaw, pitch, roll (z, y', x'') [rad]."""
     cr, sr = math.cos(roll / 2), math.sin(roll / 2)
     cp, sp = math.cos(pitch / 2), math.sin(pitch / 2)
     cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
@@ -60,7 +60,7 @@ def from_euler(roll: float, pitch: float, yaw: float) -> Quat:
 
 
 def to_euler(q: Quat) -> Vec3:
-    """Return (roll, pitch, yaw). [rad]"""
+    """Return (roll, pitch, yaw) [rad]."""
     w, x, y, z = q
     return (
         math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y)),

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.geodesy import Place
 from sim.simulation import Simulation, World
-from wire.mavlink import dialect
 
 HOME = Place(356585999, 1397454001, 20.0)
 
