@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from crypto.aio.store import StoreError
-from sekisho import pair, services, status
+from sekisho import demo, pair, services, sim_command, status
 from sekisho.config_file import ConfigError
 from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError
 
@@ -33,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sekisho {_version()}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo.add_parser(subparsers)
+    sim_command.add_parser(subparsers)
     pair.add_parser(subparsers)
     services.add_parsers(subparsers)
     status.add_parser(subparsers)

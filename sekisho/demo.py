@@ -232,8 +232,8 @@ def _wait(
 ) -> None:
     for drone in drones:
         print(
-            f"{drone.name}: plain MAVLink is sent to udp:{QGROUNDCONTROL} (QGroundControl finds it) "
-            f"and served at tcp:127.0.0.1:{drone.tools_port}\n"
+            f"{drone.name}: plain MAVLink goes to udp:{QGROUNDCONTROL}, where QGroundControl "
+            f"finds it, and is served at tcp:127.0.0.1:{drone.tools_port}\n"
             f"  e.g. mavproxy.py --master=tcp:127.0.0.1:{drone.tools_port}",
             file=sys.stderr,
         )

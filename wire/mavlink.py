@@ -151,5 +151,6 @@ class FrameSplitter:
         """Drop leading bytes of a short remainder that cannot start a frame."""
         starts = [p for m in (b"\xfd", b"\xfe") if (p := rest.find(m)) >= 0]
         skip = min(starts) if starts else len(rest)
-        self.dropped[Noise.GARBAGE] += skip
+        if skip:
+            self.dropped[Noise.GARBAGE] += skip
         return rest[skip:]

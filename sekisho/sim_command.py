@@ -1,0 +1,141 @@
+"""`sekisho sim`: the embedded autopilot on a pseudo-terminal."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, TypeVar
+
+from sim.aio.pty import LinkInUseError
+from sim.aio.service import SimConfig, run
+
+_T = TypeVar("_T")
+_EXAMPLE: Final = """example:
+  sekisho sim --tty /tmp/fc --wind 4,270 &
+  mavproxy.py --master=/tmp/fc,921600
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the `sim` sub-parser."""
+    parser = subparsers.add_parser(
+        "sim",
+        help="the embedded autopilot, on a pseudo-terminal",
+        description="Fly a simulated ArduCopter that speaks MAVLink 2 on a pseudo-terminal.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = SimConfig()
+    parser.add_argument("--tty", type=Path, metavar="LINK", help="symbolic link to the terminal")
+    parser.add_argument(
+        "--speedup",
+        type=_checked(float, lambda v: 0.1 <= v <= 20.0, "a number from 0.1 to 20"),
+        default=default.speedup,
+        help="vehicle seconds per second (default %(default)s)",
+    )
+    parser.add_argument(
+        "--home",
+        type=_checked(_four, _is_home, "LAT,LON,ALT,HDG in degrees and metres"),
+        default=default.home,
+        metavar="LAT,LON,ALT,HDG",
+        help="where it stands (default %(default)s)",
+    )
+    parser.add_argument(
+        "--wind",
+        type=_checked(
+            _two,
+            lambda v: 0.0 <= v[0] <= 20.0 and 0.0 <= v[1] <= 360.0,
+            "SPEED,FROM: 0 to 20 m/s, 0 to 360 degrees",
+        ),
+        default=default.wind,
+        metavar="SPEED,FROM",
+        help="wind speed in m/s and the direction it comes from in degrees",
+    )
+    parser.add_argument(
+        "--gusts",
+        type=_checked(float, lambda v: 0.0 <= v <= 10.0, "a number from 0 to 10"),
+        default=default.gusts,
+        help="standard deviation of the gusts in m/s",
+    )
+    parser.add_argument(
+        "--sysid",
+        type=_checked(int, lambda v: 1 <= v <= 255, "an integer from 1 to 255"),
+        default=default.sysid,
+        help="MAVLink system id (default %(default)s)",
+    )
+    parser.add_argument(
+        "--ekf-ready",
+        type=_checked(float, lambda v: 0.5 <= v <= 120.0, "seconds from 0.5 to 120"),
+        default=default.ekf_ready_s,
+        metavar="SECONDS",
+        help="vehicle time until it has a position and can arm (default %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=default.seed, help="of every random number")
+    parser.add_argument("--json", action="store_true", help="print a summary as JSON at the end")
+    parser.set_defaults(run=run_command)
+
+
+def run_command(args: argparse.Namespace) -> int:
+    """Run until interrupted; return the exit status."""
+    config = SimConfig(
+        tty=args.tty,
+        speedup=args.speedup,
+        home=args.home,
+        wind=args.wind,
+        gusts=args.gusts,
+        sysid=args.sysid,
+        ekf_ready_s=args.ekf_ready,
+        seed=args.seed,
+    )
+
+    def ready(path: str) -> None:
+        print(path, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    try:
+        summary = asyncio.run(run(config, ready))
+    except LinkInUseError as error:
+        print(f"sekisho sim: --tty {args.tty}: {error}; name a free path", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"sekisho sim: --tty {args.tty}: {error}", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(asdict(summary)), flush=True)
+    return 130
+
+
+def _four(text: str) -> tuple[float, float, float, float]:
+    lat, lon, alt, heading = map(float, text.split(","))
+    return lat, lon, alt, heading
+
+
+def _two(text: str) -> tuple[float, float]:
+    first, second = map(float, text.split(","))
+    return first, second
+
+
+def _is_home(home: tuple[float, float, float, float]) -> bool:
+    lat, lon, alt, heading = home
+    return (
+        abs(lat) <= 90.0 and abs(lon) <= 180.0 and abs(alt) <= 10_000.0 and 0.0 <= heading <= 360.0
+    )
+
+
+def _checked(
+    parse: Callable[[str], _T], allowed: Callable[[_T], bool], wanted: str
+) -> Callable[[str], _T]:
+    """Return an argparse type that names the value and what is allowed."""
+
+    def convert(text: str) -> _T:
+        try:
+            value = parse(text)
+        except ValueError:
+            value = None
+        if value is None or not allowed(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return value
+
+    return convert

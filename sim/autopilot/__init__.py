@@ -1,0 +1,1 @@
+"""The embedded autopilot: ArduCopter's behaviour on a MAVLink 2 link, sans-I/O."""

@@ -1,0 +1,97 @@
+"""Return to launch: climb, fly home, wait, land. Also used by a mission's RTL item."""
+
+import math
+from enum import StrEnum
+from typing import Final
+
+from sim.autopilot.flight import Flight, Sensed, Task, Yaw, YawAim
+from sim.autopilot.frame import Ground
+from sim.autopilot.parameters import Parameters
+from sim.control.reference import Target
+
+_ARRIVED_M: Final = 0.3
+
+
+class Stage(StrEnum):
+    """How far the return has come."""
+
+    CLIMB = "climb"
+    RETURN = "return"
+    WAIT = "wait"
+    LAND = "land"
+
+
+class Homing:
+    """One return at a time. `begin` starts it anew."""
+
+    def __init__(self, flight: Flight, ground: Ground, parameters: Parameters) -> None:
+        self._flight = flight
+        self._ground = ground
+        self._parameters = parameters
+        self.stage = Stage.CLIMB
+        self._wait_until_s = 0.0
+
+    def begin(self, sensed: Sensed) -> None:
+        """Climb to the return altitude, above the vehicle or on a cone around home."""
+        p = sensed.motion.position_n
+        north, east = self._ground.home_north_east()
+        away = math.hypot(p[0] - north, p[1] - east)
+        above_home = self._ground.home_down - p[2]
+        parameters = self._parameters
+        wanted = max(parameters["RTL_ALT"] / 100.0, above_home)
+        wanted = max(wanted, above_home + parameters["RTL_CLIMB_MIN"] / 100.0)
+        slope = parameters["RTL_CONE_SLOPE"]
+        if slope >= 0.5:
+            wanted = max(min(wanted, away * slope), above_home)
+        self.stage = Stage.CLIMB
+        stop = self._flight.reference.stopping_point()
+        self._flight.track(
+            Target((stop[0], stop[1]), self._ground.home_down - wanted), Yaw(YawAim.HOLD)
+        )
+
+    def step(self, sensed: Sensed, now_s: float) -> None:
+        """Go on to the next stage when one is done."""
+        flight = self._flight
+        match self.stage:
+            case Stage.CLIMB:
+                if self._settled():
+                    self.stage = Stage.RETURN
+                    flight.track(
+                        Target(self._ground.home_north_east(), flight.target.down),
+                        Yaw(YawAim.AHEAD),
+                    )
+            case Stage.RETURN:
+                if flight.distance_to_target(sensed.motion) < 0.5 and self._settled():
+                    self.stage = Stage.WAIT
+                    self._wait_until_s = now_s + self._parameters["RTL_LOIT_TIME"] / 1000.0
+            case Stage.WAIT:
+                if now_s >= self._wait_until_s:
+                    self.stage = Stage.LAND
+                    self._land()
+            case Stage.LAND:
+                land(flight, self._ground, self._parameters, sensed)
+
+    def _settled(self) -> bool:
+        flight = self._flight
+        target, at = flight.target, flight.reference.position_n
+        assert target.position_n is not None
+        assert target.down is not None
+        away = math.hypot(target.position_n[0] - at[0], target.position_n[1] - at[1])
+        return away < _ARRIVED_M and abs(target.down - at[2]) < _ARRIVED_M
+
+    def _land(self) -> None:
+        self._flight.descend(
+            self._flight.reference.limits.speed_down,
+            north_east=self._flight.target.position_n,
+        )
+
+
+def land(flight: Flight, ground: Ground, parameters: Parameters, sensed: Sensed) -> None:
+    """Keep sinking: fast above LAND_ALT_LOW, at LAND_SPEED below it."""
+    if flight.task is not Task.DESCEND:
+        return
+    high = sensed.motion.position_n[2] < ground.home_down - parameters["LAND_ALT_LOW"] / 100.0
+    fast = parameters["LAND_SPEED_HIGH"] / 100.0 or flight.reference.limits.speed_down
+    speed = fast if high else parameters["LAND_SPEED"] / 100.0
+    if speed != flight.land_speed:
+        flight.descend(speed, north_east=flight.target.position_n)

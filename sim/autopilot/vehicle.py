@@ -1,0 +1,462 @@
+"""The vehicle: modes, arming, failsafes, and what each mode makes the flight do."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from sim.airframe import Airframe
+from sim.autopilot.auto import Auto
+from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task, Yaw, YawAim
+from sim.autopilot.frame import Ground
+from sim.autopilot.guided import Setpoint
+from sim.autopilot.homing import Homing, Stage, land
+from sim.autopilot.mission import Mission
+from sim.autopilot.modes import TRAITS, Mode, mode_of
+from sim.autopilot.outbox import Outbox, Severity
+from sim.autopilot.parameters import Parameters
+from sim.autopilot.readiness import Readiness
+from sim.autopilot.sticks import Sticks
+from sim.control.reference import Limits, Target
+from sim.control.vector import clamp, from_euler
+from sim.geodesy import Place
+from wire.mavlink import dialect
+
+_DEADBAND: Final = 0.1
+# Height at which the recorded estimator aligned its heading again.
+_IN_FLIGHT_M: Final = 5.0
+_PILOT_TILT: Final = math.radians(30.0)
+_AUTO_ALLOWS_ARMING: Final = 1
+_THRUST_AS_THRUST: Final = 1 << 3
+
+
+class Vehicle:
+    """One ArduCopter. The zero state is just powered up: disarmed, STABILIZE, no position."""
+
+    def __init__(
+        self,
+        airframe: Airframe,
+        start: Place,
+        parameters: Parameters,
+        outbox: Outbox,
+        ekf_ready_s: float,
+    ) -> None:
+        self.parameters = parameters
+        self.ground = Ground(start)
+        self.mission = Mission()
+        self.sticks = Sticks()
+        self.readiness = Readiness(ekf_ready_s)
+        self.flight = Flight(
+            airframe, self._limits(), math.radians(parameters["ANGLE_MAX"] / 100.0)
+        )
+        self.mode = Mode.STABILIZE
+        self.now_s = 0.0
+        self.terminated = False
+        self._outbox = outbox
+        self.auto = Auto(self.flight, self.ground, self.mission, parameters, outbox)
+        self._homing = Homing(self.flight, self.ground, parameters)
+        self._guided_until_s: float | None = None
+        self._paused: Target | None = None
+        self._idle_s = 0.0
+        self._flown = False
+        self._sensed: Sensed | None = None
+        self._run: dict[Mode, Callable[[Sensed, float], None]] = {
+            Mode.STABILIZE: self._run_stabilize,
+            Mode.ALT_HOLD: self._run_alt_hold,
+            Mode.AUTO: self._run_auto,
+            Mode.GUIDED: self._run_guided,
+            Mode.LOITER: self._run_loiter,
+            Mode.RTL: self._run_rtl,
+            Mode.LAND: self._run_land,
+            Mode.POSHOLD: self._run_loiter,
+            Mode.BRAKE: lambda _sensed, _dt_s: None,
+        }
+
+    @property
+    def sensed(self) -> Sensed:
+        """Return the last sensor values. There are none before the first step."""
+        assert self._sensed is not None
+        return self._sensed
+
+    @property
+    def position_ok(self) -> bool:
+        """Tell whether the estimator has a position."""
+        return self.readiness.phase(self.now_s).position_ok
+
+    @property
+    def landing(self) -> bool:
+        """Tell whether the vehicle is on its last descent."""
+        return self.mode is Mode.LAND or self.flight.task is Task.DESCEND
+
+    def arming_reasons(self) -> list[str]:
+        """Return why the vehicle would not arm in this mode."""
+        return self.readiness.reasons(
+            self.now_s,
+            checks=self.parameters.bits("ARMING_CHECK"),
+            needs_position=TRAITS[self.mode].needs_position,
+        )
+
+    def arm(self, *, force: bool) -> bool:
+        """Arm, unless a check refuses and `force` does not overrule it. Say why not."""
+        if self.terminated:
+            return False
+        if not force:
+            reasons = self.arming_reasons()
+            traits = TRAITS[self.mode]
+            armable = traits.armable or (
+                self.mode is Mode.AUTO
+                and self.parameters.bits("AUTO_OPTIONS") & _AUTO_ALLOWS_ARMING
+            )
+            if not reasons and not armable:
+                reasons = [f"{traits.name} mode not armable"]
+            for reason in reasons:
+                self._outbox.text(Severity.CRITICAL, f"Arm: {reason}")
+            if reasons:
+                return False
+        self.flight.arm()
+        self._idle_s = 0.0
+        if self.ground.origin is not None and not self.ground.home_locked:
+            self.set_home(self.ground.place(self.sensed.motion.position_n), lock=False)
+        self._outbox.text(Severity.INFO, "Arming motors")
+        self._enter(self.mode)
+        return True
+
+    def disarm(self, *, force: bool) -> bool:
+        """Disarm; in flight only if forced."""
+        if not force and not self.flight.landed:
+            return False
+        self.flight.disarm()
+        self._outbox.text(Severity.INFO, "Disarming motors")
+        self._outbox.send_later(self.parameters.message("MOT_THST_HOVER"))
+        self.mission.stop()
+        return True
+
+    def set_mode_number(self, number: int) -> bool:
+        """Change mode by ArduCopter's number; say why not."""
+        mode = mode_of(number)
+        if mode is None:
+            self._outbox.text(Severity.WARNING, f"No such mode {number}")
+            return False
+        return self.set_mode(mode)
+
+    def set_mode(self, mode: Mode) -> bool:
+        """Change mode. A disarmed vehicle takes any mode; arming will check it."""
+        if mode is self.mode:
+            return True
+        if self.flight.armed:
+            reason = self._refusal(mode)
+            if reason is not None:
+                text = f"Mode change to {TRAITS[mode].name} failed: {reason}"
+                self._outbox.text(Severity.WARNING, text)
+                return False
+        if self.mode is Mode.AUTO:
+            self.auto.leave()
+        self.mode = mode
+        self._enter(mode)
+        self._outbox.send(self.heartbeat())
+        return True
+
+    def set_home(self, place: Place, *, lock: bool) -> None:
+        """Set home and tell the link."""
+        self.ground.home = place
+        self.ground.home_locked = self.ground.home_locked or lock
+        for message in (self.home_message(), self.origin_message()):
+            if message is not None:
+                self._outbox.send_later(message)
+
+    def takeoff(self, altitude: float) -> bool:
+        """Take off to an altitude above home; return whether that was possible. [m]"""
+        flight = self.flight
+        if not flight.armed or not flight.landed:
+            return False
+        above_home = self.ground.home_down - self.sensed.motion.position_n[2]
+        if not altitude > above_home:
+            return False
+        if self.mode is not Mode.GUIDED:
+            return False
+        self.flight.begin_takeoff(self.ground.home_down - altitude, self.sensed.motion)
+        return True
+
+    def guide(self, setpoint: Setpoint | None) -> None:
+        """Take a GUIDED setpoint; None stops the vehicle."""
+        if self.mode is not Mode.GUIDED:
+            return
+        if setpoint is None:
+            self._guided_until_s = None
+            self.flight.hold()
+            return
+        self._guided_until_s = self.now_s + self._guided_timeout() if setpoint.expires else None
+        self.flight.track(setpoint.target, setpoint.yaw)
+
+    def guide_attitude(self, demand: AttitudeDemand | None) -> None:
+        """Take a GUIDED attitude; None stops the vehicle."""
+        if demand is None:
+            self.guide(None)
+            return
+        self._guided_until_s = self.now_s + self._guided_timeout()
+        self.flight.demand_attitude(demand)
+
+    def pause(self) -> bool:
+        """Hold a GUIDED movement; always possible."""
+        self._paused = self.flight.target
+        self.flight.hold()
+        return True
+
+    def resume(self) -> bool:
+        """Go on with a GUIDED movement that was held."""
+        if self._paused is not None:
+            self.flight.track(self._paused, Yaw(YawAim.AHEAD))
+            self._paused = None
+        return True
+
+    @property
+    def thrust_as_thrust(self) -> bool:
+        """Tell whether SET_ATTITUDE_TARGET's thrust is thrust, not climb rate."""
+        return bool(self.parameters.bits("GUID_OPTIONS") & _THRUST_AS_THRUST)
+
+    def terminate(self) -> None:
+        """Stop the motors for good."""
+        if self.flight.armed:
+            self.disarm(force=True)
+        self.terminated = True
+
+    def step(self, sensed: Sensed, now_s: float, dt_s: float) -> None:
+        """Run start-up, the mode and the ground logic for one 100 Hz period."""
+        self._sensed = sensed
+        self.now_s = now_s
+        self._start_up(now_s)
+        if not self.flight.armed:
+            return
+        self._run[self.mode](sensed, dt_s)
+        self._after_landing(dt_s)
+        if not self._flown and sensed.motion.position_n[2] < -_IN_FLIGHT_M:
+            self._flown = True
+            for imu in (0, 1):
+                text = f"EKF3 IMU{imu} MAG0 in-flight yaw alignment complete"
+                self._outbox.text(Severity.INFO, text)
+
+    def heartbeat(self) -> dialect.MAVLink_message:
+        """Return the HEARTBEAT of this moment."""
+        base = dialect.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED | dialect.MAV_MODE_FLAG_STABILIZE_ENABLED
+        base |= dialect.MAV_MODE_FLAG_MANUAL_INPUT_ENABLED
+        if self.mode in (Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.POSHOLD, Mode.BRAKE):
+            base |= dialect.MAV_MODE_FLAG_GUIDED_ENABLED
+        if self.flight.armed:
+            base |= dialect.MAV_MODE_FLAG_SAFETY_ARMED
+        if self.terminated:
+            status = dialect.MAV_STATE_FLIGHT_TERMINATION
+        elif not self.readiness.phase(self.now_s).tilt_aligned:
+            status = dialect.MAV_STATE_CALIBRATING
+        elif self.flight.armed and not self.flight.landed:
+            status = dialect.MAV_STATE_ACTIVE
+        else:
+            status = dialect.MAV_STATE_STANDBY
+        return dialect.MAVLink_heartbeat_message(
+            dialect.MAV_TYPE_QUADROTOR,
+            dialect.MAV_AUTOPILOT_ARDUPILOTMEGA,
+            base,
+            int(self.mode),
+            status,
+            3,
+        )
+
+    def home_message(self) -> dialect.MAVLink_message | None:
+        """Return HOME_POSITION, None while home is not set."""
+        home = self.ground.home
+        if home is None:
+            return None
+        north, east = self.ground.home_north_east()
+        return dialect.MAVLink_home_position_message(
+            home.lat_deg_e7,
+            home.lon_deg_e7,
+            round(home.alt * 1e3),
+            north,
+            east,
+            self.ground.home_down,
+            [math.nan] * 4,
+            0.0,
+            0.0,
+            0.0,
+            round(self.now_s * 1e6),
+        )
+
+    def origin_message(self) -> dialect.MAVLink_message | None:
+        """Return GPS_GLOBAL_ORIGIN, None while the origin is not set."""
+        origin = self.ground.origin
+        if origin is None:
+            return None
+        return dialect.MAVLink_gps_global_origin_message(
+            origin.lat_deg_e7,
+            origin.lon_deg_e7,
+            round(origin.alt * 1e3),
+            round(self.now_s * 1e6),
+        )
+
+    def _refusal(self, mode: Mode) -> str | None:
+        if TRAITS[mode].needs_position and not self.position_ok:
+            return "requires position"
+        if mode is Mode.AUTO:
+            if not self.mission.present:
+                return "init failed"
+            if self.flight.landed and not self.mission.starts_with_takeoff():
+                self._outbox.text(Severity.CRITICAL, "Auto: Missing Takeoff Cmd")
+                return "init failed"
+        return None
+
+    def _limits(self) -> Limits:
+        parameters = self.parameters
+        return Limits(
+            speed=parameters["WPNAV_SPEED"] / 100.0,
+            speed_up=parameters["WPNAV_SPEED_UP"] / 100.0,
+            speed_down=parameters["WPNAV_SPEED_DN"] / 100.0,
+            acceleration=parameters["WPNAV_ACCEL"] / 100.0,
+            acceleration_z=parameters["WPNAV_ACCEL_Z"] / 100.0,
+            jerk=parameters["PSC_JERK_XY"],
+        )
+
+    def _enter(self, mode: Mode) -> None:
+        flight = self.flight
+        flight.reference.limits = self._limits()
+        self._guided_until_s = None
+        flight.abort_takeoff()
+        if mode is Mode.AUTO:
+            flight.hold()
+            self.auto.enter()
+            return
+        if self._sensed is None:
+            return
+        match mode:
+            case Mode.RTL:
+                if self.parameters["RTL_SPEED"] > 0.0:
+                    flight.reference.change_speed(speed=self.parameters["RTL_SPEED"] / 100.0)
+                flight.hold()
+                self._homing.begin(self.sensed)
+            case Mode.LAND:
+                flight.hold()
+                flight.descend(
+                    flight.reference.limits.speed_down, north_east=flight.target.position_n
+                )
+            case _:
+                flight.hold()
+
+    def _guided_timeout(self) -> float:
+        return max(self.parameters["GUID_TIMEOUT"], 0.1)
+
+    def _start_up(self, now_s: float) -> None:
+        for severity, text in self.readiness.texts(now_s):
+            self._outbox.text(severity, text)
+            if text == "EKF3 IMU0 origin set":
+                self.ground.origin = self.ground.start
+                self.set_home(self.ground.start, lock=False)
+                self._outbox.text(
+                    Severity.INFO, f"Field Elevation Set: {round(self.ground.start.alt)}m"
+                )
+
+    def _run_guided(self, _sensed: Sensed, _dt_s: float) -> None:
+        if self.flight.takeoff_done():
+            self.flight.track(self.flight.target)
+        if self._guided_until_s is not None and self.now_s > self._guided_until_s:
+            self._guided_until_s = None
+            self.flight.hold()
+
+    def _run_auto(self, sensed: Sensed, _dt_s: float) -> None:
+        self.auto.step(sensed, self.now_s)
+
+    def _run_rtl(self, sensed: Sensed, _dt_s: float) -> None:
+        self._homing.step(sensed, self.now_s)
+
+    def _run_land(self, sensed: Sensed, _dt_s: float) -> None:
+        land(self.flight, self.ground, self.parameters, sensed)
+
+    def _run_loiter(self, sensed: Sensed, dt_s: float) -> None:
+        roll, pitch, throttle, yaw = self.sticks.demand(self.now_s)
+        climb = self._stick_climb(throttle)
+        if self.flight.task is Task.GROUNDED:
+            if climb > 0.0:
+                self.flight.lift_off(sensed.motion)
+            return
+        heading = self.flight.heading_sp
+        speed = 0.5 * self.parameters["LOIT_SPEED"] / 100.0
+        north = speed * (-pitch * math.cos(heading) - roll * math.sin(heading))
+        east = speed * (-pitch * math.sin(heading) + roll * math.cos(heading))
+        target = self.flight.target
+        if abs(roll) + abs(pitch) > _DEADBAND:
+            place = None
+        elif target.position_n is not None:
+            place, north, east = target.position_n, 0.0, 0.0
+        else:
+            stop = self.flight.reference.stopping_point()
+            place, north, east = (stop[0], stop[1]), 0.0, 0.0
+        self.flight.track(
+            Target(place, self._stick_down(climb), (north, east, -climb)), self._stick_yaw(yaw)
+        )
+
+    def _run_alt_hold(self, sensed: Sensed, dt_s: float) -> None:
+        roll, pitch, throttle, yaw = self.sticks.demand(self.now_s)
+        climb = self._stick_climb(throttle)
+        if self.flight.task is Task.GROUNDED and climb <= 0.0:
+            return
+        self.flight.demand_attitude(self._stick_attitude(roll, pitch, yaw, dt_s, climb, None))
+
+    def _run_stabilize(self, _sensed: Sensed, dt_s: float) -> None:
+        roll, pitch, throttle, yaw = self.sticks.demand(self.now_s)
+        if self.flight.task is Task.GROUNDED and throttle <= _DEADBAND:
+            return
+        # The middle of the stick hovers.
+        hover = self.parameters["MOT_THST_HOVER"]
+        thrust = 2.0 * throttle * hover if throttle < 0.5 else hover + (throttle - 0.5) * 2 * (
+            1.0 - hover
+        )
+        self.flight.demand_attitude(self._stick_attitude(roll, pitch, yaw, dt_s, None, thrust))
+
+    def _stick_attitude(
+        self,
+        roll: float,
+        pitch: float,
+        yaw: float,
+        dt_s: float,
+        climb: float | None,
+        thrust: float | None,
+    ) -> AttitudeDemand:
+        rate = self._stick_yaw(yaw).rate
+        heading = self.flight.heading_sp + rate * dt_s
+        attitude = from_euler(roll * _PILOT_TILT, pitch * _PILOT_TILT, heading)
+        return AttitudeDemand(attitude, (0.0, 0.0, rate), climb, thrust)
+
+    def _stick_climb(self, throttle: float) -> float:
+        off = 2.0 * throttle - 1.0
+        if abs(off) < _DEADBAND:
+            return 0.0
+        share = (abs(off) - _DEADBAND) / (1.0 - _DEADBAND)
+        up = self.parameters["PILOT_SPEED_UP"] / 100.0
+        down = self.parameters["PILOT_SPEED_DN"] / 100.0 or up
+        self.flight.reference.change_speed(up=up, down=down)
+        return share * up if off > 0.0 else -share * down
+
+    def _stick_down(self, climb: float) -> float | None:
+        if climb != 0.0:
+            return None
+        down = self.flight.target.down
+        return down if down is not None else self.flight.reference.stopping_point()[2]
+
+    def _stick_yaw(self, yaw: float) -> Yaw:
+        if abs(yaw) < _DEADBAND / 2.0:
+            return Yaw(YawAim.RATE, rate=0.0)
+        rate = math.radians(clamp(self.parameters["PILOT_Y_RATE"], 1.0, 360.0))
+        return Yaw(YawAim.RATE, rate=yaw * rate)
+
+    def _after_landing(self, dt_s: float) -> None:
+        """Disarm after a landing, or after DISARM_DELAY of doing nothing on the ground."""
+        flight = self.flight
+        if not flight.landed or flight.task is not Task.GROUNDED:
+            self._idle_s = 0.0
+            return
+        rtl_landed = self.mode is Mode.RTL and self._homing.stage is Stage.LAND
+        if self.mode is Mode.LAND or rtl_landed or (
+            self.mode is Mode.AUTO and self.auto.landing
+        ):
+            self.disarm(force=True)
+            return
+        self._idle_s += dt_s
+        delay = self.parameters["DISARM_DELAY"]
+        if delay > 0.0 and self._idle_s >= delay:
+            self.disarm(force=True)

@@ -1,0 +1,1 @@
+"""Flight control of the embedded autopilot, in plain floats: one vehicle per controller."""
