@@ -34,7 +34,6 @@ def stack(vehicle, tmp_path) -> Iterator[Stack]:
         stack.await_autopilot()
         yield stack
     finally:
-        stack.stop()
         print(stack.report())
 
 
@@ -51,5 +50,4 @@ def bench(line, tmp_path) -> Iterator[Stack]:
     """Companion and gateway, not started, with the test itself in the autopilot's place."""
     stack = Stack(tmp_path, line.device)
     yield stack
-    stack.stop()
     print(stack.report())

@@ -53,7 +53,4 @@ class MavProxy:
         return distance(position.latitude_deg, position.longitude_deg, latitude_deg, longitude_deg)
 
     def stop(self) -> None:
-        """Leave as a person does; again changes nothing."""
-        if self.process.is_running():
-            self.process.say("exit")
-            self.process.stop()
+        self.process.stop()

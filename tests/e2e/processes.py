@@ -95,6 +95,8 @@ class Process:
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 10) -> int:
         """End the process, by force if it does not listen; returns its exit status."""
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.close()
         if self.is_running():
             self.send_signal(number)
         try:
@@ -106,7 +108,5 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._reader.join(timeout_s)
-        with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.close()
         self._child.stdout.close()
         return code

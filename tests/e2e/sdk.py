@@ -1,5 +1,6 @@
 """MAVSDK, the C++ library of other people's ground software, by its Python package."""
 
+import contextlib
 from types import TracebackType
 from typing import Self
 
@@ -7,7 +8,7 @@ from mavsdk.component_type import ComponentType
 from mavsdk.connection_result import ConnectionResult
 from mavsdk.mavsdk import Configuration, Mavsdk
 from mavsdk.plugins.action import Action, ActionError
-from mavsdk.plugins.mission import Mission, MissionItem, MissionPlan
+from mavsdk.plugins.mission import Mission
 from mavsdk.plugins.mission_raw import MissionRaw
 from mavsdk.plugins.param import Param
 from mavsdk.plugins.telemetry import Telemetry
@@ -50,12 +51,12 @@ class Sdk:
         self.action.set_takeoff_altitude(height)
 
         def accepted() -> bool:
-            try:
-                self.action.arm()
-                self.action.takeoff()
-            except ActionError:
-                return False
-            return True
+            # MAVSDK arms in whatever mode there is, and after a landing that is one in which
+            # ArduPilot does not arm; asking for a take-off makes it GUIDED.
+            for request in (self.action.arm, self.action.takeoff):
+                with contextlib.suppress(ActionError):
+                    request()
+            return self.telemetry.in_air()
 
         wait_until(accepted, timeout_s, "the autopilot accepts arming and take-off", every_s=0.5)
 

@@ -132,6 +132,9 @@ class Stack:
             self.said.append(f"--- {kind}\n{process.output}")
 
     def report(self) -> str:
-        """Return all that the services have said, for a failed test."""
-        running = [f"--- {kind}\n{p.output}" for kind, p in self.processes.items()]
-        return "\n".join(self.said + running)
+        """Return what the services say and count, for a failed test; then stop them."""
+        for kind in self.processes:
+            if self.processes[kind].is_running():
+                self.said.append(f"--- {kind}\n{json.dumps(self.try_status(kind), indent=1)}")
+        self.stop()
+        return "\n".join(self.said)

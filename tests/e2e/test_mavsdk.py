@@ -3,10 +3,10 @@
 import math
 
 import pytest
-
 from mavsdk.plugins.action import ActionError
 from mavsdk.plugins.mission_raw import MissionItem
 from mavsdk.plugins.param import ParamError
+
 from tests.e2e.processes import wait_until
 from tests.e2e.sdk import Sdk
 from tests.e2e.vehicles import HOME
@@ -86,9 +86,9 @@ def test_mission_upload_run_download(sdk, vehicle):
 
     sdk.take_off(10, timeout_s=120 / vehicle.speedup)
     wait_until(lambda: sdk.height() > 9, 60 / vehicle.speedup, "10 m")
-    sdk.mission_raw.set_current_mission_item(2)
     reached = set()
     sdk.mission_raw.subscribe_mission_progress(lambda progress, _: reached.add(progress.current))
+    sdk.mission_raw.set_current_mission_item(2)
     sdk.mission_raw.start_mission()
     wait_until(lambda: {2, 3, 4} <= reached, 240 / vehicle.speedup, "the mission runs to its end")
     wait_until(lambda: not sdk.telemetry.armed(), 240 / vehicle.speedup, "returned and landed")
