@@ -1,0 +1,140 @@
+"""The product as its users run it: `sekisho drone` and `sekisho ground`, two processes."""
+
+import json
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.processes import ENVIRONMENT, Process, wait_until
+
+NAME: Final = "tsubame-1"
+SEKISHO: Final = (sys.executable, "-m", "sekisho")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback address that are free for UDP and TCP."""
+    with ExitStack() as held:
+        ports = []
+        while len(ports) < count:
+            tcp = held.enter_context(socket.socket())
+            tcp.bind(("127.0.0.1", 0))
+            udp = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            try:
+                udp.bind(tcp.getsockname())
+            except OSError:
+                continue
+            ports.append(tcp.getsockname()[1])
+    return ports
+
+
+def pair_lab(drone: Path, ground: Path) -> None:
+    argv = [*SEKISHO, "pair", "lab", "--drone-dir", drone, "--ground-dir", ground, "--name", NAME]
+    subprocess.run(argv, check=True, capture_output=True, timeout=30, env=ENVIRONMENT)
+
+
+class Stack:
+    """One drone and one ground station, paired, with what they need in `directory`.
+
+    `called` is the port that the ground station calls, for a test that puts something between.
+    """
+
+    def __init__(self, directory: Path, device: Path, called: int | None = None) -> None:
+        self._directory = directory
+        self.link_port, self.out_port, self.udp_port, self.tcp_port = free_ports(4)
+        self.drone_state, self.ground_state = directory / "drone", directory / "ground"
+        self.configs = {"drone": directory / "drone.toml", "ground": directory / "ground.toml"}
+        self.configs["drone"].write_text(
+            f'[vehicle]\nname = "{NAME}"\n'
+            f'[autopilot]\ndevice = "{device}"\nbaud = 921600\n'
+            f'[state]\ndir = "{self.drone_state}"\n'
+            f'[link.udp]\nbind = "127.0.0.1:{self.link_port}"\n'
+        )
+        self.configs["ground"].write_text(
+            f'[state]\ndir = "{self.ground_state}"\n'
+            f'[[drone]]\nname = "{NAME}"\naddress = "127.0.0.1:{called or self.link_port}"\n'
+            f'mavlink_out = ["127.0.0.1:{self.out_port}"]\n'
+            f'mavlink_udp = "127.0.0.1:{self.udp_port}"\n'
+            f'mavlink_tcp = "127.0.0.1:{self.tcp_port}"\n'
+        )
+        pair_lab(self.drone_state, self.ground_state)
+        self.processes: dict[str, Process] = {}
+        self.said: list[str] = []
+
+    def start(self, *kinds: str) -> None:
+        """Start the services, both unless told which, and wait until each answers."""
+        for kind in kinds or ("drone", "ground"):
+            argv = [*SEKISHO, kind, "--config", self.configs[kind]]
+            self.processes[kind] = Process(kind, argv, self._directory)
+            wait_until(lambda kind=kind: self.try_status(kind), 15, f"{kind} answers")
+
+    def await_link(self, timeout_s: float = 15) -> None:
+        """Wait until the ground hears the drone."""
+        wait_until(
+            lambda: self.status("ground")["peers"][NAME]["state"] == "live", timeout_s, "link up"
+        )
+
+    def await_autopilot(self, timeout_s: float = 30) -> None:
+        """Wait until the companion hears the autopilot."""
+        wait_until(
+            lambda: self.status("drone")["autopilot"]["state"] in ("armed", "disarmed"),
+            timeout_s,
+            "the autopilot is heard",
+        )
+
+    def try_status(self, kind: str) -> dict | None:
+        """Ask a service for its status; None if it does not answer. Fails if it has ended."""
+        process = self.processes[kind]
+        assert process.is_running(), f"{kind} ended, having said:\n{process.output}"
+        argv = [*SEKISHO, "status", "--config", self.configs[kind], "--json"]
+        answer = subprocess.run(argv, capture_output=True, timeout=15, env=ENVIRONMENT)
+        return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def status(self, kind: str) -> dict:
+        answer = self.try_status(kind)
+        assert answer, f"{kind} does not answer; it said:\n{self.processes[kind].output}"
+        return answer
+
+    def dropped(self, kind: str) -> dict[str, int]:
+        """Return what a service has dropped, counted by reason."""
+        return self.status(kind)["link"]["dropped"]
+
+    def check_counters(self) -> None:
+        """Check that what went up arrived, and that nothing was dropped but what is explained.
+
+        Call it when the tools are silent.
+        """
+        wait_until(
+            lambda: (
+                self.status("drone")["link"]["frames_up"]
+                == self.status("ground")["link"]["frames_up"]
+            ),
+            3,
+            "every frame that went up has passed",
+        )
+        print("flight:", *(json.dumps(self.status(kind)["link"]) for kind in self.processes))
+        # Before the first session nobody is there to hear; a serial line starts with text.
+        unexplained = {
+            reason: count
+            for kind in self.processes
+            for reason, count in self.dropped(kind).items()
+            if reason not in ("no_session", "autopilot_garbage_bytes", "not_sent")
+            and not reason.startswith("tools_")
+        }
+        assert unexplained == {}
+
+    def stop(self, *kinds: str) -> None:
+        for kind in kinds or tuple(self.processes):
+            process = self.processes.pop(kind)
+            process.stop()
+            self.said.append(f"--- {kind}\n{process.output}")
+
+    def report(self) -> str:
+        """Return what the services say and count, for a failed test; then stop them."""
+        for kind in self.processes:
+            if self.processes[kind].is_running():
+                self.said.append(f"--- {kind}\n{json.dumps(self.try_status(kind), indent=1)}")
+        self.stop()
+        return "\n".join(self.said)

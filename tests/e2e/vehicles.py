@@ -1,0 +1,172 @@
+"""What is on the serial line: the embedded autopilot, the real ArduCopter, or a test itself."""
+
+import contextlib
+import math
+import os
+import select
+import shutil
+import sys
+import threading
+import tty
+from pathlib import Path
+from typing import Final, Protocol
+
+from tests.e2e.processes import Process, wait_until
+
+HOME: Final = (-35.363262, 149.165237, 584.0)
+
+METRES_PER_DEGREE: Final = 111_319.5
+
+
+def distance(lat_a_deg: float, lon_a_deg: float, lat_b_deg: float, lon_b_deg: float) -> float:
+    """Return the horizontal distance of two places that are near each other. [m]"""
+    north = lat_a_deg - lat_b_deg
+    east = (lon_a_deg - lon_b_deg) * math.cos(math.radians(lat_a_deg))
+    return math.hypot(north, east) * METRES_PER_DEGREE
+
+
+# What must be set before the real ArduCopter flies a quadcopter and will arm it.
+COPTER_PARAMETERS: Final = """\
+FRAME_CLASS 1
+FRAME_TYPE 0
+BATT_MONITOR 4
+COMPASS_OFS_X 5
+COMPASS_OFS_Y 13
+COMPASS_OFS_Z -18
+COMPASS_OFS2_X 5
+COMPASS_OFS2_Y 13
+COMPASS_OFS2_Z -18
+COMPASS_OFS3_X 5
+COMPASS_OFS3_Y 13
+COMPASS_OFS3_Z -18
+INS_ACCOFFS_X 0.001
+INS_ACCOFFS_Y 0.001
+INS_ACCOFFS_Z 0.001
+INS_ACCSCAL_X 1.001
+INS_ACCSCAL_Y 1.001
+INS_ACCSCAL_Z 1.001
+INS_ACC2OFFS_X 0.001
+INS_ACC2OFFS_Y 0.001
+INS_ACC2OFFS_Z 0.001
+INS_ACC2SCAL_X 1.001
+INS_ACC2SCAL_Y 1.001
+INS_ACC2SCAL_Z 1.001
+MOT_THST_EXPO 0.65
+MOT_THST_HOVER 0.39
+"""
+
+
+class Line:
+    """A pty that a test holds by the far end: `device` is what the companion opens."""
+
+    def __init__(self) -> None:
+        self._far, self._near = os.openpty()
+        # Holding the near end too keeps the far end from failing while nobody is connected.
+        tty.setraw(self._near)
+        os.set_blocking(self._far, False)
+        self.device = Path(os.ttyname(self._near))
+
+    def fileno(self) -> int:
+        return self._far
+
+    def read(self) -> bytes:
+        """Return what has come from the device so far, perhaps nothing."""
+        received = bytearray()
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._far, 65536):
+                received += chunk
+        return bytes(received)
+
+    def write(self, data: bytes, timeout_s: float = 2) -> bool:
+        """Write all of it; False, with the rest lost as on a real line, if nobody reads."""
+        while data:
+            if not select.select([], [self._far], [], timeout_s)[1]:
+                return False
+            data = data[os.write(self._far, data) :]
+        return True
+
+    def close(self) -> None:
+        os.close(self._far)
+        os.close(self._near)
+
+
+class Vehicle(Protocol):
+    """A flying autopilot on a serial device."""
+
+    name: str
+    device: Path
+    speedup: float
+    parameters: int  # it has at least so many
+
+    def stop(self) -> None: ...
+
+
+class EmbeddedAutopilot:
+    """`sekisho sim`."""
+
+    name = "embedded"
+    parameters = 100
+
+    def __init__(self, directory: Path, speedup: float = 5) -> None:
+        self.speedup = speedup
+        self.device = directory / "autopilot"
+        home = ",".join(map(str, (*HOME, 0)))
+        argv = ["--tty", self.device, "--speedup", str(speedup), f"--home={home}"]
+        self._process = Process("sim", [sys.executable, "-m", "sekisho", "sim", *argv], directory)
+        try:
+            wait_until(self.device.exists, 10, f"sim makes its tty\n{self._process.output}")
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def output(self) -> str:
+        return self._process.output
+
+    def stop(self) -> None:
+        self._process.stop()
+
+
+class ArduCopter:
+    """The real ArduCopter SITL: its serial port 0 is a pty, joined to another for the companion."""
+
+    name = "arducopter"
+    parameters = 1300
+
+    def __init__(self, directory: Path, speedup: float = 4) -> None:
+        self.speedup = speedup
+        parameters = directory / "copter.parm"
+        parameters.write_text(COPTER_PARAMETERS)
+        self._autopilot, self._companion = Line(), Line()
+        self.device = self._companion.device
+        self._ended = threading.Event()
+        self._pump = threading.Thread(target=self._join_lines, daemon=True)
+        self._pump.start()
+        argv = [self.binary(), "--model", "quad", "--defaults", parameters, "-w"]
+        argv += ["--serial0", f"uart:{self._autopilot.device}:921600"]
+        argv += ["--serial1", "none", "--serial2", "none", "--speedup", str(speedup)]
+        argv += ["--home", ",".join(map(str, (*HOME, 0)))]
+        self._process = Process("arducopter", argv, directory)
+
+    @staticmethod
+    def binary() -> Path | None:
+        """Return where the ArduCopter SITL is, None if this machine has none."""
+        named = os.environ.get("SEKISHO_ARDUCOPTER") or shutil.which("arducopter")
+        return Path(named).resolve() if named else None
+
+    def _join_lines(self) -> None:
+        ways = {self._autopilot: self._companion, self._companion: self._autopilot}
+        while not self._ended.is_set():
+            for readable in select.select(list(ways), [], [], 0.2)[0]:
+                ways[readable].write(readable.read(), timeout_s=0.1)
+
+    @property
+    def output(self) -> str:
+        return self._process.output
+
+    def stop(self) -> None:
+        self._process.stop()
+        self._ended.set()
+        self._pump.join()
+        self._autopilot.close()
+        self._companion.close()
