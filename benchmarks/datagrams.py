@@ -24,11 +24,11 @@ Address = tuple[str, int]
 
 
 class _IoVec(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
+    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]  # type: ignore[mutable-override]
 
 
 class _MsgHdr(ctypes.Structure):
-    _fields_ = [
+    _fields_ = [  # type: ignore[mutable-override]
         ("name", ctypes.c_void_p),
         ("namelen", ctypes.c_uint32),
         ("iov", ctypes.POINTER(_IoVec)),
@@ -40,7 +40,7 @@ class _MsgHdr(ctypes.Structure):
 
 
 class _MMsgHdr(ctypes.Structure):
-    _fields_ = [("hdr", _MsgHdr), ("len", ctypes.c_uint)]
+    _fields_ = [("hdr", _MsgHdr), ("len", ctypes.c_uint)]  # type: ignore[mutable-override]
 
 
 class _Batch:
@@ -161,10 +161,13 @@ def free_port() -> int:
 
 def drain(sock: socket.socket) -> None:
     """Throw away what waits on a socket."""
+    timeout = sock.gettimeout()
+    sock.settimeout(0)
     while True:
         try:
-            sock.recv(_DATAGRAM_BYTES, socket.MSG_DONTWAIT)
+            sock.recv(_DATAGRAM_BYTES)
         except BlockingIOError:
-            return
+            break
         except ConnectionRefusedError:
             continue
+    sock.settimeout(timeout)

@@ -83,6 +83,17 @@ def running(name: str) -> Iterator[Program]:
         program.stop()
 
 
+def run_once(argv: Sequence[str]) -> None:
+    """Run a command of the product to its end.
+
+    Raises:
+        ProgramError: It failed.
+    """
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ProgramError(f"{' '.join(argv[1:])} ended with {done.returncode}: {done.stderr}")
+
+
 def machine_busy_s() -> float:
     """Return the CPU time that everything on this machine has used since it started."""
     fields = [int(x) for x in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
