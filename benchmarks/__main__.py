@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import link, link_core, report
+from benchmarks import aboard, link, link_core, report
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
 BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "link_core": link_core.run,
     "link": link.run,
+    "aboard": aboard.run,
 }
 _EXIT_FAILED: Final = 1
 

@@ -35,18 +35,25 @@ class Expected:
         for position, frame in enumerate(frames):
             self._positions[frame].append(position)
 
-    def judge(self, data: bytes, start: int, sent: int) -> Delivery:
-        """Judge what was delivered of `sent` frames that began with number `start`.
+    def numbers(self, data: bytes, after: int = -1) -> list[int | None]:
+        """Return for each frame of `data` which of those sent it is, None if none.
 
-        Each frame is taken for the next one of its bytes after the one before it. A frame out of
-        order then costs a whole round, and so more steps than were sent.
+        Each is taken for the next one of its bytes after the one before it. A frame out of order
+        then costs a whole round: the numbers run past what was sent.
         """
-        at, steps, known, foreign = start - 1, 0, 0, 0
+        found: list[int | None] = []
+        at = after
         for frame in split_by_length(data):
             positions = self._positions.get(frame)
             if positions is None:
-                foreign += 1
+                found.append(None)
                 continue
-            step = min((p - at - 1) % self._count for p in positions) + 1
-            at, steps, known = at + step, steps + step, known + 1
-        return Delivery(known, foreign, steps <= sent)
+            at += min((p - at - 1) % self._count for p in positions) + 1
+            found.append(at)
+        return found
+
+    def judge(self, data: bytes, sent: int) -> Delivery:
+        """Judge what was delivered of `sent` frames that began with the first."""
+        numbers = self.numbers(data)
+        known = [number for number in numbers if number is not None]
+        return Delivery(len(known), len(numbers) - len(known), not known or known[-1] < sent)

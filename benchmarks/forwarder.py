@@ -99,7 +99,7 @@ def run_rate(forwarder: Forwarder, frames: Sequence[bytes], rate: int, seconds: 
     sink.close()
     drain(forwarder.line)
     sent = int(rate * seconds)
-    verdict = expected.judge(received.data, 0, sent)
+    verdict = expected.judge(received.data, sent)
     millions = max(verdict.frames, 1) / 1e6
     return Run(
         achieved=round(sent / (end - begin)),
