@@ -1,0 +1,244 @@
+"""`link`: both ends as real processes, UDP to UDP, beside peers that forward in clear."""
+
+import contextlib
+import itertools
+import socket
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from benchmarks.datagrams import bound, free_port
+from benchmarks.forwarder import (
+    Forwarder,
+    RateRow,
+    Run,
+    idle_share,
+    latencies_us,
+    run_rate,
+)
+from benchmarks.lab import lab, wait_until_forwarding
+from benchmarks.peers import PEERS, installed, peer
+from benchmarks.report import Options, Spread, figure, table
+from benchmarks.workload import answer_frames, command_frame, mix_frames
+
+OURS: Final = "sekisho"
+_GIVE_UP_LOSS: Final = 0.3
+_LOSSLESS: Final = 0.001
+_BLOCKS: Final = 4  # latencies are taken in turns, so that a busy moment hits everybody
+
+
+class Plan(NamedTuple):
+    """How much is done."""
+
+    loads: dict[str, tuple[int, ...]]  # rates, frames/s
+    seconds: float
+    repeats: int
+    latencies: int
+    idle_s: float
+
+
+FULL: Final = Plan(
+    {"mix": (1000, 5000, 20000, 60000), "answers": (1000, 5000, 20000)}, 2.0, 3, 1000, 2.0
+)
+QUICK: Final = Plan({"mix": (1000, 20000), "answers": (5000,)}, 0.7, 1, 120, 0.5)
+
+
+class LatencyResult(msgspec.Struct):
+    """One kind of frame, one in flight: through the program, and how many never arrived."""
+
+    us: Spread
+    lost: int
+
+
+class ProgramResult(msgspec.Struct):
+    """Everything measured of one program."""
+
+    idle_share: float
+    rss_mib: float = 0.0
+    lossless_rate: int = 0
+    rates: list[RateRow] = msgspec.field(default_factory=list)
+    latency: dict[str, LatencyResult] = msgspec.field(default_factory=dict)
+
+
+class LinkResult(msgspec.Struct):
+    """All programs on the same work; each ratio is the peer's figure over ours."""
+
+    programs: dict[str, ProgramResult]
+    direct: dict[str, LatencyResult]  # socket to socket, nothing in between
+    absent: list[str]
+    ratios: dict[str, dict[str, float]]
+
+
+@contextlib.contextmanager
+def ours() -> Iterator[Forwarder]:
+    """Start the product between two sockets of ours."""
+    port = free_port()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        bound() as tools,
+        lab(f"udp:127.0.0.1:{port}", tools.getsockname()[1]) as running,
+    ):
+        line.connect(("127.0.0.1", port))
+        programs = {"drone": running.drone, "ground": running.ground}
+        wait_until_forwarding(line.send, tools, *programs.values())
+        yield Forwarder(OURS, programs, line, tools, running.mavlink_udp, client)
+
+
+def run(options: Options) -> LinkResult:
+    """Measure the product, and the installed peers in turns with it."""
+    plan = QUICK if options.quick else FULL
+    names = installed() if options.peers else []
+    absent = [name for name in PEERS if name not in names] if options.peers else []
+    with contextlib.ExitStack() as stack:
+        forwarders = [stack.enter_context(ours())]
+        forwarders += [stack.enter_context(peer(name)) for name in names]
+        programs = {f.name: ProgramResult(idle_share(f, plan.idle_s)) for f in forwarders}
+        _load(forwarders, programs, plan)
+        direct = _latency(forwarders, programs, plan)
+    result = LinkResult(programs, direct, absent, {})
+    for name in names:
+        result.ratios[name] = _ratios(programs[OURS], programs[name])
+    _print(result)
+    return result
+
+
+def _load(forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan: Plan) -> None:
+    """Run every rate on every program in turns."""
+    frames = {"mix": mix_frames(), "answers": answer_frames()}
+    for load, rates in plan.loads.items():
+        left = list(forwarders)
+        for rate in rates:
+            runs: dict[str, list[Run]] = defaultdict(list)
+            for _ in range(plan.repeats):
+                for forwarder in left:
+                    runs[forwarder.name].append(
+                        run_rate(forwarder, frames[load], rate, plan.seconds)
+                    )
+            for forwarder in list(left):
+                row = RateRow.of(load, rate, runs[forwarder.name])
+                result = programs[forwarder.name]
+                result.rates.append(row)
+                if row.loss > _GIVE_UP_LOSS:
+                    left.remove(forwarder)
+                if load == "mix" and row.loss <= _LOSSLESS:
+                    result.lossless_rate = rate
+    for forwarder in forwarders:
+        rss = sum(program.rss_mib() for program in forwarder.programs.values())
+        programs[forwarder.name].rss_mib = round(rss, 1)
+
+
+def _latency(
+    forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan: Plan
+) -> dict[str, LatencyResult]:
+    """Take the latencies of all programs and of a bare pair of sockets, in turns."""
+    kinds = _latency_kinds(plan)
+    taken: dict[tuple[str, str], list[float]] = defaultdict(list)
+    lost: dict[tuple[str, str], int] = defaultdict(int)
+    with (
+        bound() as end,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as start,
+    ):
+        start.connect(end.getsockname())
+        for forwarder in forwarders:
+            forwarder.client.connect(forwarder.tools_to)
+        for kind in kinds:
+            for _ in range(_BLOCKS):
+                ways = {"direct": (start, end)}
+                for f in forwarders:
+                    ways[f.name] = (f.client, f.line) if kind.is_up else (f.line, f.tools)
+                for name, (source, target) in ways.items():
+                    found, missing = latencies_us(
+                        source, target, kind.frames, kind.times // _BLOCKS, kind.gap_s
+                    )
+                    taken[name, kind.name] += found
+                    lost[name, kind.name] += missing
+    results: dict[str, dict[str, LatencyResult]] = defaultdict(dict)
+    for (name, kind_name), values in taken.items():
+        if values:
+            spread = Spread.of(values, "us")
+            results[name][kind_name] = LatencyResult(spread, lost[name, kind_name])
+    for name, program in programs.items():
+        program.latency = results[name]
+    return results["direct"]
+
+
+class _Kind(NamedTuple):
+    name: str
+    frames: Iterator[bytes]
+    times: int
+    gap_s: float
+    is_up: bool
+
+
+def _latency_kinds(plan: Plan) -> list[_Kind]:
+    """What is sent, in an order that lets nobody's client be served before the commands."""
+    answers, mix = itertools.cycle(answer_frames()), itertools.cycle(mix_frames(20))
+    commands = itertools.cycle([command_frame(i) for i in range(256)])
+    n = plan.latencies
+    return [
+        _Kind("answer down, back to back", answers, n, 0, is_up=False),
+        _Kind("answer down, every 5 ms", answers, n // 2, 0.005, is_up=False),
+        _Kind("periodic down, every 5 ms", mix, n // 4, 0.005, is_up=False),
+        _Kind("command up, back to back", commands, n, 0, is_up=True),
+        _Kind("command up, every 5 ms", commands, n // 2, 0.005, is_up=True),
+    ]
+
+
+def _ratios(own: ProgramResult, other: ProgramResult) -> dict[str, float]:
+    """Return the peer's figures over ours; a rate at which the peer loses frames says so."""
+    ratios = {}
+    theirs = {(row.load, row.offered): row for row in other.rates}
+    for row in own.rates:
+        their = theirs.get((row.load, row.offered))
+        if their is not None:
+            note = f" (it loses {their.loss:.0%})" if their.loss > _LOSSLESS else ""
+            name = f"CPU per frame, {row.load} {row.offered}/s{note}"
+            ratios[name] = round(their.cpu_s_per_million / row.cpu_s_per_million, 2)
+    for kind, latency in own.latency.items():
+        if kind in other.latency:
+            spread = other.latency[kind].us
+            ratios[f"latency p50, {kind}"] = round(spread.p50 / latency.us.p50, 2)
+            ratios[f"latency p99, {kind}"] = round(spread.p99 / latency.us.p99, 2)
+    ratios["memory"] = round(other.rss_mib / own.rss_mib, 2)
+    return ratios
+
+
+def _print(result: LinkResult) -> None:
+    head = ("", "frames/s", "loss", "order", "CPU s/M", "frames/datagram", "parts")
+    for name, program in result.programs.items():
+        rows = [_rate_row(row) for row in program.rates]
+        summary = f"idle {program.idle_share:.2%} of a core, {program.rss_mib:.0f} MiB"
+        table(f"link: {name}; {summary}; no loss up to {program.lossless_rate}/s", head, rows)
+    lines: list[tuple[str, ...]] = []
+    ways = {"direct": result.direct, **{n: p.latency for n, p in result.programs.items()}}
+    for way, latency in ways.items():
+        for kind, one in latency.items():
+            cells = (figure(one.us.p50), figure(one.us.p90), figure(one.us.p99), str(one.lost))
+            lines.append((kind, way, *cells))
+    table(
+        "link: one frame in flight, us", ("", "through", "p50", "p90", "p99", "lost"), sorted(lines)
+    )
+    for name, ratios in result.ratios.items():
+        table(f"{name} / ours", ("", "times"), [(k, figure(v)) for k, v in ratios.items()])
+    for name in result.absent:
+        print(f"\n{name}: absent")
+
+
+def _rate_row(row: RateRow) -> Sequence[str]:
+    parts: dict[str, list[float]] = defaultdict(list)
+    for run_ in row.runs:
+        for part, value in run_.cpu_parts.items():
+            parts[part].append(value)
+    shares = ", ".join(f"{part} {figure(sum(v) / len(v))}" for part, v in parts.items())
+    return (
+        row.load,
+        f"{row.offered:,}",
+        f"{row.loss:.2%}",
+        "kept" if row.in_order else "BROKEN",
+        figure(row.cpu_s_per_million),
+        figure(row.frames_per_datagram),
+        shares,
+    )
