@@ -50,7 +50,7 @@ def test_a_whole_flight(wind: float):
         highest = max(highest, client.altitude)
         if not client.armed:
             break
-    assert highest == pytest.approx(15.0, abs=0.3)
+    assert highest == pytest.approx(12.5, abs=0.3)  # the cone's least climb, above home
     assert not client.armed
     assert client.away_from(0, 0, 0) < 0.5
     assert client.texts()[-1] == "Disarming motors"
@@ -115,7 +115,7 @@ def test_what_cannot_be_flown_stops_the_vehicle(flying: Client, bad):
     flying.send(bad)
     flying.run(7.0)
     assert abs(float(flying.sim.body.velocity_n[0, 0])) < 0.1
-    assert float(flying.sim.body.position_n[0, 0]) < 50.0
+    assert float(flying.sim.body.position_n[0, 0]) < 60.0  # it was on its way to 80
 
 
 def test_global_setpoint_and_relative_altitude(flying: Client):
