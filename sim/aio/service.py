@@ -162,7 +162,7 @@ class _Service:
                 simulation.step()
             sent = b"".join(simulation.outgoing())
             self._bytes_out += len(sent)
-            pty.write(sent)
+            pty.write(sent, time.monotonic())
 
     def summary(self) -> SimSummary:
         simulation = self._simulation
