@@ -169,7 +169,7 @@ class _Service:
         wall_s = max(time.monotonic() - self._started_s, TICK_S)
         vehicle_s = simulation.now_ns * 1e-9
         splitter = simulation.autopilot.splitter
-        noise = {str(reason): count for reason, count in splitter.dropped.items()}
+        noise = {str(reason): count for reason, count in splitter.dropped.items() if count}
         if simulation.autopilot.undecodable:
             noise["undecodable"] = simulation.autopilot.undecodable
         return SimSummary(

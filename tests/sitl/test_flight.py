@@ -116,6 +116,7 @@ def test_what_cannot_be_flown_stops_the_vehicle(flying: Client, bad):
     flying.run(7.0)
     assert abs(float(flying.sim.body.velocity_n[0, 0])) < 0.1
     assert float(flying.sim.body.position_n[0, 0]) < 60.0  # it was on its way to 80
+    assert flying.altitude == pytest.approx(10.0, abs=0.3)
 
 
 def test_global_setpoint_and_relative_altitude(flying: Client):

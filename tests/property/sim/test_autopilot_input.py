@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
+from sim.autopilot.modes import Mode
 from tests.sitl.link import Client, simulation
 
 # Edges first: a uniform draw never meets them.
@@ -28,6 +29,10 @@ HANDLED = [
         *("FILE_TRANSFER_PROTOCOL", "LOG_REQUEST_LIST"),
     }
 ]
+FLOWN_BY = ["WPNAV_SPEED", "WPNAV_SPEED_UP", "WPNAV_SPEED_DN", "WPNAV_ACCEL", "WPNAV_ACCEL_Z"]
+FLOWN_BY += ["PSC_JERK_XY", "LAND_SPEED", "RTL_ALT", "RTL_CONE_SLOPE", "RTL_SPEED", "ANGLE_MAX"]
+FLOWN_BY += ["LOIT_SPEED", "PILOT_SPEED_UP", "PILOT_SPEED_DN", "GUID_TIMEOUT", "FS_GCS_TIMEOUT"]
+FLOWN_BY += ["MAV1_POSITION", "BATT_CAPACITY", "MOT_THST_HOVER", "WPNAV_RADIUS", "FS_GCS_ENABLE"]
 COMMANDS = [16, 20, 21, 22, 115, 176, 177, 178, 179, 185, 192, 193, 195, 197, 207, 224]
 COMMANDS += [241, 245, 246, 300, 400, 401, 410, 510, 511, 512, 520, 42428]
 
@@ -45,6 +50,8 @@ def messages(draw):
 def value(name: str, kind: str, length: int):
     if name == "target_system":
         return st.sampled_from([0, 1])
+    if name == "param_id":
+        return st.sampled_from([n.encode() for n in FLOWN_BY]) | st.binary(max_size=16)
     if name == "command":
         return st.sampled_from(COMMANDS) | st.integers(0, 65535)
     if kind == "char":
@@ -66,12 +73,28 @@ def flown() -> Client:
     return client
 
 
+def put_aloft(client: Client) -> None:
+    """Undo what the last messages may have done, so that each example meets a flying vehicle."""
+    vehicle, body = client.sim.autopilot.vehicle, client.sim.body
+    vehicle.terminated = False
+    if not vehicle.flight.armed or vehicle.flight.landed:
+        body.position_n[:] = (0.0, 0.0, -10.0)
+        body.velocity_n[:] = 0.0
+        body.on_ground[:] = False
+        vehicle.flight.arm()
+        client.run(0.6)
+        body.position_n[:] = (0.0, 0.0, -10.0)
+        vehicle.flight.lift_off(vehicle.sensed.motion)
+    vehicle.set_mode(Mode.GUIDED)
+
+
 @pytest.mark.slow
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(messages(), min_size=1, max_size=4), st.integers(1, 60))
 def test_any_message_in_flight(flown: Client, sequence, ticks: int):
+    put_aloft(flown)
     for message in sequence:
         try:
             flown.send(message)
@@ -81,6 +104,8 @@ def test_any_message_in_flight(flown: Client, sequence, ticks: int):
     body = flown.sim.body
     for state in (body.position_n, body.velocity_n, body.q_nb, body.rate_b, body.rotor_speed):
         assert np.isfinite(state).all()
+    reference = flown.sim.autopilot.vehicle.flight.reference
+    assert np.isfinite([reference.position_n, reference.velocity_n]).all()
 
 
 @settings(max_examples=200, deadline=None)
