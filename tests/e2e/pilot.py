@@ -22,6 +22,7 @@ class Pilot:
         self.latest: dict[str, Message] = {}
         self.heard: Counter[str] = Counter()
         self.texts: list[str] = []
+        self.plain = bytearray()  # every frame, as it came
         self._heartbeat_at = 0.0
 
     def __enter__(self) -> Self:
@@ -43,6 +44,7 @@ class Pilot:
         if message is None:
             return None
         name = message.get_type()
+        self.plain += message.get_msgbuf()
         self.heard[name] += 1
         # The companion and the gateway have heartbeats of their own.
         if name != "HEARTBEAT" or message.get_srcComponent() == mavlink.MAV_COMP_ID_AUTOPILOT1:

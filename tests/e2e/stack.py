@@ -1,6 +1,8 @@
 """The product as its users run it: `sekisho drone` and `sekisho ground`, two processes."""
 
 import json
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -30,8 +32,9 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def pair_lab(drone: Path, ground: Path) -> None:
+def pair_lab(drone: Path, ground: Path, *, replace: bool = False) -> None:
     argv = [*SEKISHO, "pair", "lab", "--drone-dir", drone, "--ground-dir", ground, "--name", NAME]
+    argv += ["--replace"] * replace
     subprocess.run(argv, check=True, capture_output=True, timeout=30, env=ENVIRONMENT)
 
 
@@ -42,6 +45,7 @@ class Stack:
     """
 
     def __init__(self, directory: Path, device: Path, called: int | None = None) -> None:
+        directory.mkdir(exist_ok=True)
         self._directory = directory
         self.link_port, self.out_port, self.udp_port, self.tcp_port = free_ports(4)
         self.drone_state, self.ground_state = directory / "drone", directory / "ground"
@@ -62,6 +66,11 @@ class Stack:
         pair_lab(self.drone_state, self.ground_state)
         self.processes: dict[str, Process] = {}
         self.said: list[str] = []
+
+    def set_device(self, device: Path) -> None:
+        """Put the companion on another serial line, from its next start on."""
+        config = self.configs["drone"]
+        config.write_text(re.sub("(?m)^device = .*", f'device = "{device}"', config.read_text()))
 
     def start(self, *kinds: str) -> None:
         """Start the services, both unless told which, and wait until each answers."""
@@ -125,11 +134,25 @@ class Stack:
         }
         assert unexplained == {}
 
-    def stop(self, *kinds: str) -> None:
+    def link_state(self, kind: str) -> str:
+        """Return what a service says of the link as it is now."""
+        status = self.status(kind)
+        return status["peers"][NAME]["state"] if kind == "ground" else status["failsafe"]["link"]
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that is expected to end by itself, on the drone's side if in doubt."""
+        config = self.configs.get(command, self.configs["drone"])
+        argv = [*SEKISHO, command, "--config", config, *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=15, env=ENVIRONMENT)
+
+    def stop(self, *kinds: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Stop services, all unless told which; returns the exit status of the last."""
+        code = 0
         for kind in kinds or tuple(self.processes):
             process = self.processes.pop(kind)
-            process.stop()
+            code = process.stop(number)
             self.said.append(f"--- {kind}\n{process.output}")
+        return code
 
     def report(self) -> str:
         """Return what the services say and count, for a failed test; then stop them."""
