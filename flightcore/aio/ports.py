@@ -17,6 +17,7 @@ from wire.locality import Address
 _log = logging.getLogger(__name__)
 
 REOPEN_S: Final = 0.5
+GATHER_S: Final = 0.004
 MAX_UNSENT_BYTES: Final = 1 << 16
 _READ_BYTES = 4096
 _BITS_PER_BYTE = 10
@@ -42,7 +43,8 @@ class SerialPort:
     """A serial device, reopened for ever.
 
     Reading is paced to the line rate: a UART cannot exceed it, and a pseudo-terminal that does is
-    held back by its own buffer rather than by losses further down.
+    held back by its own buffer rather than by losses further down. A busy line is read
+    every few milliseconds, in chunks and not frame by frame; an idle one as soon as a byte comes.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class SerialPort:
         self._rate = baud / _BITS_PER_BYTE
         self._allowance = 0.0
         self._allowance_at = 0.0
+        self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._complained = False
 
@@ -87,7 +90,7 @@ class SerialPort:
             self._timer = self._loop.call_later(REOPEN_S, self.start)
             return
         self.is_open = True
-        self._complained = False
+        self._complained = self._is_busy = False
         self._allowance, self._allowance_at = _READ_BYTES, self._loop.time()
         self._loop.add_reader(self._serial.fileno(), self._readable)
         _log.info("autopilot.device %s is open at %d baud", self._device, self._baud)
@@ -110,15 +113,13 @@ class SerialPort:
         assert self._serial is not None
         now = self._loop.time()
         earned = (now - self._allowance_at) * self._rate
-        self._allowance = min(self._allowance + earned, max(_READ_BYTES, self._rate / 50))
+        self._allowance = max(1.0, min(self._allowance + earned, _READ_BYTES + self._rate / 50))
         self._allowance_at = now
-        if self._allowance < 1:
-            self._loop.remove_reader(self._serial.fileno())
-            self._timer = self._loop.call_later(256 / self._rate, self._resume)
-            return
         try:
             data = os.read(self._serial.fileno(), min(int(self._allowance), _READ_BYTES))
         except BlockingIOError:
+            self._is_busy = False
+            self._loop.add_reader(self._serial.fileno(), self._readable)
             return
         except OSError as error:
             self._lose(error.strerror or str(error))
@@ -128,11 +129,11 @@ class SerialPort:
             return
         self._allowance -= len(data)
         self._on_bytes(data)
-
-    def _resume(self) -> None:
-        self._timer = None
         if self._serial is not None:
-            self._loop.add_reader(self._serial.fileno(), self._readable)
+            if not self._is_busy:
+                self._is_busy = True
+                self._loop.remove_reader(self._serial.fileno())
+            self._timer = self._loop.call_later(GATHER_S, self._readable)
 
     def _writable(self) -> None:
         assert self._serial is not None

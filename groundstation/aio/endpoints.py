@@ -185,8 +185,8 @@ class TcpServer:
                 frames = splitter.receive(data)
                 if frames:
                     self._on_frames(frames)
-        except ConnectionError:
-            pass
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the client or the gateway is leaving; nothing waits for this task
         finally:
             self._writers.discard(writer)
             writer.close()
