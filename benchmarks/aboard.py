@@ -48,7 +48,7 @@ class AboardResult(msgspec.Struct):
 
 def run(options: Options) -> AboardResult:
     """Feed the line for a while, in windows whose CPU shares are the samples."""
-    windows, window_s = (3, 1.5) if options.quick else (10, 2.0)
+    windows, window_s = (3, 1.0) if options.quick else (10, 2.0)
     master, slave = os.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)

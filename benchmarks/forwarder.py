@@ -63,6 +63,7 @@ class RateRow(msgspec.Struct, frozen=True):
     cpu_s_per_million: float
     frames_per_datagram: float
     in_order: bool
+    foreign: int
     runs: tuple[Run, ...]
 
     @classmethod
@@ -75,6 +76,7 @@ class RateRow(msgspec.Struct, frozen=True):
             cpu_s_per_million=round(statistics.median(run.cpu_s_per_million for run in runs), 3),
             frames_per_datagram=statistics.median(run.frames_per_datagram for run in runs),
             in_order=all(run.in_order for run in runs),
+            foreign=sum(run.foreign for run in runs),
             runs=tuple(runs),
         )
 

@@ -1,7 +1,6 @@
 """`link`: both ends as real processes, UDP to UDP, beside peers that forward in clear."""
 
 import contextlib
-import itertools
 import socket
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,23 +9,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.datagrams import bound, free_port
-from benchmarks.forwarder import (
-    Forwarder,
-    RateRow,
-    Run,
-    idle_share,
-    latencies_us,
-    run_rate,
-)
+from benchmarks.forwarder import Forwarder, RateRow, Run, idle_share, run_rate
 from benchmarks.lab import lab, wait_until_forwarding
+from benchmarks.latency import DIRECT, LatencyResult, measure_latencies
 from benchmarks.peers import PEERS, installed, peer
-from benchmarks.report import Options, Spread, figure, table
-from benchmarks.workload import answer_frames, command_frame, mix_frames
+from benchmarks.report import Options, figure, table
+from benchmarks.workload import answer_frames, mix_frames
 
 OURS: Final = "sekisho"
 _GIVE_UP_LOSS: Final = 0.3
 _LOSSLESS: Final = 0.001
-_BLOCKS: Final = 4  # latencies are taken in turns, so that a busy moment hits everybody
 
 
 class Plan(NamedTuple):
@@ -43,13 +35,6 @@ FULL: Final = Plan(
     {"mix": (1000, 5000, 20000, 60000), "answers": (1000, 5000, 20000)}, 2.0, 3, 1000, 2.0
 )
 QUICK: Final = Plan({"mix": (1000, 20000), "answers": (5000,)}, 0.7, 1, 120, 0.5)
-
-
-class LatencyResult(msgspec.Struct):
-    """One kind of frame, one in flight: through the program, and how many never arrived."""
-
-    us: Spread
-    lost: int
 
 
 class ProgramResult(msgspec.Struct):
@@ -97,8 +82,10 @@ def run(options: Options) -> LinkResult:
         forwarders += [stack.enter_context(peer(name)) for name in names]
         programs = {f.name: ProgramResult(idle_share(f, plan.idle_s)) for f in forwarders}
         _load(forwarders, programs, plan)
-        direct = _latency(forwarders, programs, plan)
-    result = LinkResult(programs, direct, absent, {})
+        latencies = measure_latencies(forwarders, plan.latencies)
+    for name, program in programs.items():
+        program.latency = latencies[name]
+    result = LinkResult(programs, latencies[DIRECT], absent, {})
     for name in names:
         result.ratios[name] = _ratios(programs[OURS], programs[name])
     _print(result)
@@ -130,63 +117,6 @@ def _load(forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan:
         programs[forwarder.name].rss_mib = round(rss, 1)
 
 
-def _latency(
-    forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan: Plan
-) -> dict[str, LatencyResult]:
-    """Take the latencies of all programs and of a bare pair of sockets, in turns."""
-    kinds = _latency_kinds(plan)
-    taken: dict[tuple[str, str], list[float]] = defaultdict(list)
-    lost: dict[tuple[str, str], int] = defaultdict(int)
-    with (
-        bound() as end,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as start,
-    ):
-        start.connect(end.getsockname())
-        for forwarder in forwarders:
-            forwarder.client.connect(forwarder.tools_to)
-        for kind in kinds:
-            for _ in range(_BLOCKS):
-                ways = {"direct": (start, end)}
-                for f in forwarders:
-                    ways[f.name] = (f.client, f.line) if kind.is_up else (f.line, f.tools)
-                for name, (source, target) in ways.items():
-                    found, missing = latencies_us(
-                        source, target, kind.frames, kind.times // _BLOCKS, kind.gap_s
-                    )
-                    taken[name, kind.name] += found
-                    lost[name, kind.name] += missing
-    results: dict[str, dict[str, LatencyResult]] = defaultdict(dict)
-    for (name, kind_name), values in taken.items():
-        if values:
-            spread = Spread.of(values, "us")
-            results[name][kind_name] = LatencyResult(spread, lost[name, kind_name])
-    for name, program in programs.items():
-        program.latency = results[name]
-    return results["direct"]
-
-
-class _Kind(NamedTuple):
-    name: str
-    frames: Iterator[bytes]
-    times: int
-    gap_s: float
-    is_up: bool
-
-
-def _latency_kinds(plan: Plan) -> list[_Kind]:
-    """What is sent, in an order that lets nobody's client be served before the commands."""
-    answers, mix = itertools.cycle(answer_frames()), itertools.cycle(mix_frames(20))
-    commands = itertools.cycle([command_frame(i) for i in range(256)])
-    n = plan.latencies
-    return [
-        _Kind("answer down, back to back", answers, n, 0, is_up=False),
-        _Kind("answer down, every 5 ms", answers, n // 2, 0.005, is_up=False),
-        _Kind("periodic down, every 5 ms", mix, n // 4, 0.005, is_up=False),
-        _Kind("command up, back to back", commands, n, 0, is_up=True),
-        _Kind("command up, every 5 ms", commands, n // 2, 0.005, is_up=True),
-    ]
-
-
 def _ratios(own: ProgramResult, other: ProgramResult) -> dict[str, float]:
     """Return the peer's figures over ours; a rate at which the peer loses frames says so."""
     ratios = {}
@@ -207,13 +137,13 @@ def _ratios(own: ProgramResult, other: ProgramResult) -> dict[str, float]:
 
 
 def _print(result: LinkResult) -> None:
-    head = ("", "frames/s", "loss", "order", "CPU s/M", "frames/datagram", "parts")
+    head = ("", "frames/s", "loss", "order", "foreign", "CPU s/M", "frames/datagram", "parts")
     for name, program in result.programs.items():
         rows = [_rate_row(row) for row in program.rates]
         summary = f"idle {program.idle_share:.2%} of a core, {program.rss_mib:.0f} MiB"
         table(f"link: {name}; {summary}; no loss up to {program.lossless_rate}/s", head, rows)
     lines: list[tuple[str, ...]] = []
-    ways = {"direct": result.direct, **{n: p.latency for n, p in result.programs.items()}}
+    ways = {DIRECT: result.direct, **{n: p.latency for n, p in result.programs.items()}}
     for way, latency in ways.items():
         for kind, one in latency.items():
             cells = (figure(one.us.p50), figure(one.us.p90), figure(one.us.p99), str(one.lost))
@@ -238,6 +168,7 @@ def _rate_row(row: RateRow) -> Sequence[str]:
         f"{row.offered:,}",
         f"{row.loss:.2%}",
         "kept" if row.in_order else "BROKEN",
+        str(row.foreign),
         figure(row.cpu_s_per_million),
         figure(row.frames_per_datagram),
         shares,

@@ -49,9 +49,7 @@ MAX_PENDING: Final = 4
 class Established(NamedTuple):
     """The drone was heard under new keys."""
 
-    number: int
     drone_boot_count: int
-    authority_epoch: int
     is_holder: bool
 
 
@@ -252,13 +250,7 @@ class Initiator:
         self.handshakes += 1
         if self._previous is not None:
             self._previous_until_ns = now_ns + PREVIOUS_LIFETIME_NS
-        hello = session.hello
-        established = Established(
-            session.generation.number,
-            hello.boot_count,
-            hello.authority_epoch,
-            hello.is_holder,
-        )
+        established = Established(session.hello.boot_count, session.hello.is_holder)
         return [established, opened]
 
     def _free_index(self) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from crypto.generation import CounterExhaustedError, Opened
-from crypto.initiator import Initiator
+from crypto.initiator import Established, Initiator
 from crypto.messages import UP_OVERHEAD, Drop
 from crypto.pair import PairRecord
 from crypto.primitives import RandomBytes
@@ -31,6 +31,7 @@ class StationStatus(msgspec.Struct):
     telemetry_age_s: float | None
     link: LinkSummary
     authority: dict[str, int | bool]
+    drone_boot_count: int | None
 
 
 class Station:
@@ -40,6 +41,7 @@ class Station:
         self.dropped: Counter[str] = Counter()
         self.is_holder = False
         self.telemetry_age_ns: int | None = None
+        self.drone_boot_count: int | None = None
         self._link = Initiator(pair, boot_count, random_bytes)
         self._summary = LinkSummary()
         self._outgoing: list[bytes] = []
@@ -54,8 +56,12 @@ class Station:
         out = b""
         had_session = self._link.session
         for event in self._link.receive(datagram, now_ns):
-            if isinstance(event, Opened):
-                out += self._receive_opened(event, len(datagram), now_ns)
+            match event:
+                case Opened():
+                    out += self._receive_opened(event, len(datagram), now_ns)
+                case Established():
+                    self.is_holder = event.is_holder
+                    self.drone_boot_count = event.drone_boot_count
         if self._link.session is not had_session:
             self._keepalive_ns = now_ns  # a new session is adopted by its first frame: send one
         return out
@@ -106,6 +112,7 @@ class Station:
             telemetry_age_s=None if age is None else age / 1e9,
             link=summary,
             authority={"epoch": link.authority_epoch, "is_holder": self.is_holder},
+            drone_boot_count=self.drone_boot_count,
         )
 
     def _receive_opened(self, opened: Opened, size: int, now_ns: int) -> bytes:

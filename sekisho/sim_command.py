@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=_checked(_four, _is_home, "LAT,LON,ALT,HDG in degrees and metres"),
         default=default.home,
         metavar="LAT,LON,ALT,HDG",
-        help="where it stands (default %(default)s)",
+        help="where it stands; south of the equator write --home=-35.36,... (default Tokyo)",
     )
     parser.add_argument(
         "--wind",

@@ -65,6 +65,7 @@ class Simulation:
         self.autopilot = Autopilot(self._identity, noise)
         self.now_ns = 0
         self._booted_ns = 0
+        self._last_words: list[bytes] = []
         self._ticks = 0
         self._throttle = np.zeros((1, 4))
 
@@ -74,7 +75,8 @@ class Simulation:
 
     def outgoing(self) -> list[bytes]:
         """Return the frames to write, oldest first, and forget them."""
-        return self.autopilot.outgoing()
+        last_words, self._last_words = self._last_words, []
+        return last_words + self.autopilot.outgoing()
 
     def step(self) -> None:
         """Advance physics and autopilot by one tick of 2.5 ms."""
@@ -116,6 +118,7 @@ class Simulation:
     def _reboot(self) -> None:
         """Start the autopilot anew; parameters and mission survive, as in flash memory."""
         old = self.autopilot
+        self._last_words = old.outgoing()
         self.autopilot = Autopilot(self._identity, self._noise, old.parameters)
         self.autopilot.vehicle.mission.items.extend(old.vehicle.mission.items)
         self._booted_ns = self.now_ns

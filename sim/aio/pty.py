@@ -14,6 +14,7 @@ from typing import Final
 
 _BACKLOG_BYTES: Final = 32_768
 _READ_BYTES: Final = 65_536
+_ABSENT_S: Final = 1.0
 
 
 class LinkInUseError(Exception):
@@ -31,6 +32,7 @@ class Pty:
         self.bytes_dropped = 0
         self._backlog: deque[bytes] = deque()
         self._backlog_bytes = 0
+        self._taken_s = 0.0
         self._link: Path | None = None
 
     def link(self, link: Path) -> None:
@@ -54,8 +56,8 @@ class Pty:
         except BlockingIOError:
             return b""
 
-    def write(self, data: bytes) -> None:
-        """Write as much as fits; keep a little, drop the oldest of the rest."""
+    def write(self, data: bytes, now_s: float) -> None:
+        """Write as much as fits at monotonic time `now_s`; keep a little, drop the oldest."""
         if data:
             self._backlog.append(data)
             self._backlog_bytes += len(data)
@@ -63,6 +65,7 @@ class Pty:
             while self._backlog:
                 first = self._backlog[0]
                 written = os.write(self.fd, first)
+                self._taken_s = now_s
                 self._backlog_bytes -= written
                 if written < len(first):
                     self._backlog[0] = first[written:]
@@ -71,18 +74,21 @@ class Pty:
         except BlockingIOError:
             pass
         if self._backlog_bytes > _BACKLOG_BYTES:
-            self._forget_unread()
+            self._drop_oldest(now_s)
 
-    def _forget_unread(self) -> None:
-        """Drop what the kernel holds unread, and the older half of the backlog.
+    def _drop_oldest(self, now_s: float) -> None:
+        """Drop the older half of the backlog, and what an absent client left unread.
 
-        Without the first, a client that comes later reads seconds of stale telemetry.
+        Without the latter, a client that comes later reads seconds of stale telemetry. It is not
+        done to a client that is merely slow: between its poll and its read the data would vanish,
+        which pyserial takes for an unplugged device.
         """
-        termios.tcflush(self._slave, termios.TCIFLUSH)
         while self._backlog_bytes > _BACKLOG_BYTES // 2:
             lost = self._backlog.popleft()
             self._backlog_bytes -= len(lost)
             self.bytes_dropped += len(lost)
+        if now_s - self._taken_s > _ABSENT_S:
+            termios.tcflush(self._slave, termios.TCIFLUSH)
 
     def close(self) -> None:
         """Remove the link if it is still ours, and close both ends."""

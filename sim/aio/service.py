@@ -162,14 +162,14 @@ class _Service:
                 simulation.step()
             sent = b"".join(simulation.outgoing())
             self._bytes_out += len(sent)
-            pty.write(sent)
+            pty.write(sent, time.monotonic())
 
     def summary(self) -> SimSummary:
         simulation = self._simulation
         wall_s = max(time.monotonic() - self._started_s, TICK_S)
         vehicle_s = simulation.now_ns * 1e-9
         splitter = simulation.autopilot.splitter
-        noise = {str(reason): count for reason, count in splitter.dropped.items()}
+        noise = {str(reason): count for reason, count in splitter.dropped.items() if count}
         if simulation.autopilot.undecodable:
             noise["undecodable"] = simulation.autopilot.undecodable
         return SimSummary(

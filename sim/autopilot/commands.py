@@ -110,7 +110,7 @@ class Commands:
         self._scene: Scene | None = None
         self._calibration: tuple[float, tuple[int, int]] | None = None
         self.reboot_wanted = False
-        self._table: dict[int, Callable[[Command], int]] = {
+        self._table: dict[int, Callable[[Command], int | None]] = {
             dialect.MAV_CMD_COMPONENT_ARM_DISARM: self._arm_disarm,
             dialect.MAV_CMD_RUN_PREARM_CHECKS: self._prearm,
             dialect.MAV_CMD_DO_SET_MODE: self._set_mode,
@@ -152,10 +152,6 @@ class Commands:
         if command is not None:
             row = self._table.get(command.command)
             result = _UNSUPPORTED if row is None else row(command)
-            if self._calibration is not None and self._calibration[1] == sender:
-                result = (
-                    None if command.command == dialect.MAV_CMD_PREFLIGHT_CALIBRATION else result
-                )
         if result is not None:
             self._acknowledge(message.command, result, sender)
 
@@ -323,7 +319,7 @@ class Commands:
             self._vehicle.terminate()
         return _ACCEPTED
 
-    def _calibrate(self, command: Command) -> int:
+    def _calibrate(self, command: Command) -> int | None:
         if self._vehicle.flight.armed:
             self._outbox.text(Severity.NOTICE, "Disarm to allow calibration")
             return _FAILED
@@ -332,7 +328,7 @@ class Commands:
                 return _REJECTED_NOW
             self._outbox.text(Severity.INFO, "Initialising ArduPilot")
             self._calibration = (self._vehicle.now_s + _GYRO_CALIBRATION_S, command.sender)
-            return _ACCEPTED
+            return None  # acknowledged when it is done
         if command.param3 == 1.0:
             self._outbox.text(Severity.INFO, "Updating barometer calibration")
             self._outbox.text(Severity.INFO, "Barometer calibration complete")

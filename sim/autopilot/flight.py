@@ -186,9 +186,8 @@ class Flight:
             self.task = Task.TRACK
 
     def hold(self) -> None:
-        """Brake and stay."""
-        north, east, down = self.reference.stopping_point()
-        self.track(Target(position_n=(north, east), down=down), Yaw(YawAim.HOLD))
+        """Brake and stay: a reference without velocity is a place."""
+        self.track(Target(), Yaw(YawAim.HOLD))
 
     def descend(self, speed: float, *, north_east: tuple[float, float] | None) -> None:
         """Sink to the ground at `speed`, over a point if one is given [m/s]."""
@@ -269,10 +268,7 @@ class Flight:
         target = self.target
         if self.task is Task.ATTITUDE:
             # Follow horizontally without pulling, so that leaving the task starts from here.
-            self.reference.reset(
-                (motion.position_n[0], motion.position_n[1], self.reference.position_n[2]),
-                (motion.velocity_n[0], motion.velocity_n[1], self.reference.velocity_n[2]),
-            )
+            self.reference.follow_level(motion.position_n, motion.velocity_n)
         self.reference.step(target, dt_s)
         acceleration = self._outer.accelerate(motion, self.reference, dt_s)
         self.attitude_sp, self._specific_thrust = self._outer.attitude(

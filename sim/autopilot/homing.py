@@ -10,6 +10,8 @@ from sim.autopilot.parameters import Parameters
 from sim.control.reference import Target
 
 _ARRIVED_M: Final = 0.3
+# Inside the cone the vehicle still climbs this much, if RTL_ALT allows.
+_CLIMB_LEAST_M: Final = 2.5
 
 
 class Stage(StrEnum):
@@ -42,7 +44,7 @@ class Homing:
         wanted = max(wanted, above_home + parameters["RTL_CLIMB_MIN"] / 100.0)
         slope = parameters["RTL_CONE_SLOPE"]
         if slope >= 0.5:
-            wanted = max(min(wanted, away * slope), above_home)
+            wanted = max(min(wanted, max(away * slope, above_home + _CLIMB_LEAST_M)), above_home)
         self.stage = Stage.CLIMB
         stop = self._flight.reference.stopping_point()
         self._flight.track(

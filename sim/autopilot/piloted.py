@@ -30,18 +30,11 @@ class Piloted:
                 self._flight.lift_off(sensed.motion)
             return
         heading = self._flight.heading_sp
+        roll, pitch = _centred(roll), _centred(pitch)
         speed = 0.5 * self._parameters["LOIT_SPEED"] / 100.0
         north = speed * (-pitch * math.cos(heading) - roll * math.sin(heading))
         east = speed * (-pitch * math.sin(heading) + roll * math.cos(heading))
-        target = self._flight.target
-        if abs(roll) + abs(pitch) > _DEADBAND:
-            place = None
-        elif target.position_n is not None:
-            place, north, east = target.position_n, 0.0, 0.0
-        else:
-            stop = self._flight.reference.stopping_point()
-            place, north, east = (stop[0], stop[1]), 0.0, 0.0
-        self._flight.track(Target(place, self._down(climb), (north, east, -climb)), self._yaw(yaw))
+        self._flight.track(Target(velocity_n=(north, east, -climb)), self._yaw(yaw))
 
     def alt_hold(self, now_s: float, dt_s: float) -> None:
         """ALT_HOLD: the sticks ask for tilt and climb rate."""
@@ -89,14 +82,12 @@ class Piloted:
         self._flight.reference.change_speed(up=up, down=down)
         return share * up if off > 0.0 else -share * down
 
-    def _down(self, climb: float) -> float | None:
-        if climb != 0.0:
-            return None
-        down = self._flight.target.down
-        return down if down is not None else self._flight.reference.stopping_point()[2]
-
     def _yaw(self, yaw: float) -> Yaw:
         if abs(yaw) < _DEADBAND / 2.0:
             return Yaw(YawAim.RATE, rate=0.0)
         rate = math.radians(clamp(self._parameters["PILOT_Y_RATE"], 1.0, 360.0))
         return Yaw(YawAim.RATE, rate=yaw * rate)
+
+
+def _centred(stick: float) -> float:
+    return 0.0 if abs(stick) < _DEADBAND else stick

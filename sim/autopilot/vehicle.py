@@ -21,6 +21,7 @@ from sim.autopilot.piloted import Piloted
 from sim.autopilot.readiness import Readiness
 from sim.autopilot.sticks import Sticks
 from sim.control.reference import Limits, Target
+from sim.control.vector import clamp
 from sim.geodesy import Place
 
 # Height at which the recorded estimator aligned its heading again.
@@ -46,7 +47,9 @@ class Vehicle:
         self.sticks = Sticks()
         self.readiness = Readiness(ekf_ready_s)
         self.flight = Flight(
-            airframe, self._limits(), math.radians(parameters["ANGLE_MAX"] / 100.0)
+            airframe,
+            self._limits(),
+            math.radians(clamp(parameters["ANGLE_MAX"] / 100.0, 10.0, 60.0)),
         )
         self.mode = Mode.STABILIZE
         self.now_s = 0.0
@@ -256,14 +259,18 @@ class Vehicle:
         return None
 
     def _limits(self) -> Limits:
-        parameters = self.parameters
+        """Read the limits of movement, held to what can be flown whatever the table says."""
+
+        def metres(name: str, least: float, most: float) -> float:
+            return clamp(self.parameters[name] / 100.0, least, most)
+
         return Limits(
-            speed=parameters["WPNAV_SPEED"] / 100.0,
-            speed_up=parameters["WPNAV_SPEED_UP"] / 100.0,
-            speed_down=parameters["WPNAV_SPEED_DN"] / 100.0,
-            acceleration=parameters["WPNAV_ACCEL"] / 100.0,
-            acceleration_z=parameters["WPNAV_ACCEL_Z"] / 100.0,
-            jerk=parameters["PSC_JERK_XY"],
+            speed=metres("WPNAV_SPEED", 0.2, 30.0),
+            speed_up=metres("WPNAV_SPEED_UP", 0.1, 10.0),
+            speed_down=metres("WPNAV_SPEED_DN", 0.1, 5.0),
+            acceleration=metres("WPNAV_ACCEL", 0.5, 5.0),
+            acceleration_z=metres("WPNAV_ACCEL_Z", 0.5, 5.0),
+            jerk=clamp(self.parameters["PSC_JERK_XY"], 1.0, 20.0),
         )
 
     def _enter(self, mode: Mode) -> None:

@@ -65,6 +65,12 @@ class Reference:
         self.position_n, self.velocity_n = position_n, velocity_n
         self.acceleration_n = (0.0, 0.0, 0.0)
 
+    def follow_level(self, position_n: Vec3, velocity_n: Vec3) -> None:
+        """Put the point above or below the vehicle; height goes on as it was."""
+        self.position_n = (position_n[0], position_n[1], self.position_n[2])
+        self.velocity_n = (velocity_n[0], velocity_n[1], self.velocity_n[2])
+        self.acceleration_n = (0.0, 0.0, self.acceleration_n[2])
+
     def change_speed(
         self, *, speed: float | None = None, up: float | None = None, down: float | None = None
     ) -> None:

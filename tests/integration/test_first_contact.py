@@ -130,6 +130,7 @@ def test_drone_restart_is_noticed_and_healed(rig, pair, random_bytes):
     rig.companion = Companion([pair[0]], 2, random_bytes)
     rig.companion.receive_line(heartbeat(), rig.now)
     rig.run(2500)
+    assert rig.station.status(rig.now).drone_boot_count == 2
     rig.line = b""
     rig.station.send([command(400, 1)], rig.now)
     rig.exchange()

@@ -50,7 +50,7 @@ def test_a_whole_flight(wind: float):
         highest = max(highest, client.altitude)
         if not client.armed:
             break
-    assert highest == pytest.approx(15.0, abs=0.3)
+    assert highest == pytest.approx(12.5, abs=0.3)  # the cone's least climb, above home
     assert not client.armed
     assert client.away_from(0, 0, 0) < 0.5
     assert client.texts()[-1] == "Disarming motors"
@@ -115,7 +115,8 @@ def test_what_cannot_be_flown_stops_the_vehicle(flying: Client, bad):
     flying.send(bad)
     flying.run(7.0)
     assert abs(float(flying.sim.body.velocity_n[0, 0])) < 0.1
-    assert float(flying.sim.body.position_n[0, 0]) < 50.0
+    assert float(flying.sim.body.position_n[0, 0]) < 60.0  # it was on its way to 80
+    assert flying.altitude == pytest.approx(10.0, abs=0.3)
 
 
 def test_global_setpoint_and_relative_altitude(flying: Client):
@@ -205,3 +206,30 @@ def test_a_vehicle_that_does_nothing_disarms_after_ten_seconds():
     assert client.armed
     client.run(1.0)
     assert not client.armed
+
+
+def test_a_reboot_is_acknowledged_and_keeps_what_flash_memory_keeps():
+    client = Client(simulation())
+    client.run(10.0)
+    client.send(dialect.MAVLink_param_set_message(1, 1, b"RTL_ALT", 1800.0, 9))
+    assert client.command(dialect.MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN, 1) == 0
+    client.run(1.5)
+    assert client.texts()[-1] == "EKF3 IMU1 MAG0 initial yaw alignment complete"
+    assert client.sim.autopilot.parameters["RTL_ALT"] == 1800.0
+    assert client.command(dialect.MAV_CMD_COMPONENT_ARM_DISARM, 1) == 4
+
+
+def test_a_component_that_is_heard_gets_its_own_commands():
+    """A command to a component id nobody uses is executed; one to a companion is not."""
+    client = Client(simulation())
+    companion = Client(client.sim, sysid=1, compid=191)
+    client.run(10.0)
+    command = dialect.MAVLink_command_long_message(1, 191, 401, 0, *[0.0] * 7)
+
+    def answers() -> list[str]:
+        client.send(command)
+        return [m.get_type() for m in client.run(0.05) if m.get_type() == "COMMAND_ACK"]
+
+    assert answers() == ["COMMAND_ACK"]
+    companion.send(dialect.MAVLink_heartbeat_message(18, 8, 0, 0, 0, 3))
+    assert answers() == []

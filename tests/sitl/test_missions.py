@@ -1,6 +1,7 @@
 """Missions: transfer, faults in the transfer, and flying them."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
@@ -71,7 +72,7 @@ def test_lost_items_are_asked_for_again_and_then_the_upload_ends():
     client.run(7.5)
     asked = [t for t, m in client.heard if m.get_type() == "MISSION_REQUEST"]
     assert len(asked) == 8
-    assert all(0.99 < b - a < 1.05 for a, b in zip(asked, asked[1:], strict=False))
+    assert all(0.99 < b - a < 1.05 for a, b in pairwise(asked))
     client.run(1.0)
     assert client.of("MISSION_ACK")[-1].type == dialect.MAV_MISSION_OPERATION_CANCELLED
 

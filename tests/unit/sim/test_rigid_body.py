@@ -35,10 +35,10 @@ def test_free_fall_keeps_energy():
     assert energy() == pytest.approx(before, rel=1e-9)
 
 
-def test_free_fall_with_drag_loses_energy_and_meets_terminal_velocity():
-    body = aloft(height=5000.0)
-    for _ in range(40_000):
-        body.step(np.zeros((1, 4)), STILL, TICK_S)
+def test_free_fall_with_drag_meets_its_terminal_velocity():
+    body = aloft(height=20_000.0)
+    for _ in range(5_000):
+        body.step(np.zeros((1, 4)), STILL, 8.0 * TICK_S)
     terminal = QUAD_X.mass * GRAVITY / QUAD_X.axial_drag
     assert float(body.velocity_n[0, 2]) == pytest.approx(terminal, rel=0.01)
 
@@ -98,8 +98,8 @@ def test_each_rotor_pair_turns_its_own_way(faster, axis, sign):
 def test_wind_carries_a_falling_vehicle():
     body = aloft()
     wind = np.array([[5.0, -3.0, 0.0]])
-    for _ in range(8000):
-        body.step(np.zeros((1, 4)), wind, TICK_S)
+    for _ in range(2000):
+        body.step(np.zeros((1, 4)), wind, 4.0 * TICK_S)
         body.position_n[0, 2] = -500.0
     assert np.allclose(body.velocity_n[0, :2], [5.0, -3.0], atol=0.15)
 
