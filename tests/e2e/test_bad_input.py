@@ -1,5 +1,6 @@
 """Wrong configurations and keys: refused at once, with the file, the key, the value, the cure."""
 
+import json
 import re
 import socket
 
@@ -98,7 +99,11 @@ def test_a_damaged_key_file_is_named(damage, bench):
     assert "Traceback" not in refused.stderr
 
 
-def test_status_of_a_service_that_is_not_running(bench):
+def test_status_tells_whether_a_service_runs(bench):
     answer = bench.run("status", "--json")
     assert answer.returncode == 1
     assert answer.stdout == ""
+    bench.start("drone")
+    answer = bench.run("status", "--json")
+    assert answer.returncode == 0
+    assert json.loads(answer.stdout)["pid"] == bench.processes["drone"].pid
