@@ -25,8 +25,8 @@ class LinkProxy:
 
     def __init__(self) -> None:
         self.captured: list[Captured] = []
-        self.held: list[bytes] = []
-        self._hold: Callable[[bytes], bool] = lambda _: False
+        self._held: list[bytes] = []
+        self._holds = False
         self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._front.bind((LOOPBACK, 0))
         self._back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -46,8 +46,8 @@ class LinkProxy:
                 self.captured.append(Captured(is_up, datagram))
                 if is_up:
                     self._ground = sender
-                if is_up and self._hold(datagram):
-                    self.held.append(datagram)
+                if is_up and self._holds:
+                    self._held.append(datagram)
                 elif is_up:
                     self.to_drone(datagram)
                 else:
@@ -60,20 +60,24 @@ class LinkProxy:
         if self._ground is not None:
             self._front.sendto(datagram, self._ground)
 
-    def hold_back(self, kind: Callable[[bytes], bool]) -> None:
-        """Deliver nothing of this kind on its way up, until released."""
-        self.held.clear()
-        self._hold = kind
+    def hold_back(self) -> None:
+        """Deliver nothing that is on its way up, until released."""
+        self._held.clear()
+        self._holds = True
 
-    def caught(self, timeout_s: float = 10) -> bytes:
-        """Return the first datagram held back."""
-        wait_until(lambda: self.held, timeout_s, "a datagram of the kind is sent", every_s=0.01)
-        return self.held[0]
+    def caught(self, kind: Callable[[bytes], bool], timeout_s: float = 10) -> bytes:
+        """Return the first datagram of a kind that is held back."""
+        return wait_until(
+            lambda: next(filter(kind, self._held), None),
+            timeout_s,
+            "a datagram of the kind is sent",
+            every_s=0.01,
+        )
 
     def release(self) -> None:
         """Deliver what is held back, and everything from now on."""
-        self._hold = lambda _: False
-        for datagram in self.held:
+        self._holds = False
+        for datagram in self._held:
             self.to_drone(datagram)
 
     def close(self) -> None:

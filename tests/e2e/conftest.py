@@ -22,6 +22,7 @@ def vehicle(request, tmp_path_factory) -> Iterator[Vehicle]:
     vehicle = kind(tmp_path_factory.mktemp("vehicle"))
     yield vehicle
     vehicle.stop()
+    print(vehicle.output[-3000:])
 
 
 @pytest.fixture

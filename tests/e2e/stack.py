@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from sekisho.runtime import query, socket_path
 from tests.e2e.processes import ENVIRONMENT, Process, wait_until
 
 NAME: Final = "tsubame-1"
@@ -94,12 +95,17 @@ class Stack:
         )
 
     def try_status(self, kind: str) -> dict | None:
-        """Ask a service for its status; None if it does not answer. Fails if it has ended."""
+        """Ask a service for its status as `sekisho status` does; None if it does not answer.
+
+        Fails if the service has ended.
+        """
         process = self.processes[kind]
         assert process.is_running(), f"{kind} ended, having said:\n{process.output}"
-        argv = [*SEKISHO, "status", "--config", self.configs[kind], "--json"]
-        answer = subprocess.run(argv, capture_output=True, timeout=15, env=ENVIRONMENT)
-        return json.loads(answer.stdout) if answer.returncode == 0 else None
+        state = self.drone_state if kind == "drone" else self.ground_state
+        try:
+            return json.loads(query(socket_path(kind, state)))
+        except OSError:
+            return None
 
     def status(self, kind: str) -> dict:
         answer = self.try_status(kind)

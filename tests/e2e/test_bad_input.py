@@ -1,6 +1,8 @@
 """Wrong configurations and keys: refused at once, with the file, the key, the value, the cure."""
 
+import json
 import re
+import socket
 
 import pytest
 
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.e2e
             "ground",
             "mavlink_tcp = .*",
             'mavlink_tcp = "[::]:5770"',
-            ["mavlink_tcp", "[::]:5770", "loopback"],
+            ["mavlink_tcp", "[::]:5770", "allowed"],
         ),
         ("ground", "name = .*", 'name = "unknown"', ["unknown.pair", "tsubame-1"]),
         ("ground", "name = .*", 'name = "../x"', ["../x"]),
@@ -52,6 +54,20 @@ def test_a_wrong_configuration_is_named(kind, pattern, replacement, named, bench
     assert "Traceback" not in refused.stderr
     # Keys have their own files; everything else is in the configuration.
     named = named if "pair" in named[0] or ".." in named[0] else [str(config), *named]
+    assert [word for word in named if word not in refused.stderr] == [], refused.stderr
+
+
+@pytest.mark.parametrize(("key", "kind"), [("mavlink_tcp", "TCP"), ("mavlink_udp", "UDP")])
+def test_an_endpoint_in_use_is_named(key, kind, bench):
+    port = bench.tcp_port if kind == "TCP" else bench.udp_port
+    way = socket.SOCK_STREAM if kind == "TCP" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, way) as other:
+        other.bind(("127.0.0.1", port))
+        if kind == "TCP":
+            other.listen()
+        refused = bench.run("ground")
+    assert refused.returncode == 2
+    named = [str(bench.configs["ground"]), key, f"127.0.0.1:{port}"]
     assert [word for word in named if word not in refused.stderr] == [], refused.stderr
 
 
@@ -83,7 +99,11 @@ def test_a_damaged_key_file_is_named(damage, bench):
     assert "Traceback" not in refused.stderr
 
 
-def test_status_of_a_service_that_is_not_running(bench):
+def test_status_tells_whether_a_service_runs(bench):
     answer = bench.run("status", "--json")
     assert answer.returncode == 1
     assert answer.stdout == ""
+    bench.start("drone")
+    answer = bench.run("status", "--json")
+    assert answer.returncode == 0
+    assert json.loads(answer.stdout)["pid"] == bench.processes["drone"].pid

@@ -58,26 +58,24 @@ def stack(line, proxy, tmp_path):
 
 
 def send_all(proxy, stack, datagrams):
-    """Send them to the companion and check that it has counted each as dropped."""
-    before = sum(stack.dropped("drone").values())
+    """Send them to the companion, which must count each as dropped and open none."""
+    before = stack.status("drone")["link"]
     for count, datagram in enumerate(datagrams, 1):
         proxy.to_drone(datagram)
         if count % 50 == 0:
             time.sleep(0.005)  # not more than the socket holds
-    wait_until(
-        lambda: sum(stack.dropped("drone").values()) >= before + len(datagrams),
-        5,
-        f"all {len(datagrams)} counted; {stack.dropped('drone')}",
-    )
+    expected = sum(before["dropped"].values()) + len(datagrams)
+    wait_until(lambda: sum(stack.dropped("drone").values()) >= expected, 5, f"{expected} dropped")
+    assert stack.status("drone")["link"]["datagrams_up"] == before["datagrams_up"]
 
 
 def test_no_bit_of_a_handshake_can_be_changed(proxy, stack, line):
     with BenchAutopilot(line) as autopilot:
         stack.start("drone")
         stack.await_autopilot()
-        proxy.hold_back(is_handshake)
+        proxy.hold_back()
         stack.start("ground")
-        original = proxy.caught()
+        original = proxy.caught(is_handshake)
         send_all(proxy, stack, [flipped(original, bit) for bit in range(8 * len(original))])
         assert stack.status("drone")["link"]["handshakes"] == 0
         assert stack.status("drone")["link"]["datagrams_down"] == 0
@@ -94,20 +92,22 @@ def test_no_bit_of_a_data_frame_can_be_changed(kind, proxy, stack, line):
         stack.await_autopilot()
         with Pilot(f"udpout:127.0.0.1:{stack.udp_port}") as pilot:
             pilot.until(lambda: "HEARTBEAT" in kinds(autopilot.take()), 5, "the pilot is heard")
-            proxy.hold_back(kind)
+            proxy.hold_back()
             if kind is is_large:
                 pilot.connection.mav.file_transfer_protocol_send(0, 1, 1, read_request())
-            original = proxy.caught()
+            original = proxy.caught(kind)
             time.sleep(0.1)
             autopilot.take()
             send_all(proxy, stack, [flipped(original, bit) for bit in range(8 * len(original))])
             assert autopilot.take() == []
             # The original, which nobody has seen yet, still does what it should.
+            opened = stack.status("drone")["link"]["datagrams_up"]
             proxy.release()
-            if kind is is_large:
-                wait_until(
-                    lambda: kinds(autopilot.take()) == ["FILE_TRANSFER_PROTOCOL"], 2, "it passes"
-                )
+            wait_until(
+                lambda: stack.status("drone")["link"]["datagrams_up"] > opened, 2, "it is opened"
+            )
+            expected = ["FILE_TRANSFER_PROTOCOL"] if kind is is_large else []
+            wait_until(lambda: kinds(autopilot.take()) == expected, 2, "it passes")
 
 
 def test_sampled_bits_of_many_frames(proxy, stack, line):
@@ -119,9 +119,9 @@ def test_sampled_bits_of_many_frames(proxy, stack, line):
         with Pilot(f"udpout:127.0.0.1:{stack.udp_port}") as pilot:
             pilot.until(lambda: "HEARTBEAT" in pilot.latest, 10, "a heartbeat")
             for number in range(40):
-                proxy.hold_back(is_command)
+                proxy.hold_back()
                 pilot.connection.mav.param_request_read_send(1, 1, b"", number)
-                original = proxy.caught()
+                original = proxy.caught(is_command)
                 autopilot.take()
                 bits = draw.sample(range(8 * len(original)), 25)
                 for bit in bits:
