@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.datagrams import bound, free_port
-from benchmarks.forwarder import Forwarder, RateRow, Run, idle_share, run_rate
+from benchmarks.forwarder import Forwarder, RateRow, Run, idle_share, run_rate, turn_of
 from benchmarks.lab import lab, wait_until_forwarding
 from benchmarks.latency import DIRECT, LatencyResult, measure_latencies
 from benchmarks.peers import PEERS, installed, peer
@@ -69,7 +69,7 @@ def ours() -> Iterator[Forwarder]:
         line.connect(("127.0.0.1", port))
         programs = {"drone": running.drone, "ground": running.ground}
         wait_until_forwarding(line.send, tools, *programs.values())
-        yield Forwarder(OURS, programs, line, tools, running.mavlink_udp, client)
+        yield Forwarder(OURS, programs, line, tools, running.mavlink_udp, client, can_pause=False)
 
 
 def run(options: Options) -> LinkResult:
@@ -101,9 +101,9 @@ def _load(forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan:
             runs: dict[str, list[Run]] = defaultdict(list)
             for _ in range(plan.repeats):
                 for forwarder in left:
-                    runs[forwarder.name].append(
-                        run_rate(forwarder, frames[load], rate, plan.seconds)
-                    )
+                    with turn_of(forwarder, forwarders):
+                        run = run_rate(forwarder, frames[load], rate, plan.seconds)
+                    runs[forwarder.name].append(run)
             for forwarder in list(left):
                 row = RateRow.of(load, rate, runs[forwarder.name])
                 result = programs[forwarder.name]
