@@ -84,6 +84,7 @@ class RateRow(msgspec.Struct, frozen=True):
     load: str
     offered: int
     loss: float
+    worst_loss: float
     cpu_s_per_million: float
     frames_per_datagram: float
     in_order: bool
@@ -97,6 +98,7 @@ class RateRow(msgspec.Struct, frozen=True):
             load=load,
             offered=offered,
             loss=statistics.median(run.loss for run in runs),
+            worst_loss=max(run.loss for run in runs),
             cpu_s_per_million=round(statistics.median(run.cpu_s_per_million for run in runs), 3),
             frames_per_datagram=statistics.median(run.frames_per_datagram for run in runs),
             in_order=all(run.in_order for run in runs),

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -110,7 +111,7 @@ def _load(forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan:
                 result.rates.append(row)
                 if row.loss > _GIVE_UP_LOSS:
                     left.remove(forwarder)
-                if load == "mix" and row.loss <= _LOSSLESS:
+                if load == "mix" and row.worst_loss <= _LOSSLESS:
                     result.lossless_rate = rate
     for forwarder in forwarders:
         rss = sum(program.rss_mib() for program in forwarder.programs.values())
@@ -137,7 +138,17 @@ def _ratios(own: ProgramResult, other: ProgramResult) -> dict[str, float]:
 
 
 def _print(result: LinkResult) -> None:
-    head = ("", "frames/s", "loss", "order", "foreign", "CPU s/M", "frames/datagram", "parts")
+    head = (
+        "",
+        "frames/s",
+        "loss",
+        "worst",
+        "order",
+        "foreign",
+        "CPU s/M",
+        "frames/datagram",
+        "parts",
+    )
     for name, program in result.programs.items():
         rows = [_rate_row(row) for row in program.rates]
         summary = f"idle {program.idle_share:.2%} of a core, {program.rss_mib:.0f} MiB"
@@ -162,11 +173,12 @@ def _rate_row(row: RateRow) -> Sequence[str]:
     for run_ in row.runs:
         for part, value in run_.cpu_parts.items():
             parts[part].append(value)
-    shares = ", ".join(f"{part} {figure(sum(v) / len(v))}" for part, v in parts.items())
+    shares = ", ".join(f"{part} {figure(statistics.median(v))}" for part, v in parts.items())
     return (
         row.load,
         f"{row.offered:,}",
         f"{row.loss:.2%}",
+        f"{row.worst_loss:.2%}",
         "kept" if row.in_order else "BROKEN",
         str(row.foreign),
         figure(row.cpu_s_per_million),
