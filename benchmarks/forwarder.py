@@ -4,11 +4,13 @@ The frames go in one to a datagram. What is measured is the same for the product
 encrypted in between) and for a peer (one process, in clear).
 """
 
+import contextlib
 import os
+import signal
 import socket
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +22,7 @@ from benchmarks.program import Program, cpu_of_s, machine_busy_s
 
 _LEAST_SLEEP_S: Final = 0.0005
 _LOST_AFTER_S: Final = 0.5
+_WAKE_S: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -32,10 +35,31 @@ class Forwarder:
     tools: socket.socket
     tools_to: Address  # where tools speak to it
     client: socket.socket  # what speaks there
+    can_pause: bool  # keeps no session that would lapse
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU time of each part so far."""
         return {part: program.cpu_s() for part, program in self.programs.items()}
+
+
+@contextlib.contextmanager
+def turn_of(forwarder: Forwarder | None, others: Iterable[Forwarder]) -> Iterator[None]:
+    """Hold the other programs still: one that polls while idle would take cores from this one."""
+    paused = [
+        program
+        for other in others
+        if other is not forwarder and other.can_pause
+        for program in other.programs.values()
+    ]
+    for program in paused:
+        program.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for program in paused:
+            program.signal(signal.SIGCONT)
+        if paused:
+            time.sleep(_WAKE_S)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -60,6 +84,7 @@ class RateRow(msgspec.Struct, frozen=True):
     load: str
     offered: int
     loss: float
+    worst_loss: float
     cpu_s_per_million: float
     frames_per_datagram: float
     in_order: bool
@@ -73,6 +98,7 @@ class RateRow(msgspec.Struct, frozen=True):
             load=load,
             offered=offered,
             loss=statistics.median(run.loss for run in runs),
+            worst_loss=max(run.loss for run in runs),
             cpu_s_per_million=round(statistics.median(run.cpu_s_per_million for run in runs), 3),
             frames_per_datagram=statistics.median(run.frames_per_datagram for run in runs),
             in_order=all(run.in_order for run in runs),

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.datagrams import bound
-from benchmarks.forwarder import Forwarder, latencies_us
+from benchmarks.forwarder import Forwarder, latencies_us, turn_of
 from benchmarks.report import Spread
 from benchmarks.workload import answer_frames, command_frame, mix_frames
 
@@ -51,15 +51,15 @@ def measure_latencies(
         for forwarder in forwarders:
             forwarder.client.connect(forwarder.tools_to)
         for kind in _kinds(times):
-            ways = {DIRECT: (start, end)}
-            for f in forwarders:
-                ways[f.name] = (f.client, f.line) if kind.is_up else (f.line, f.tools)
             with _on_one_core(forwarders) if kind.one_core else contextlib.nullcontext():
                 for _ in range(_BLOCKS):
-                    for name, (source, target) in ways.items():
-                        found, missing = latencies_us(
-                            source, target, kind.frames, kind.times // _BLOCKS, kind.gap_s
-                        )
+                    for way in (None, *forwarders):
+                        name = DIRECT if way is None else way.name
+                        ends = (start, end) if way is None else _ends(way, is_up=kind.is_up)
+                        with turn_of(way, forwarders):
+                            found, missing = latencies_us(
+                                *ends, kind.frames, kind.times // _BLOCKS, kind.gap_s
+                            )
                         taken[name, kind.name] += found
                         lost[name, kind.name] += missing
     results: dict[str, dict[str, LatencyResult]] = defaultdict(dict)
@@ -68,6 +68,10 @@ def measure_latencies(
             spread = Spread.of(values, "us")
             results[name][kind_name] = LatencyResult(spread, lost[name, kind_name])
     return results
+
+
+def _ends(way: Forwarder, *, is_up: bool) -> tuple[socket.socket, socket.socket]:
+    return (way.client, way.line) if is_up else (way.line, way.tools)
 
 
 def _kinds(n: int) -> list[_Kind]:

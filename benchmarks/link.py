@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.datagrams import bound, free_port
-from benchmarks.forwarder import Forwarder, RateRow, Run, idle_share, run_rate
+from benchmarks.forwarder import Forwarder, RateRow, Run, idle_share, run_rate, turn_of
 from benchmarks.lab import lab, wait_until_forwarding
 from benchmarks.latency import DIRECT, LatencyResult, measure_latencies
 from benchmarks.peers import PEERS, installed, peer
@@ -69,7 +70,7 @@ def ours() -> Iterator[Forwarder]:
         line.connect(("127.0.0.1", port))
         programs = {"drone": running.drone, "ground": running.ground}
         wait_until_forwarding(line.send, tools, *programs.values())
-        yield Forwarder(OURS, programs, line, tools, running.mavlink_udp, client)
+        yield Forwarder(OURS, programs, line, tools, running.mavlink_udp, client, can_pause=False)
 
 
 def run(options: Options) -> LinkResult:
@@ -101,16 +102,16 @@ def _load(forwarders: list[Forwarder], programs: dict[str, ProgramResult], plan:
             runs: dict[str, list[Run]] = defaultdict(list)
             for _ in range(plan.repeats):
                 for forwarder in left:
-                    runs[forwarder.name].append(
-                        run_rate(forwarder, frames[load], rate, plan.seconds)
-                    )
+                    with turn_of(forwarder, forwarders):
+                        run = run_rate(forwarder, frames[load], rate, plan.seconds)
+                    runs[forwarder.name].append(run)
             for forwarder in list(left):
                 row = RateRow.of(load, rate, runs[forwarder.name])
                 result = programs[forwarder.name]
                 result.rates.append(row)
                 if row.loss > _GIVE_UP_LOSS:
                     left.remove(forwarder)
-                if load == "mix" and row.loss <= _LOSSLESS:
+                if load == "mix" and row.worst_loss <= _LOSSLESS:
                     result.lossless_rate = rate
     for forwarder in forwarders:
         rss = sum(program.rss_mib() for program in forwarder.programs.values())
@@ -137,7 +138,17 @@ def _ratios(own: ProgramResult, other: ProgramResult) -> dict[str, float]:
 
 
 def _print(result: LinkResult) -> None:
-    head = ("", "frames/s", "loss", "order", "foreign", "CPU s/M", "frames/datagram", "parts")
+    head = (
+        "",
+        "frames/s",
+        "loss",
+        "worst",
+        "order",
+        "foreign",
+        "CPU s/M",
+        "frames/datagram",
+        "parts",
+    )
     for name, program in result.programs.items():
         rows = [_rate_row(row) for row in program.rates]
         summary = f"idle {program.idle_share:.2%} of a core, {program.rss_mib:.0f} MiB"
@@ -162,11 +173,12 @@ def _rate_row(row: RateRow) -> Sequence[str]:
     for run_ in row.runs:
         for part, value in run_.cpu_parts.items():
             parts[part].append(value)
-    shares = ", ".join(f"{part} {figure(sum(v) / len(v))}" for part, v in parts.items())
+    shares = ", ".join(f"{part} {figure(statistics.median(v))}" for part, v in parts.items())
     return (
         row.load,
         f"{row.offered:,}",
         f"{row.loss:.2%}",
+        f"{row.worst_loss:.2%}",
         "kept" if row.in_order else "BROKEN",
         str(row.foreign),
         figure(row.cpu_s_per_million),

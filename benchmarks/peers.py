@@ -74,4 +74,4 @@ def peer(name: str) -> Iterator[Forwarder]:
         source = wait_until_forwarding(line.send, tools, program)
         # A tool that listens answers to where frames come from, out of the socket it listens on.
         with tools.dup() as client:
-            yield Forwarder(name, {name: program}, line, tools, source, client)
+            yield Forwarder(name, {name: program}, line, tools, source, client, can_pause=True)

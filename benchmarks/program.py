@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -67,9 +68,15 @@ class Program:
             for task in (_PROC / str(pid) / "task").iterdir():
                 os.sched_setaffinity(int(task.name), cores)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the job."""
+        for pid in self.pids():
+            os.kill(pid, number)
+
     def stop(self) -> None:
         """End what was started."""
         for process, _ in self._processes:
+            process.send_signal(signal.SIGCONT)
             process.terminate()
         for process, _ in self._processes:
             try:
