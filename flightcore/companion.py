@@ -100,13 +100,15 @@ class Companion:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self._link.deadline_ns(), self._downlink.due_ns]
-        times += [
+        times = [
             self._stations[name].status_due_ns
             for name, peer in self._link.peers.items()
             if peer.live is not None
         ]
-        return min((time for time in times if time is not None), default=None)
+        for time in (self._link.deadline_ns(), self._downlink.due_ns):
+            if time is not None:
+                times.append(time)
+        return min(times, default=None)
 
     def tick(self, now_ns: int) -> None:
         """Do what is due: flush telemetry, report status."""

@@ -6,17 +6,10 @@ from typing import Final
 
 import msgspec
 
-from wire.locality import parse_local
+from wire.locality import NotAllowedError, check_address, parse_local
 
 UDP_DEVICE: Final = "udp:"
 _BAUDS: Final = range(1200, 12_000_001)
-
-
-class Invalid(ValueError):
-    """A value that is well-typed but not allowed; `key` is its path within the file."""
-
-    def __init__(self, key: str, value: object, allowed: str) -> None:
-        super().__init__(f"{key} = {value!r}; allowed: {allowed}")
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,35 +76,28 @@ def check(config: DroneConfig) -> None:
     """Refuse values that are well-typed but not allowed.
 
     Raises:
-        Invalid: The first such value.
+        NotAllowedError: The first such value.
     """
     name = config.vehicle.name
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
-        raise Invalid("vehicle.name", name, "1 to 63 letters, digits, '.', '_' or '-'")
+        raise NotAllowedError("vehicle.name", name, "1 to 63 letters, digits, '.', '_' or '-'")
     device = config.autopilot.device
     if not device:
-        raise Invalid("autopilot.device", device, "a serial device, as /dev/serial0")
+        raise NotAllowedError("autopilot.device", device, "a serial device, as /dev/serial0")
     _check_baud("autopilot.baud", config.autopilot.baud)
-    _check_local("link.udp.bind", config.link.udp.bind)
+    check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
-        _check_local("autopilot.device", device, device.removeprefix(UDP_DEVICE))
+        check_address("autopilot.device", device.removeprefix(UDP_DEVICE), parse_local)
     if config.link.radio is not None:
-        raise Invalid(
+        raise NotAllowedError(
             "link.radio", config.link.radio.device, "nothing: this version has no serial radio"
         )
     if config.policy.file is not None:
-        raise Invalid(
+        raise NotAllowedError(
             "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
         )
 
 
 def _check_baud(key: str, baud: int) -> None:
     if baud not in _BAUDS:
-        raise Invalid(key, baud, f"{_BAUDS.start} to {_BAUDS.stop - 1}")
-
-
-def _check_local(key: str, value: str, address: str | None = None) -> None:
-    try:
-        parse_local(value if address is None else address)
-    except ValueError as error:
-        raise Invalid(key, value, str(error)) from None
+        raise NotAllowedError(key, baud, f"{_BAUDS.start} to {_BAUDS.stop - 1}")

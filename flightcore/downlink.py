@@ -66,19 +66,21 @@ class Downlink:
         return self._due_ns
 
     def queue(self, frames: list[bytes], now_ns: int) -> list[list[bytes]]:
-        """Take frames in the order they came; return the batches that are full."""
-        full = []
+        """Take frames in the order they came; return the batches that leave now."""
+        leaving = []
         for frame in frames:
             size = len(frame)
             if self._bytes + size > self._max_bytes:
-                full.append(self.flush())
+                leaving.append(self.flush())
             self._frames.append(frame)
             self._bytes += size
             if frame[7:10] not in _PERIODIC:
                 self._due_ns = now_ns
             elif self._due_ns is None:
                 self._due_ns = now_ns + FLUSH_AFTER_NS
-        return full
+        if self._due_ns is not None and self._due_ns <= now_ns:
+            leaving.append(self.flush())
+        return leaving
 
     def flush(self) -> list[bytes]:
         """Return what waits."""

@@ -1,18 +1,10 @@
 """`ground.toml`: what the gateway is told. Defaults are those of the command's documentation."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from wire.locality import Address, parse_local, parse_loopback
-
-
-class Invalid(ValueError):
-    """A value that is well-typed but not allowed; the text has key, value and what is allowed."""
-
-    def __init__(self, key: str, value: object, allowed: str) -> None:
-        super().__init__(f"{key} = {value!r}; allowed: {allowed}")
+from wire.locality import NotAllowedError, check_address, parse_local, parse_loopback
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,29 +56,24 @@ def check(config: GroundConfig) -> None:
     """Refuse values that are well-typed but not allowed.
 
     Raises:
-        Invalid: The first such value.
+        NotAllowedError: The first such value.
     """
     if not config.drone:
-        raise Invalid("drone", [], "at least one [[drone]] table")
+        raise NotAllowedError("drone", [], "at least one [[drone]] table")
     for index, drone in enumerate(config.drone):
         key = f"drone[{index}]"
         earlier = config.drone[:index]
         if any(drone.name == other.name for other in earlier):
-            raise Invalid(f"{key}.name", drone.name, "a name that no other [[drone]] has")
-        _check_address(f"{key}.address", drone.address, parse_local)
+            raise NotAllowedError(f"{key}.name", drone.name, "a name that no other [[drone]] has")
+        check_address(f"{key}.address", drone.address, parse_local)
         for text in drone.mavlink_out:
-            _check_address(f"{key}.mavlink_out", text, parse_loopback)
+            check_address(f"{key}.mavlink_out", text, parse_loopback)
         for name in ("mavlink_udp", "mavlink_tcp"):
             text = getattr(drone, name)
             if text is None:
                 continue
-            _check_address(f"{key}.{name}", text, parse_loopback)
+            check_address(f"{key}.{name}", text, parse_loopback)
             if any(text == getattr(other, name) for other in earlier):
-                raise Invalid(f"{key}.{name}", text, "an address that no other [[drone]] serves")
-
-
-def _check_address(key: str, text: str, parse: Callable[[str], Address]) -> None:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise Invalid(key, text, str(error)) from None
+                raise NotAllowedError(
+                    f"{key}.{name}", text, "an address that no other [[drone]] serves"
+                )

@@ -61,16 +61,22 @@ def query(path: Path) -> bytes:
     return b"".join(chunks)
 
 
-async def serve_until_stopped(path: Path, status: Callable[[], bytes]) -> int:
-    """Answer status queries until SIGINT or SIGTERM; return the exit status.
+def refuse_if_running(path: Path) -> Path:
+    """Return `path` if no service answers there.
 
     Raises:
-        AlreadyRunningError: A live service answers at `path`.
+        AlreadyRunningError: One does.
     """
-    with contextlib.suppress(OSError):
+    try:
         query(path)
-        raise AlreadyRunningError(f"already running: a service answers at {path}")
-    path.unlink(missing_ok=True)
+    except OSError:
+        return path
+    raise AlreadyRunningError(f"already running: a service with this state answers at {path}")
+
+
+async def serve_until_stopped(path: Path, status: Callable[[], bytes]) -> int:
+    """Answer status queries until SIGINT or SIGTERM; return the exit status."""
+    path.unlink(missing_ok=True)  # what a killed service left behind
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(status())

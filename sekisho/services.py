@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,8 @@ from crypto.pair import PairRecord
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Gateway
 from sekisho.config_file import ConfigError, load
-from sekisho.runtime import serve_until_stopped, socket_path
+from sekisho.runtime import refuse_if_running, serve_until_stopped, socket_path
+from wire.locality import NotAllowedError
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +95,8 @@ def run_drone(arguments: argparse.Namespace) -> int:
             f"{config.state_dir / 'pairs'}: no ground station is paired with this drone; "
             "run `sekisho pair`"
         )
-    return asyncio.run(_serve_drone(config, pairs))
+    with _in_file(arguments.config):
+        return asyncio.run(_serve_drone(config, pairs))
 
 
 def run_ground(arguments: argparse.Namespace) -> int:
@@ -103,14 +106,13 @@ def run_ground(arguments: argparse.Namespace) -> int:
     for table in ("console", "mqtt"):
         if getattr(config, table) is not None:
             _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
-    return asyncio.run(_serve_ground(config, pairs))
+    with _in_file(arguments.config):
+        return asyncio.run(_serve_ground(config, pairs))
 
 
 async def _serve_drone(config: flightcore.config.DroneConfig, pairs: list[PairRecord]) -> int:
-    try:
-        service = CompanionService(config, pairs, next_boot_count(config.state_dir))
-    except OSError as error:
-        raise _cannot_listen("link.udp.bind", config.link.udp.bind, error) from None
+    path = refuse_if_running(socket_path("drone", config.state_dir))
+    service = CompanionService(config, pairs, next_boot_count(config.state_dir))
     name = config.vehicle.name or socket.gethostname()
 
     def status() -> bytes:
@@ -123,12 +125,13 @@ async def _serve_drone(config: flightcore.config.DroneConfig, pairs: list[PairRe
         _log.info(
             "%s: waiting for %d paired station(s) on %s", name, len(pairs), config.link.udp.bind
         )
-        return await serve_until_stopped(socket_path("drone", config.state_dir), status)
+        return await serve_until_stopped(path, status)
 
 
 async def _serve_ground(
     config: groundstation.config.GroundConfig, pairs: dict[str, PairRecord]
 ) -> int:
+    path = refuse_if_running(socket_path("ground", config.state_dir))
     gateway = Gateway(config, pairs, next_boot_count(config.state_dir))
 
     def status() -> bytes:
@@ -136,15 +139,14 @@ async def _serve_ground(
         return msgspec.json.encode(GroundReport(os.getpid(), described.link, described.peers))
 
     with contextlib.closing(gateway):
-        try:
-            await gateway.start()
-        except OSError as error:
-            raise ConfigError(f"a loopback MAVLink endpoint cannot be opened: {error}") from None
-        return await serve_until_stopped(socket_path("ground", config.state_dir), status)
+        await gateway.start()
+        return await serve_until_stopped(path, status)
 
 
-def _cannot_listen(key: str, value: str, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"{key} = {value!r}: {error.strerror}; "
-        "allowed: an address of this machine whose port is free"
-    )
+@contextlib.contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    """Name the file whose value turned out not to be usable on this machine."""
+    try:
+        yield
+    except NotAllowedError as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -1,8 +1,28 @@
 """Which addresses the stack may use: named, literal and local, so that nothing leaves the site."""
 
 import ipaddress
+from collections.abc import Callable
 
 Address = tuple[str, int]
+
+
+class NotAllowedError(ValueError):
+    """A configured value that is well-typed but not allowed; `key` is its path within the file."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"{key} = {value!r}; allowed: {allowed}")
+
+
+def check_address(key: str, text: str, parse: Callable[[str], Address]) -> Address:
+    """Parse a configured address with one of the functions below.
+
+    Raises:
+        NotAllowedError: It is not such an address.
+    """
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise NotAllowedError(key, text, str(error)) from None
 
 
 def parse_address(text: str) -> Address:

@@ -117,7 +117,9 @@ class FrameSplitter:
             if skip == 0:
                 break
             at += skip
-        self._rest = self._keep_possible_start(buffer[at:])
+        rest = buffer[at:]
+        is_start = not rest or rest[0] == MAGIC_V2
+        self._rest = rest if is_start else self._keep_possible_start(rest)
         return frames
 
     def _skip_untrusted(self, buffer: bytes, at: int) -> int:

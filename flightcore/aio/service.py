@@ -1,11 +1,8 @@
 """The companion's shell: owns the clock, the line and the link's socket; decides nothing."""
 
 import asyncio
-import functools
-import logging
 import os
 import socket
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,12 +10,8 @@ from crypto.pair import PairRecord
 from flightcore.aio.ports import Port, SerialPort, UdpPort
 from flightcore.companion import Companion, CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
-from wire.locality import parse_local
-
-_log = logging.getLogger(__name__)
-
-# Not slewed by NTP or GNSS time, unlike every other clock.
-monotonic_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC_RAW)
+from wire.aio.alarm import Alarm, monotonic_ns
+from wire.locality import NotAllowedError, parse_local
 
 _BURST: Final = 64
 _RECEIVE_BUFFER_BYTES: Final = 1 << 22
@@ -34,7 +27,11 @@ class CompanionService:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        self._socket.bind(parse_local(config.link.udp.bind))
+        try:
+            self._socket.bind(parse_local(config.link.udp.bind))
+        except OSError as error:
+            allowed = f"an address of this machine whose port is free ({error.strerror})"
+            raise NotAllowedError("link.udp.bind", config.link.udp.bind, allowed) from None
         device = config.autopilot.device
         self._port: Port
         if device.startswith(UDP_DEVICE):
@@ -42,8 +39,7 @@ class CompanionService:
         else:
             self._port = SerialPort(device, config.autopilot.baud, self._from_line, self._line_lost)
         self._device = device
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns: int | None = None
+        self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
 
     def start(self) -> None:
@@ -54,8 +50,7 @@ class CompanionService:
 
     def close(self) -> None:
         """Stop at once; nothing is waiting that a later start would miss."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._port.close()
@@ -86,30 +81,25 @@ class CompanionService:
             except (BlockingIOError, ConnectionRefusedError):
                 break
             self._companion.receive_link(datagram, path, now_ns)
+            self._send()
         self._pump(now_ns)
 
-    def _on_timer(self) -> None:
-        self._timer = self._timer_ns = None
-        self._pump(monotonic_ns())
-
     def _pump(self, now_ns: int) -> None:
-        companion = self._companion
-        deadline_ns = companion.deadline_ns()
+        self._send()
+        deadline_ns = self._companion.deadline_ns()
         if deadline_ns is not None and deadline_ns <= now_ns:
-            companion.tick(now_ns)
-            deadline_ns = companion.deadline_ns()
-        to_line = companion.outgoing_line()
+            self._companion.tick(now_ns)
+            self._send()
+            deadline_ns = self._companion.deadline_ns()
+        self._alarm.set(deadline_ns, now_ns)
+
+    def _send(self) -> None:
+        to_line = self._companion.outgoing_line()
         if to_line:
             self._port.write(to_line)
-        for datagram, path in companion.outgoing_link():
+        for datagram, path in self._companion.outgoing_link():
             try:
                 self._socket.sendto(datagram, path)
             except OSError:
                 # No route, no buffer, nobody there: the link is lossy, and freshness will tell.
                 self._unsent += 1
-        if deadline_ns is not None and (self._timer_ns is None or deadline_ns < self._timer_ns):
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_ns = deadline_ns
-            delay = max(0, deadline_ns - now_ns) / 1e9
-            self._timer = self._loop.call_later(delay, self._on_timer)

@@ -1,11 +1,11 @@
 """The gateway's shell: one link socket and the loopback endpoints of each drone."""
 
 import asyncio
-import functools
+import contextlib
 import logging
 import os
 import socket
-import time
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -14,13 +14,11 @@ from crypto.pair import PairRecord
 from groundstation.aio.endpoints import Endpoint, TcpServer, UdpOut, UdpServer
 from groundstation.config import Drone, GroundConfig
 from groundstation.station import Station, StationStatus
-from wire.locality import parse_local, parse_loopback
+from wire.aio.alarm import Alarm, monotonic_ns
+from wire.locality import NotAllowedError, parse_local, parse_loopback
 from wire.summary import LinkSummary, merge_drops
 
 _log = logging.getLogger(__name__)
-
-# Not slewed by NTP or GNSS time, unlike every other clock.
-monotonic_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC_RAW)
 
 _BURST: Final = 64
 _RECEIVE_BUFFER_BYTES: Final = 1 << 22
@@ -47,30 +45,34 @@ class _DroneLink:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         self._sock.connect(parse_local(config.address))
         self._config = config
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns: int | None = None
+        self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
         self._was_live = False
 
     async def start(self) -> None:
-        """Open the endpoints and start calling the drone."""
+        """Open the endpoints and start calling the drone.
+
+        Raises:
+            NotAllowedError: An endpoint's address is taken.
+        """
         config = self._config
-        self.endpoints += [
-            UdpOut(parse_loopback(text), self._from_tools) for text in config.mavlink_out
-        ]
+        for text in config.mavlink_out:
+            self.endpoints.append(UdpOut(parse_loopback(text), self._from_tools))
         if config.mavlink_udp is not None:
-            self.endpoints.append(UdpServer(parse_loopback(config.mavlink_udp), self._from_tools))
-        if config.mavlink_tcp is not None:
-            server = TcpServer(self._from_tools)
-            await server.start(parse_loopback(config.mavlink_tcp))
+            with _naming("mavlink_udp", config.mavlink_udp, self.name):
+                server = UdpServer(parse_loopback(config.mavlink_udp), self._from_tools)
             self.endpoints.append(server)
+        if config.mavlink_tcp is not None:
+            tcp = TcpServer(self._from_tools)
+            with _naming("mavlink_tcp", config.mavlink_tcp, self.name):
+                await tcp.start(parse_loopback(config.mavlink_tcp))
+            self.endpoints.append(tcp)
         self._loop.add_reader(self._sock.fileno(), self._from_link)
         self._pump(monotonic_ns())
 
     def close(self) -> None:
         """Stop at once."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
         for endpoint in self.endpoints:
@@ -106,31 +108,36 @@ class _DroneLink:
         self.station.send(frames, now_ns)
         self._pump(now_ns)
 
-    def _on_timer(self) -> None:
-        self._timer = self._timer_ns = None
-        self._pump(monotonic_ns())
-
     def _pump(self, now_ns: int) -> None:
         station = self.station
+        self._send()
         deadline_ns = station.deadline_ns()
         if deadline_ns is not None and deadline_ns <= now_ns:
             station.tick(now_ns)
+            self._send()
             deadline_ns = station.deadline_ns()
-        for datagram in station.outgoing():
+        self._alarm.set(deadline_ns, now_ns)
+        if station.is_live(now_ns) != self._was_live:
+            self._was_live = not self._was_live
+            _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
+
+    def _send(self) -> None:
+        for datagram in self.station.outgoing():
             try:
                 self._sock.send(datagram)
             except OSError:
                 # No route, no buffer, nobody there: the link is lossy, and freshness will tell.
                 self._unsent += 1
-        if deadline_ns is not None and (self._timer_ns is None or deadline_ns < self._timer_ns):
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_ns = deadline_ns
-            delay = max(0, deadline_ns - now_ns) / 1e9
-            self._timer = self._loop.call_later(delay, self._on_timer)
-        if station.is_live(now_ns) != self._was_live:
-            self._was_live = not self._was_live
-            _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
+
+
+@contextlib.contextmanager
+def _naming(key: str, text: str, drone: str) -> Iterator[None]:
+    """Turn a failure to listen into an error that says which key of which drone is at fault."""
+    try:
+        yield
+    except OSError as error:
+        allowed = f"a loopback address whose port is free ({error.strerror})"
+        raise NotAllowedError(f"drone {drone!r}: {key}", text, allowed) from None
 
 
 class Gateway:
