@@ -276,11 +276,19 @@ def judge(frame: bytes, role: Role, vehicle_sysid: int | None, state: FlightStat
         return Refuse("message_not_allowed", f"{name} is not allowed")
     if isinstance(row, Freshness):
         return Forward(row)
-    return row(decode(frame), state)
+    try:
+        message = decode(frame)
+    except (dialect.MAVError, ValueError):
+        return Refuse("undecodable", "a frame that cannot be read")
+    return row(message, state)
 
 
 def decode(frame: bytes) -> Message:
-    """Return the pymavlink message of one whole, checksummed frame."""
+    """Return the pymavlink message of one whole, checksummed frame.
+
+    Raises:
+        dialect.MAVError, ValueError: The payload is not what the message says it is.
+    """
     return _PARSER.decode(bytearray(frame))
 
 

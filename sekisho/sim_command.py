@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeVar
 
+from sekisho.runtime import EXIT_INTERRUPTED
 from sim.aio.pty import LinkInUseError
 from sim.aio.service import SimConfig, run
 
@@ -104,7 +105,7 @@ def run_command(args: argparse.Namespace) -> int:
         return 1
     if args.json:
         print(json.dumps(asdict(summary)), flush=True)
-    return 130
+    return EXIT_INTERRUPTED if summary.interrupted else 0
 
 
 def _four(text: str) -> tuple[float, float, float, float]:

@@ -60,6 +60,7 @@ class SimSummary:
         bytes_out: Bytes sent.
         bytes_dropped: Bytes sent that nobody read in time.
         noise: Bytes and frames from clients that were dropped, by reason.
+        interrupted: Whether SIGINT ended it.
     """
 
     vehicle_s: float
@@ -69,6 +70,7 @@ class SimSummary:
     bytes_out: int
     bytes_dropped: int
     noise: dict[str, int]
+    interrupted: bool
 
 
 def build(config: SimConfig, epoch_us: int) -> Simulation:
@@ -96,14 +98,24 @@ async def run(
         ready: Called once with the path clients open.
         stop: Set to end. Without it SIGINT and SIGTERM end the simulation.
 
+    Returns:
+        What happened; `interrupted` tells SIGINT from the rest.
+
     Raises:
         LinkInUseError: `config.tty` is something else than a symbolic link.
     """
     loop = asyncio.get_running_loop()
+    interrupted = False
     if stop is None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        stop = ended = asyncio.Event()
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            ended.set()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, ended.set)
     pty = Pty()
     try:
         if config.tty is not None:
@@ -111,7 +123,7 @@ async def run(
         service = _Service(build(config, time.time_ns() // 1000), pty, config.speedup)
         ready(str(config.tty or pty.path))
         await service.run(stop)
-        return service.summary()
+        return service.summary(interrupted=interrupted)
     finally:
         pty.close()
 
@@ -164,7 +176,7 @@ class _Service:
             self._bytes_out += len(sent)
             pty.write(sent, time.monotonic())
 
-    def summary(self) -> SimSummary:
+    def summary(self, *, interrupted: bool) -> SimSummary:
         simulation = self._simulation
         wall_s = max(time.monotonic() - self._started_s, TICK_S)
         vehicle_s = simulation.now_ns * 1e-9
@@ -180,4 +192,5 @@ class _Service:
             bytes_out=self._bytes_out,
             bytes_dropped=self._pty.bytes_dropped,
             noise=noise,
+            interrupted=interrupted,
         )
