@@ -118,14 +118,16 @@ class SerialPort:
         try:
             data = os.read(self._serial.fileno(), min(int(self._allowance), _READ_BYTES))
         except BlockingIOError:
-            self._is_busy = False
-            self._loop.add_reader(self._serial.fileno(), self._readable)
-            return
+            data = b""
         except OSError as error:
             self._lose(error.strerror or str(error))
             return
         if not data:
-            self._lose("end of file")
+            if self._is_busy:  # no more for now: wait for the next byte
+                self._is_busy = False
+                self._loop.add_reader(self._serial.fileno(), self._readable)
+            else:  # readable, and yet nothing there: the other side has gone
+                self._lose("end of file")
             return
         self._allowance -= len(data)
         self._on_bytes(data)
