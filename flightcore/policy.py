@@ -9,12 +9,13 @@ ArduCopter executes commands addressed to a component that does not exist, or to
 """
 
 import math
+import struct
 from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import Any, Final, NamedTuple
 
 from crypto.pair import Role
-from wire.mavlink import MESSAGE_NAME, dialect, message_id
+from wire.mavlink import HEADER_BYTES, MESSAGE_NAME, dialect, message_id
 
 _RANK: Final = {Role.OBSERVER: 0, Role.COMMANDER: 1, Role.SUPERVISOR: 2}
 
@@ -175,6 +176,9 @@ def _attitude_target(message: Message, _: FlightState) -> Verdict:
     return Forward(Freshness.CONTROL) if all(map(math.isfinite, used)) else _NOT_FINITE_SETPOINT
 
 
+COMMAND_MESSAGES: Final = frozenset(
+    (dialect.MAVLINK_MSG_ID_COMMAND_LONG, dialect.MAVLINK_MSG_ID_COMMAND_INT)
+)
 COMMANDS: Final[dict[int, Row]] = {
     dialect.MAV_CMD_NAV_LOITER_UNLIM: Freshness.SAFE,
     dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: Freshness.SAFE,
@@ -205,15 +209,32 @@ COMMANDS: Final[dict[int, Row]] = {
 }
 
 
-def _command(message: Message, state: FlightState) -> Verdict:
+# COMMAND_LONG and COMMAND_INT both begin with param1 to param4 and hold the number at byte 28.
+_COMMAND_BYTES = 30
+_FIRST_PARAMS = struct.Struct("<3f")
+
+
+def _judge_command(frame: bytes, state: FlightState) -> Verdict:
+    payload = frame[HEADER_BYTES : HEADER_BYTES + frame[1]].ljust(_COMMAND_BYTES, b"\0")
+    number = payload[28] | payload[29] << 8
     # Honest software leaves at most yaw and position (4 to 7) open; ArduCopter does arithmetic on
     # the others unchecked.
-    if not all(map(math.isfinite, (message.param1, message.param2, message.param3))):
-        return Refuse("not_finite", f"command {message.command}: a parameter is not a number")
-    row = COMMANDS.get(message.command)
+    if not all(map(math.isfinite, _FIRST_PARAMS.unpack_from(payload))):
+        return Refuse("not_finite", f"command {number}: a parameter is not a number")
+    row = COMMANDS.get(number)
     if row is None:
-        return Refuse("command_not_allowed", f"command {message.command} is not allowed")
-    return Forward(row) if isinstance(row, Freshness) else row(message, state)
+        return Refuse("command_not_allowed", f"command {number} is not allowed")
+    return _apply(row, frame, state)
+
+
+def _apply(row: Row, frame: bytes, state: FlightState) -> Verdict:
+    if isinstance(row, Freshness):
+        return Forward(row)
+    try:
+        message = decode(frame)
+    except (dialect.MAVError, ValueError):
+        return Refuse("undecodable", "a frame that cannot be read")
+    return row(message, state)
 
 
 MESSAGES: Final[dict[int, Row]] = {
@@ -242,8 +263,6 @@ MESSAGES: Final[dict[int, Row]] = {
     dialect.MAVLINK_MSG_ID_SET_ATTITUDE_TARGET: _attitude_target,
     dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_LOCAL_NED: _position_target,
     dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_GLOBAL_INT: _position_target,
-    dialect.MAVLINK_MSG_ID_COMMAND_LONG: _command,
-    dialect.MAVLINK_MSG_ID_COMMAND_INT: _command,
     dialect.MAVLINK_MSG_ID_FILE_TRANSFER_PROTOCOL: _file_transfer,
     dialect.MAVLINK_MSG_ID_LOG_REQUEST_LIST: Freshness.TRANSFER,
     dialect.MAVLINK_MSG_ID_LOG_REQUEST_DATA: Freshness.TRANSFER,
@@ -270,17 +289,14 @@ def judge(frame: bytes, role: Role, vehicle_sysid: int | None, state: FlightStat
     # ArduPilot obeys its own system id even when told to enforce the ground station's.
     if frame[5] == vehicle_sysid or frame[6] not in _GROUND_COMPONENTS:
         return Refuse("forged_source", "the frame claims to come from aboard")
-    row = MESSAGES.get(message_id(frame))
+    number = message_id(frame)
+    if number in COMMAND_MESSAGES:
+        return _judge_command(frame, state)
+    row = MESSAGES.get(number)
     if row is None:
-        name = MESSAGE_NAME.get(message_id(frame), "this message")
+        name = MESSAGE_NAME.get(number, "this message")
         return Refuse("message_not_allowed", f"{name} is not allowed")
-    if isinstance(row, Freshness):
-        return Forward(row)
-    try:
-        message = decode(frame)
-    except (dialect.MAVError, ValueError):
-        return Refuse("undecodable", "a frame that cannot be read")
-    return row(message, state)
+    return _apply(row, frame, state)
 
 
 def decode(frame: bytes) -> Message:

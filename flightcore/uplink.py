@@ -10,7 +10,7 @@ from typing import NamedTuple
 from crypto.generation import Opened
 from crypto.pair import Role
 from flightcore.autopilot import AUTOPILOT_COMPID, COMPANION_COMPID, Autopilot
-from flightcore.policy import Freshness, Refuse, decode, judge
+from flightcore.policy import COMMAND_MESSAGES, Freshness, Refuse, decode, judge
 from wire.mavlink import dialect, is_valid_frame, message_id
 from wire.records import MalformedRecordsError, parse_records
 
@@ -114,10 +114,7 @@ class Uplink:
         if autopilot.sysid is None or not refusal.text:
             return []
         answers = []
-        if message_id(frame) in (
-            dialect.MAVLINK_MSG_ID_COMMAND_LONG,
-            dialect.MAVLINK_MSG_ID_COMMAND_INT,
-        ):
+        if message_id(frame) in COMMAND_MESSAGES:
             command = decode(frame)
             ack = dialect.MAVLink_command_ack_message(
                 command.command,

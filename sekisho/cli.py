@@ -1,16 +1,26 @@
 """The command `sekisho`: parse argv, run one subcommand, turn errors into exit statuses."""
 
 import argparse
+import importlib
 import logging
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 from crypto.aio.store import StoreError
-from sekisho import demo, pair, services, sim_command, status
 from sekisho.config_file import ConfigError
 from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError
 
+# A service loads its own part only: the companion has no use for the simulator.
+_MODULES: Final = {
+    "demo": "sekisho.demo",
+    "sim": "sekisho.sim_command",
+    "pair": "sekisho.pair",
+    "drone": "sekisho.services",
+    "ground": "sekisho.services",
+    "status": "sekisho.status",
+}
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -22,7 +32,8 @@ def _version() -> str:
         return "from source"
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Return the parser with one subcommand, or with all of them."""
     parser = argparse.ArgumentParser(
         prog="sekisho",
         description="A secure companion-computer stack for drones: every MAVLink frame sealed, "
@@ -33,17 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sekisho {_version()}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo.add_parser(subparsers)
-    sim_command.add_parser(subparsers)
-    pair.add_parser(subparsers)
-    services.add_parsers(subparsers)
-    status.add_parser(subparsers)
+    modules = dict.fromkeys(_MODULES.values() if chosen is None else [_MODULES[chosen]])
+    for module in modules:
+        importlib.import_module(module).add_parser(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in argv if word in _MODULES), None)
+    arguments = _parser(chosen).parse_args(argv)
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",

@@ -64,7 +64,7 @@ def load_ground_config(path: Path) -> groundstation.config.GroundConfig:
     return load(path, groundstation.config.GroundConfig, groundstation.config.check)
 
 
-def add_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `drone` and `ground`."""
     drone = subparsers.add_parser(
         "drone",
