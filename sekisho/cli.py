@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -50,9 +51,20 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def _join_negative(argv: Sequence[str]) -> list[str]:
+    """Join an option and a value such as ``-35.36,149.16,584,0``, which argparse takes for one."""
+    joined: list[str] = []
+    for word in argv:
+        if re.match(r"-\d", word) and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv = _join_negative(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in argv if word in _MODULES), None)
     arguments = _parser(chosen).parse_args(argv)
     logging.basicConfig(

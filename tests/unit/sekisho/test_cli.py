@@ -142,6 +142,12 @@ def test_wrong_usage(capsys, argv):
     assert "usage:" in err
 
 
+def test_southern_and_western_places_need_no_equals_sign(capsys):
+    code, _, err = run(capsys, "sim", "--home", "-95.3,-149.1,584,0", "--speedup", "1")
+    assert code == 2
+    assert "'-95.3,-149.1,584,0' is not LAT,LON,ALT,HDG" in err
+
+
 @pytest.mark.parametrize("command", [[], ["demo"], ["sim"], ["pair", "lab"], ["drone"], ["status"]])
 def test_help_has_an_example(capsys, command):
     code, out, _ = run(capsys, *command, "--help")
