@@ -144,7 +144,6 @@ MIX: Final[tuple[tuple[int, Callable[[random.Random, int], Message]], ...]] = (
     (2, _battery),
     (2, lambda _, ms: dialect.MAVLink_system_time_message(1717200000000000 + ms * 1000, ms)),
 )
-FRAMES_PER_SECOND: Final = sum(count for count, _ in MIX)
 
 
 def mix_frames(seconds: int = 60) -> list[bytes]:

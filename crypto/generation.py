@@ -45,7 +45,6 @@ class Generation:
         "local_index",
         "next_counter",
         "number",
-        "opened_ns",
         "sent",
         "tag_failures",
         "uplink_sender",
@@ -70,7 +69,6 @@ class Generation:
         self.window = ReplayWindow()
         self.sent = SentTimes(handshake_ns)
         self.ack = ACK_HANDSHAKE  # highest counter of the peer authenticated so far
-        self.opened_ns: int | None = None
         self.tag_failures = 0
         self._prefix = bytes((DATA_BIT | remote_index,))
         self._seal: Aead = _CHACHA(seal_key)
@@ -119,7 +117,6 @@ class Generation:
         is_newest = self.window.accept(counter)
         if is_newest:
             self.ack = counter
-        self.opened_ns = now_ns
         if self.uplink_sender:
             if not inner or inner[0] != INNER_RECORDS:
                 raise DroppedError(Drop.MALFORMED)

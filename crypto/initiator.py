@@ -43,6 +43,7 @@ CONFIRM_WITHIN_NS: Final = 2_000_000_000
 PREVIOUS_LIFETIME_NS: Final = 3_000_000_000
 REKEY_AFTER_TIME_NS: Final = 120_000_000_000
 REKEY_AFTER_FRAMES: Final = 1 << 22
+REKEY_AFTER_FORGERIES: Final = 1 << 20  # never closed for them: that would be a gift to the forger
 MAX_PENDING: Final = 4
 
 
@@ -179,6 +180,7 @@ class Initiator:
             now_ns - session.since_ns >= REKEY_AFTER_TIME_NS
             or session.generation.next_counter >= REKEY_AFTER_FRAMES
             or session.generation.window.top >= REKEY_AFTER_FRAMES
+            or session.generation.tag_failures >= REKEY_AFTER_FORGERIES
         )
 
     def _start(self) -> bytes:

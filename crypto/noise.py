@@ -207,11 +207,6 @@ class HandshakeState:
         """Tell whether every message of the pattern has been processed."""
         return self._message == len(self._protocol.messages)
 
-    @property
-    def remote_static(self) -> bytes | None:
-        """The peer's static public key, once known."""
-        return self._remote_static
-
     def write_message(self, payload: bytes = b"") -> bytes:
         """Return the next message, carrying `payload`."""
         out = b""

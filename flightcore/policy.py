@@ -309,4 +309,3 @@ def decode(frame: bytes) -> Message:
 
 
 _PARSER = dialect.MAVLink(None)
-_PARSER.robust_parsing = False

@@ -18,7 +18,6 @@ class Airframe:
         inertia: Principal moments about the FRD body axes. [kg m2]
         arm: Distance of each rotor from the centre, along the 45 degree diagonals. [m]
         thrust_max: Static thrust of one rotor at full throttle and full voltage. [N]
-        rotor_speed_max: Rotor speed at full throttle and full voltage. [rad/s]
         torque_per_thrust: Reaction torque over thrust of one rotor. [m]
         motor_time_constant: First-order lag from throttle to rotor speed. [s]
         rotor_drag: Linear drag in the rotor plane. [N s/m]
@@ -29,7 +28,6 @@ class Airframe:
     inertia: tuple[float, float, float]
     arm: float
     thrust_max: float
-    rotor_speed_max: float
     torque_per_thrust: float
     motor_time_constant: float
     rotor_drag: float
@@ -53,7 +51,6 @@ QUAD_X: Final = Airframe(
     inertia=(0.0170, 0.0170, 0.0290),
     arm=0.225,
     thrust_max=1.5 * GRAVITY / (4.0 * 0.39),
-    rotor_speed_max=920.0,
     torque_per_thrust=0.016,
     motor_time_constant=0.022,
     rotor_drag=0.30,

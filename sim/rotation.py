@@ -29,17 +29,6 @@ def exponential(angle_b: Array) -> Array:
     return np.concatenate([np.cos(angle), np.sinc(angle / np.pi) * half], axis=1)
 
 
-def matrix(q_nb: Array) -> Array:
-    """Return the rotation matrices R_nb. Shape (N, 4) to (N, 3, 3) [-]."""
-    w, x, y, z = q_nb.T
-    rows = [
-        [w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), w * w - x * x + y * y - z * z, 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), w * w - x * x - y * y + z * z],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
 def down_axis(q_nb: Array) -> Array:
     """Return the body z axis in NED, the third column of R_nb. Shape (N, 4) to (N, 3) [-]."""
     w, x, y, z = q_nb.T

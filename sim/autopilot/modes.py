@@ -27,13 +27,10 @@ class Traits:
     needs_position: bool = True
     armable: bool = False
     piloted: bool = False
-    manual_throttle: bool = False
 
 
 TRAITS: Final[dict[Mode, Traits]] = {
-    Mode.STABILIZE: Traits(
-        "STABILIZE", needs_position=False, armable=True, piloted=True, manual_throttle=True
-    ),
+    Mode.STABILIZE: Traits("STABILIZE", needs_position=False, armable=True, piloted=True),
     Mode.ALT_HOLD: Traits("ALT_HOLD", needs_position=False, armable=True, piloted=True),
     Mode.AUTO: Traits("AUTO"),
     Mode.GUIDED: Traits("GUIDED", armable=True),

@@ -31,7 +31,6 @@ class Outbox:
         self._ready: list[bytes] = []
         self._later: deque[dialect.MAVLink_message] = deque()
         self._text_id = 0
-        self.bytes_sent = 0
 
     @property
     def sysid(self) -> int:
@@ -42,7 +41,6 @@ class Outbox:
         """Send a message now."""
         packed = bytes(message.pack(self._encoder))
         self._encoder.seq = (self._encoder.seq + 1) & 0xFF
-        self.bytes_sent += len(packed)
         self._ready.append(packed)
 
     def send_later(self, message: dialect.MAVLink_message) -> None:

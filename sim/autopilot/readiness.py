@@ -36,7 +36,6 @@ _TILT_ALIGNED_S: Final = 4.75
 _ACCELS_AGREE_S: Final = 7.0
 _GYROS_AGREE_S: Final = 21.0
 _GPS_FIX_S: Final = 9.5
-_ORIGIN_S: Final = 18.98
 _USING_GPS_S: Final = 40.38
 
 _CHECK_ALL: Final = 1
@@ -49,7 +48,6 @@ class Phase:
 
     tilt_aligned: bool
     gps_fix: bool
-    origin_set: bool
     position_ok: bool
 
 
@@ -66,7 +64,6 @@ class Readiness:
         return Phase(
             tilt_aligned=at >= _TILT_ALIGNED_S,
             gps_fix=at >= _GPS_FIX_S,
-            origin_set=at >= _ORIGIN_S,
             position_ok=at >= _USING_GPS_S,
         )
 

@@ -244,6 +244,17 @@ def test_rekeys_well_before_the_counter_stops(ends):
     assert len(ends.ground.outgoing(ends.now)) == 1
 
 
+def test_forgeries_lead_to_new_keys_and_never_to_silence(ends):
+    ends.connect()
+    down, _ = ends.drone.seal(ends.peer, b"down", ends.now)
+    ends.ground.receive(flip(down, 190), ends.now)
+    assert ends.ground.session.tag_failures == 1
+    assert ends.ground.outgoing(ends.now) == []
+    ends.ground.session.tag_failures = 1 << 20
+    assert len(ends.ground.outgoing(ends.now)) == 1
+    assert opened(ends.ground.receive(down, ends.now)) == [b"down"]
+
+
 def test_age_is_bounded_by_what_the_ground_had_heard(ends):
     ends.connect()
     ends.now += 300 * MS
