@@ -89,6 +89,20 @@ def test_overhead_on_the_air(rig):
     assert [len(d) for d in rig.captured_down] == [len(heartbeat()) + 21]
 
 
+def test_many_frames_leave_in_order_and_in_datagrams_of_bounded_size(rig):
+    rig.captured_up.clear()
+    frames = [command(115, angle) for angle in range(200)]
+    rig.station.send(frames, rig.now)
+    rig.exchange()
+    assert rig.line == b"".join(frames)
+    assert max(map(len, rig.captured_up)) <= 1200
+    rig.captured_down.clear()
+    rig.companion.receive_line(heartbeat() * 500, rig.now)
+    rig.run(20)
+    assert rig.tools == heartbeat() * 500
+    assert max(map(len, rig.captured_down)) <= 1200
+
+
 def test_held_back_command_is_refused(rig):
     held = []
     rig.up = lambda datagram: held.append(datagram) or []

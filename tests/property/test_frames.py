@@ -82,8 +82,8 @@ def test_mavlink_1_is_recognised_and_refused():
     v1 = dialect.MAVLink_heartbeat_message(2, 3, 81, 0, 4, 3).pack(mav, force_mavlink1=True)
     after = _packed(dialect.MAVLink_ping_message(1, 2, 0, 0))
     splitter = FrameSplitter()
-    assert splitter.receive(v1 + after) == [after]
-    assert splitter.dropped == {"mavlink1": 1}
+    assert splitter.receive(v1 + b"noise" + v1 + after) == [after]
+    assert splitter.dropped == {"mavlink1": 2, "garbage_bytes": 5}
 
 
 def test_unknown_message_is_counted():
