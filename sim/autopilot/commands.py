@@ -1,18 +1,14 @@
-"""COMMAND_LONG and COMMAND_INT: one row per command, each giving a MAV_RESULT.
-
-A COMMAND_LONG is turned into a COMMAND_INT first, as ArduPilot does, so both take one path. What
-has no row is UNSUPPORTED.
-"""
+"""One row per command, each giving a MAV_RESULT; what has no row is UNSUPPORTED."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.autopilot import beacon, telemetry
 from sim.autopilot.auto import change_speed, condition_yaw
+from sim.autopilot.command import Command, as_int32, command_of
 from sim.autopilot.flight import Yaw, YawAim
 from sim.autopilot.guided import Setpoint, down_of, valid_lat_lon
 from sim.autopilot.mission import Item
@@ -33,24 +29,6 @@ _DENIED: Final = int(dialect.MAV_RESULT_DENIED)
 _UNSUPPORTED: Final = int(dialect.MAV_RESULT_UNSUPPORTED)
 _FAILED: Final = int(dialect.MAV_RESULT_FAILED)
 
-# Commands whose COMMAND_LONG form carries a place in param5 and param6, and the frame it is in;
-# DO_REPOSITION has none and so exists as COMMAND_INT only.
-_STORES_PLACE: Final = frozenset(
-    {
-        dialect.MAV_CMD_DO_SET_HOME,
-        dialect.MAV_CMD_DO_SET_ROI,
-        dialect.MAV_CMD_DO_SET_ROI_LOCATION,
-        dialect.MAV_CMD_DO_REPOSITION,
-        611,  # MAV_CMD_DO_SET_GLOBAL_ORIGIN, newer than the dialect
-    }
-)
-_FRAME_OF_LONG: Final[dict[int, int]] = {
-    dialect.MAV_CMD_DO_SET_ROI: 3,
-    dialect.MAV_CMD_DO_SET_ROI_LOCATION: 3,
-    dialect.MAV_CMD_DO_SET_HOME: 0,
-    dialect.MAV_CMD_NAV_TAKEOFF: 3,
-    dialect.MAV_CMD_NAV_VTOL_TAKEOFF: 3,
-}
 _ALTITUDE_MAX: Final = 83_000.0
 _GYRO_CALIBRATION_S: Final = 0.5
 _GYRO_PARAMETERS: Final = (
@@ -58,46 +36,6 @@ _GYRO_PARAMETERS: Final = (
     *("INS_GYR2OFFS_X", "INS_GYR2OFFS_Y", "INS_GYR2OFFS_Z", "INS_GYR2_ID", "INS_GYR2_CALTEMP"),
     *("INS_GYR3OFFS_X", "INS_GYR3OFFS_Y", "INS_GYR3OFFS_Z", "INS_GYR3_ID"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command in its COMMAND_INT form, and who sent it."""
-
-    command: int
-    frame: int
-    param1: float
-    param2: float
-    param3: float
-    param4: float
-    x: int
-    y: int
-    z: float
-    sender: tuple[int, int]
-
-
-def command_of(message: dialect.MAVLink_message) -> Command | None:
-    """Read a command; None if its COMMAND_LONG form does not exist."""
-    sender = (message.get_srcSystem(), message.get_srcComponent())
-    params = (message.param1, message.param2, message.param3, message.param4)
-    if message.get_type() == "COMMAND_INT":
-        return Command(
-            message.command, message.frame, *params, message.x, message.y, message.z, sender
-        )
-    stores_place = message.command in _STORES_PLACE
-    frame = _FRAME_OF_LONG.get(message.command)
-    if stores_place and frame is None:
-        return None
-    scale = 1e7 if stores_place else 1.0
-    x, y = as_int32(message.param5 * scale), as_int32(message.param6 * scale)
-    return Command(message.command, frame or 0, *params, x, y, message.param7, sender)
-
-
-def as_int32(value: float) -> int:
-    """Return a float as a C cast to int32 gives it; NaN and overflow become the lowest value."""
-    if not math.isfinite(value) or abs(value) >= 2.0**31:
-        return -(2**31)
-    return int(value)
 
 
 class Commands:

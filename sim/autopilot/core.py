@@ -13,7 +13,8 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.airframe import Airframe
 from sim.autopilot import telemetry
-from sim.autopilot.commands import Commands, as_int32
+from sim.autopilot.command import as_int32
+from sim.autopilot.commands import Commands
 from sim.autopilot.failsafe import BatteryFailsafe, GcsFailsafe
 from sim.autopilot.flight import OUTER_DIVIDER, Sensed, Yaw, YawAim
 from sim.autopilot.ftp import FileTransfer
