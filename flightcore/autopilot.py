@@ -43,6 +43,10 @@ class Autopilot:
         """Tell whether a heartbeat came in the last 3 s."""
         return self.heard_ns is not None and now_ns - self.heard_ns < SILENCE_NS
 
+    def flight_state(self, now_ns: int) -> FlightState:
+        """Return what it said of itself, unknown once it has fallen silent."""
+        return self.state if self.is_heard(now_ns) else FlightState.UNKNOWN
+
     def forget(self) -> None:
         """The line is gone: what comes back may be another autopilot in another state."""
         self.splitter = FrameSplitter()

@@ -70,7 +70,7 @@ class Uplink:
         last_order = self._last_order
         for frame in frames:
             refusal = self._judge(
-                frame, opened, autopilot, last_order, epoch=epoch, is_holder=is_holder
+                frame, opened, autopilot, last_order, now_ns, epoch=epoch, is_holder=is_holder
             )
             if refusal is None:
                 passed.frames.append(frame)
@@ -86,13 +86,14 @@ class Uplink:
         opened: Opened,
         autopilot: Autopilot,
         last_order: tuple[int, int],
+        now_ns: int,
         *,
         epoch: int,
         is_holder: bool,
     ) -> Refuse | None:
         if not is_valid_frame(frame):
             return Refuse(Stop.BAD_FRAME, "")
-        verdict = judge(frame, self.role, autopilot.sysid, autopilot.state)
+        verdict = judge(frame, self.role, autopilot.sysid, autopilot.flight_state(now_ns))
         if isinstance(verdict, Refuse):
             return verdict
         if not is_holder:

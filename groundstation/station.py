@@ -40,10 +40,11 @@ class Station:
     def __init__(self, pair: PairRecord, boot_count: int, random_bytes: RandomBytes) -> None:
         self.dropped: Counter[str] = Counter()
         self.is_holder = False
-        self.telemetry_age_ns: int | None = None
         self.drone_boot_count: int | None = None
         self._link = Initiator(pair, boot_count, random_bytes)
         self._summary = LinkSummary()
+        self._status_order = (0, -1)
+        self._made_after_ns: int | None = None  # what is shown was made no earlier than this
         self._outgoing: list[bytes] = []
         self._keepalive_ns = 0
 
@@ -105,11 +106,11 @@ class Station:
         summary.handshakes = link.handshakes
         summary.generation = 0 if link.session is None else link.session.number
         heard = link.heard_ns
-        age = self.telemetry_age_ns
+        made_after = self._made_after_ns
         return StationStatus(
             state="live" if self.is_live(now_ns) else "lost" if link.handshakes else "none",
             heard_s=None if heard is None else (now_ns - heard) / 1e9,
-            telemetry_age_s=None if age is None else age / 1e9,
+            telemetry_age_s=None if made_after is None else (now_ns - made_after) / 1e9,
             link=summary,
             authority={"epoch": link.authority_epoch, "is_holder": self.is_holder},
             drone_boot_count=self.drone_boot_count,
@@ -123,19 +124,24 @@ class Station:
             frames, records = parse_records(opened.payload)
             for kind, value in records:
                 if kind == STATUS:
-                    self._receive_status(DroneStatus.parse(value), now_ns)
+                    self._receive_status(DroneStatus.parse(value), opened.order, now_ns)
         except MalformedRecordsError:
             self.dropped[_MALFORMED] += 1
             return b""
         summary.frames_down += len(frames)
         return b"".join(frames)
 
-    def _receive_status(self, status: DroneStatus, now_ns: int) -> None:
+    def _receive_status(self, status: DroneStatus, order: tuple[int, int], now_ns: int) -> None:
+        if order <= self._status_order:
+            return  # held back on the way: it says how things were
+        self._status_order = order
         self._link.authority_epoch = status.authority_epoch
         self.is_holder = status.is_holder
         session = self._link.session
-        if session is not None:
-            self.telemetry_age_ns = session.sent.age_bound_ns(status.ack, now_ns)
+        # An acknowledgement counts frames of its own generation, and says nothing of another.
+        if session is not None and session.number == order[0]:
+            age_ns = session.sent.age_bound_ns(status.ack, now_ns)
+            self._made_after_ns = None if age_ns is None else now_ns - age_ns
 
     def _seal(self, frames: list[bytes], now_ns: int) -> None:
         try:

@@ -136,8 +136,19 @@ class Stack:
         return msgspec.convert(status.get("link", {}), LinkSummary)
 
     def forwarded(self, drone: DemoDrone) -> Callable[[], int]:
-        """Return a counter of the frames that have reached one autopilot."""
-        return lambda: self.link(drone).frames_up
+        """Return a counter of the frames that have reached one autopilot.
+
+        It raises `DemoError` if the companion does not answer: an attack that stops it is no
+        attack that failed.
+        """
+
+        def count() -> int:
+            status = self._status("drone", self._home / drone.name)
+            if not status:
+                raise DemoError(f"{drone.name}: the companion does not answer")
+            return msgspec.convert(status["link"], LinkSummary).frames_up
+
+        return count
 
     def _status(self, kind: str, state_dir: Path) -> dict[str, Any]:
         try:

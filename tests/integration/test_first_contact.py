@@ -140,6 +140,39 @@ def test_session_survives_a_rekey_without_losing_a_command(rig):
     assert rig.companion.status(rig.now).link.dropped == {"no_session": 1}
 
 
+def test_a_status_held_back_does_not_undo_a_later_one(rig):
+    """Its age and authority are of the past: neither may become the picture of now."""
+    rig.run(1000)
+    held = rig.captured_down[-5:]
+    age_s = rig.station.status(rig.now).telemetry_age_s
+    assert age_s <= 0.5
+    rig.down = lambda _: []
+    for datagram in rig.companion.outgoing_link():
+        held.append(datagram[0])
+    rig.run(900)
+    frozen = rig.station.status(rig.now)
+    assert frozen.telemetry_age_s > 0.8  # a frozen picture grows old by itself
+    for datagram in reversed(held):
+        rig.station.receive_link(datagram, rig.now)
+    assert rig.station.status(rig.now).telemetry_age_s > 0.8
+
+
+def test_age_of_telemetry_is_never_taken_from_another_generation(rig):
+    rig.run(119_000, step=100)
+    old = []
+    rig.down = lambda datagram: old.append(datagram) or []
+    rig.run(400)
+    rig.down = lambda datagram: [datagram]
+    rig.run(2_000)
+    assert rig.companion.status(rig.now).link.generation >= 2
+    before = rig.station.status(rig.now)
+    for datagram in old:
+        rig.station.receive_link(datagram, rig.now)
+    after = rig.station.status(rig.now)
+    assert after.telemetry_age_s == before.telemetry_age_s
+    assert after.link.frames_down == before.link.frames_down
+
+
 def test_drone_restart_is_noticed_and_healed(rig, pair, random_bytes):
     rig.companion = Companion([pair[0]], 2, random_bytes)
     rig.companion.receive_line(heartbeat(), rig.now)

@@ -237,6 +237,9 @@ def test_calibration_only_on_the_ground(autopilot, passes):
     assert passes(calibrate) == []
     autopilot.state = FlightState.UNKNOWN
     assert passes(calibrate) == []
+    autopilot.state = FlightState.DISARMED
+    autopilot.heard_ns = NOW - 3_000_000_000  # silent since: nobody knows what it does now
+    assert passes(calibrate) == []
 
 
 def test_default_is_deny_for_every_message_and_command():
