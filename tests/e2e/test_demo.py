@@ -38,5 +38,5 @@ def test_headless_flight_under_attack(tmp_path):
     dropped = summary["link"]["dropped"]
     assert dropped["replayed"] > attack["replay"]["tried"] // 2
     assert dropped["bad_tag"] > 0
-    assert dropped["plaintext_mavlink"] == attack["inject"]["tried"] // 3
+    assert dropped["plaintext_mavlink"] >= attack["inject"]["tried"] // 3
     assert dropped["stale"] == attack["delay"]["tried"]
