@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from crypto.freshness import ACK_HANDSHAKE, SentTimes
 from crypto.messages import DATA_BIT, DATA_HEADER_BYTES, INNER_RECORDS, Drop, DroppedError
-from crypto.primitives import AEADS, Aead, InvalidTagError
+from crypto.primitives import Aead, InvalidTagError
 from crypto.replay import ReplayWindow
+from crypto.suites import Suite
 
 COUNTER_LIMIT: Final = 1 << 23
-_CHACHA = AEADS["ChaChaPoly"]
 _UP_HEADER_BYTES = 5
 
 
@@ -38,6 +38,7 @@ class Generation:
     """
 
     __slots__ = (
+        "_nonce_order",
         "_open",
         "_prefix",
         "_seal",
@@ -54,6 +55,7 @@ class Generation:
     def __init__(
         self,
         *,
+        suite: Suite,
         number: int,
         local_index: int,
         remote_index: int,
@@ -71,8 +73,9 @@ class Generation:
         self.ack = ACK_HANDSHAKE  # highest counter of the peer authenticated so far
         self.tag_failures = 0
         self._prefix = bytes((DATA_BIT | remote_index,))
-        self._seal: Aead = _CHACHA(seal_key)
-        self._open: Aead = _CHACHA(open_key)
+        self._nonce_order = suite.nonce_order
+        self._seal: Aead = suite.aead(seal_key)
+        self._open: Aead = suite.aead(open_key)
 
     def seal(self, records: bytes, epoch: int, now_ns: int) -> bytes:
         """Return the datagram that carries `records` to the peer.
@@ -91,7 +94,7 @@ class Generation:
             if self.uplink_sender
             else b"\x01" + records
         )
-        nonce = b"\0\0\0\0" + counter.to_bytes(8, "little")
+        nonce = b"\0\0\0\0" + counter.to_bytes(8, self._nonce_order)
         return header + self._seal.encrypt(nonce, inner, header)
 
     def open(self, datagram: bytes, peer: str, now_ns: int) -> tuple[Opened, bool]:
@@ -106,7 +109,7 @@ class Generation:
             raise DroppedError(Drop.REPLAYED)
         if counter >= COUNTER_LIMIT:
             raise DroppedError(Drop.COUNTER_LIMIT)
-        nonce = b"\0\0\0\0" + counter.to_bytes(8, "little")
+        nonce = b"\0\0\0\0" + counter.to_bytes(8, self._nonce_order)
         try:
             inner = self._open.decrypt(
                 nonce, datagram[DATA_HEADER_BYTES:], datagram[:DATA_HEADER_BYTES]

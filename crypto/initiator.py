@@ -17,9 +17,7 @@ from crypto.messages import (
     HS_HEADER_BYTES,
     INDEX_COUNT,
     INDEX_MASK,
-    MAC_BYTES,
-    PROTOCOL,
-    SUITE,
+    PATTERN,
     Drop,
     DroppedError,
     Hs1Payload,
@@ -30,9 +28,9 @@ from crypto.messages import (
     hs1_header,
     prologue,
 )
-from crypto.noise import HandshakeState, Keys, parse_protocol
+from crypto.noise import HandshakeState, Keys
 from crypto.pair import PairRecord
-from crypto.primitives import AuthenticationError, KeyPair, RandomBytes
+from crypto.primitives import MAC_BYTES, AuthenticationError, KeyPair, RandomBytes
 
 RETRY_NS: Final = 400_000_000
 RETRY_SPREAD_NS: Final = 160_000_000  # 0.4 s give or take 20 %
@@ -82,7 +80,8 @@ class Initiator:
         self.heard_ns: int | None = None
         self._boot_count = boot_count
         self._random_bytes = random_bytes
-        self._protocol = parse_protocol(PROTOCOL)
+        self._suite = pair.profile
+        self._protocol = self._suite.noise(PATTERN)
         self._static = KeyPair(pair.static_private)
         self._pending: list[_Pending] = []
         self._newest: _Session | None = None
@@ -187,23 +186,23 @@ class Initiator:
         pair = self.pair
         generation = pair.psk_generation
         index = self._free_index()
-        header = hs1_header(generation, index)
+        header = hs1_header(self._suite, generation, index)
         handshake = HandshakeState(
             self._protocol,
-            Keys(self._static, pair.peer_static_public, (pair.psks[str(generation)],)),
+            Keys(self._static, pair.peer_static_public, (pair.psk,)),
             self._random_bytes,
             initiator=True,
-            prologue=prologue(pair.drone_id, pair.gcs_id, header),
+            prologue=prologue(self._suite, pair.drone_id, pair.gcs_id, header),
         )
         message = handshake.write_message(Hs1Payload(0, self._boot_count).encode())
         self._pending = [*self._pending[-MAX_PENDING + 1 :], _Pending(handshake, index)]
-        return add_mac(pair.mac_initiator_key, header + message)
+        return add_mac(self._suite, pair.mac_initiator_key, header + message)
 
     def _finish(self, datagram: bytes, now_ns: int) -> None:
-        if not has_mac_untrusted(self.pair.mac_responder_key, datagram):
+        if not has_mac_untrusted(self._suite, self.pair.mac_responder_key, datagram):
             raise DroppedError(Drop.BAD_MAC)
         _, suite, local_index, remote_index = datagram[:HS_HEADER_BYTES]
-        if suite != SUITE:
+        if suite != self._suite.number:
             raise DroppedError(Drop.WRONG_SUITE)
         pending = next((p for p in self._pending if p.index == local_index), None)
         if pending is None:
@@ -220,6 +219,7 @@ class Initiator:
         self._trying_since_ns = self._retry_ns = None
         self._numbers += 1
         generation = Generation(
+            suite=self._suite,
             number=self._numbers,
             local_index=local_index,
             remote_index=remote_index,

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from crypto.primitives import TAG_BYTES, equal, keyed_mac
+from crypto.primitives import MAC_BYTES, TAG_BYTES, equal
+from crypto.suites import Suite
 
-PROTOCOL: Final = "Noise_KKpsk0_25519_ChaChaPoly_BLAKE2s"
-SUITE: Final = 0x01
+PATTERN: Final = "KKpsk0"
 HS1_TYPE: Final = 0x01
 HS2_TYPE: Final = 0x02
-MAC_BYTES: Final = 16
 HS_HEADER_BYTES: Final = 4
 HS1_BYTES: Final = 76
 HS2_BYTES: Final = 84
@@ -105,29 +104,29 @@ class Hs2Payload:
         )
 
 
-def hs1_header(psk_generation: int, index: int) -> bytes:
+def hs1_header(suite: Suite, psk_generation: int, index: int) -> bytes:
     """Return the clear header of HS1; it is part of the prologue."""
-    return bytes((HS1_TYPE, SUITE, psk_generation, index))
+    return bytes((HS1_TYPE, suite.number, psk_generation, index))
 
 
-def hs2_header(initiator_index: int, index: int) -> bytes:
+def hs2_header(suite: Suite, initiator_index: int, index: int) -> bytes:
     """Return the clear header of HS2."""
-    return bytes((HS2_TYPE, SUITE, initiator_index, index))
+    return bytes((HS2_TYPE, suite.number, initiator_index, index))
 
 
-def add_mac(key: bytes, message: bytes) -> bytes:
+def add_mac(suite: Suite, key: bytes, message: bytes) -> bytes:
     """Append the keyed MAC that lets a receiver ignore strangers before any Diffie-Hellman."""
-    return message + keyed_mac(key, message)
+    return message + suite.mac(key, message)
 
 
-def has_mac_untrusted(key: bytes, message: bytes) -> bool:
+def has_mac_untrusted(suite: Suite, key: bytes, message: bytes) -> bool:
     """Tell whether the last 16 bytes are the MAC of the rest under `key`."""
-    return equal(keyed_mac(key, message[:-MAC_BYTES]), message[-MAC_BYTES:])
+    return equal(suite.mac(key, message[:-MAC_BYTES]), message[-MAC_BYTES:])
 
 
-def prologue(drone_id: bytes, gcs_id: bytes, header: bytes) -> bytes:
+def prologue(suite: Suite, drone_id: bytes, gcs_id: bytes, header: bytes) -> bytes:
     """Return what both sides hash first: suite, both ids, and the clear header of HS1."""
-    return b"SL1" + bytes((SUITE,)) + drone_id + gcs_id + header
+    return b"SL1" + bytes((suite.number,)) + drone_id + gcs_id + header
 
 
 def classify_untrusted(datagram: bytes, handshake_type: int) -> int:

@@ -4,15 +4,16 @@ One record per pair and end: per-pair secrets only, so a stolen drone says nothi
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from crypto.messages import SUITE
-from crypto.primitives import KEY_BYTES, KeyPair, RandomBytes, derive_key
+from crypto.primitives import KEY_BYTES, KeyPair, RandomBytes
+from crypto.suites import CHACHA, SUITES, Suite
 
 ID_BYTES: Final = 16
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
+PSK_GENERATIONS: Final = 256
 
 
 class Role(StrEnum):
@@ -24,23 +25,60 @@ class Role(StrEnum):
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A device: its id and its X25519 static private key, made on the device."""
+    """A device: its id and its X25519 static private keys, one a suite, made on the device."""
 
     version: int
     device_id: bytes
-    static_private: bytes
+    chacha_private: bytes
+    aes_private: bytes
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+        if len(self.device_id) != ID_BYTES:
+            raise ValueError("the device id has the wrong length")
+        if {len(self.chacha_private), len(self.aes_private)} != {KEY_BYTES}:
+            raise ValueError("a key is missing or has the wrong length")
 
     @classmethod
     def create(cls, random_bytes: RandomBytes) -> "Identity":
         """Make a new device identity."""
-        return cls(RECORD_VERSION, random_bytes(ID_BYTES), random_bytes(KEY_BYTES))
+        return cls(
+            RECORD_VERSION, random_bytes(ID_BYTES), random_bytes(KEY_BYTES), random_bytes(KEY_BYTES)
+        )
+
+    def static_private(self, suite: Suite) -> bytes:
+        """Return the static private key of one suite."""
+        return self.chacha_private if suite is CHACHA else self.aes_private
+
+
+class PairSecrets(NamedTuple):
+    """What is derived from the secret a pairing agrees on; that secret is then forgotten.
+
+    Kept, it would give the first PSK, and with it the first sessions, to a later thief who breaks
+    X25519.
+    """
+
+    mac_initiator_key: bytes
+    mac_responder_key: bytes
+    psk: bytes
+
+    @classmethod
+    def derive(cls, suite: Suite, pair_secret: bytes) -> "PairSecrets":
+        """Derive the secrets of a new pair."""
+        return cls(
+            suite.derive(pair_secret, b"SL1 mac1 initiator"),
+            suite.derive(pair_secret, b"SL1 mac1 responder"),
+            suite.derive(pair_secret, b"SL1 psk 0"),
+        )
 
 
 class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One end's knowledge of one pair.
 
-    `peer` names the other end for people; ids and keys are 16 and 32 bytes; `psks` maps the PSK
-    generation, as text for JSON's sake, to the key.
+    `peer` names the other end for people; ids and keys are 16 and 32 bytes. `psk` has generation
+    `psk_generation` (mod 256) and `next_psk`, if there is one, the generation after it: two slots,
+    so that a crash between the two ends' writes leaves a key they share. `grant_serial` is the
+    revocation serial the drone had reached when the pair was made: only later lists revoke it.
     """
 
     version: int
@@ -53,31 +91,61 @@ class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peer_static_public: bytes
     mac_initiator_key: bytes
     mac_responder_key: bytes
-    psks: dict[str, bytes]
+    psk_generation: int
+    psk: bytes
+    next_psk: bytes | None = None
+    grant_serial: int = 0
 
     def __post_init__(self) -> None:
-        if self.version != RECORD_VERSION:
-            raise ValueError(f"pair record version {self.version}, not {RECORD_VERSION}")
-        if self.suite != SUITE:
+        check_version(self.version)
+        if self.suite not in SUITES:
             raise ValueError(f"suite {self.suite} is not known here")
-        keys = (
+        keys = [
             self.static_private,
             self.peer_static_public,
             self.mac_initiator_key,
             self.mac_responder_key,
-            *self.psks.values(),
-        )
-        if any(len(key) != KEY_BYTES for key in keys) or not self.psks:
+            self.psk,
+        ]
+        keys += [] if self.next_psk is None else [self.next_psk]
+        if any(len(key) != KEY_BYTES for key in keys):
             raise ValueError("a key is missing or has the wrong length")
         if len(self.drone_id) != ID_BYTES or len(self.gcs_id) != ID_BYTES:
             raise ValueError("an id has the wrong length")
-        if not all(name.isdecimal() and int(name) < 256 for name in self.psks):
-            raise ValueError("a PSK generation is not a number from 0 to 255")
+        if not 0 <= self.psk_generation < PSK_GENERATIONS:
+            raise ValueError("the PSK generation is not a number from 0 to 255")
+        if not 0 <= self.grant_serial < 1 << 32:
+            raise ValueError("the grant serial is not a 32-bit number")
 
     @property
-    def psk_generation(self) -> int:
-        """The newest PSK generation."""
-        return max(map(int, self.psks))
+    def profile(self) -> Suite:
+        """The suite of this pair."""
+        return SUITES[self.suite]
+
+    @property
+    def next_generation(self) -> int:
+        """The number of the generation after `psk_generation`."""
+        return (self.psk_generation + 1) % PSK_GENERATIONS
+
+    def psk_of(self, generation: int) -> bytes | None:
+        """Return the key of one of the two slots, None for any other generation."""
+        if generation == self.psk_generation:
+            return self.psk
+        return self.next_psk if generation == self.next_generation else None
+
+    def with_next(self, psk: bytes) -> "PairRecord":
+        """Return the record with its second slot filled, replacing a key never confirmed."""
+        return msgspec.structs.replace(self, next_psk=psk)
+
+    def promoted(self) -> "PairRecord":
+        """Return the record once a session under the second slot is confirmed: the first is gone.
+
+        Only for a record whose second slot is filled.
+        """
+        assert self.next_psk is not None
+        return msgspec.structs.replace(
+            self, psk_generation=self.next_generation, psk=self.next_psk, next_psk=None
+        )
 
 
 class PairNames(msgspec.Struct, frozen=True):
@@ -88,28 +156,43 @@ class PairNames(msgspec.Struct, frozen=True):
     role: Role
 
 
+def check_version(version: int) -> None:
+    """Refuse a record of another version.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if version != RECORD_VERSION:
+        raise ValueError(f"written as version {version}, this is version {RECORD_VERSION}")
+
+
 def pair_in_lab(
-    drone: Identity, ground: Identity, names: PairNames, random_bytes: RandomBytes
+    drone: Identity,
+    ground: Identity,
+    names: PairNames,
+    random_bytes: RandomBytes,
+    suite: Suite = CHACHA,
 ) -> tuple[PairRecord, PairRecord]:
     """Return the drone's and the ground's record of a new pair, both made in one place.
 
     Only for development: a real pairing makes each end's secrets on that end.
     """
-    secret = random_bytes(KEY_BYTES)
+    secrets = PairSecrets.derive(suite, random_bytes(KEY_BYTES))
 
     def record(own: Identity, peer: Identity, peer_name: str) -> PairRecord:
         return PairRecord(
             version=RECORD_VERSION,
-            suite=SUITE,
+            suite=suite.number,
             peer=peer_name,
             role=names.role,
             drone_id=drone.device_id,
             gcs_id=ground.device_id,
-            static_private=own.static_private,
-            peer_static_public=KeyPair(peer.static_private).public,
-            mac_initiator_key=derive_key(secret, "SL1 mac1 initiator"),
-            mac_responder_key=derive_key(secret, "SL1 mac1 responder"),
-            psks={"0": derive_key(secret, "SL1 psk 0")},
+            static_private=own.static_private(suite),
+            peer_static_public=KeyPair(peer.static_private(suite)).public,
+            mac_initiator_key=secrets.mac_initiator_key,
+            mac_responder_key=secrets.mac_responder_key,
+            psk_generation=0,
+            psk=secrets.psk,
         )
 
     return record(drone, ground, names.ground), record(ground, drone, names.drone)

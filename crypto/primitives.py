@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES: Final = 32
+MAC_BYTES: Final = 16
 TAG_BYTES: Final = 16
 
 RandomBytes = Callable[[int], bytes]
@@ -85,14 +86,16 @@ def hmac_digest(algorithm: hashes.HashAlgorithm, key: bytes, data: bytes) -> byt
     return context.finalize()
 
 
-def derive_key(secret: bytes, label: str) -> bytes:
-    """Return a 32-byte sub-key: HKDF-BLAKE2s without salt, `label` as info."""
-    return HKDF(hashes.BLAKE2s(32), KEY_BYTES, salt=None, info=label.encode()).derive(secret)
+def hkdf(
+    algorithm: hashes.HashAlgorithm, secret: bytes, info: bytes, salt: bytes | None, length: int
+) -> bytes:
+    """Return `length` bytes of HKDF (RFC 5869)."""
+    return HKDF(algorithm, length, salt=salt, info=info).derive(secret)
 
 
-def keyed_mac(key: bytes, data: bytes) -> bytes:
+def keyed_blake2s(key: bytes, data: bytes) -> bytes:
     """Return the 16-byte keyed BLAKE2s of `data` (RFC 7693 §2.9)."""
-    return hashlib.blake2s(data, key=key, digest_size=16).digest()
+    return hashlib.blake2s(data, key=key, digest_size=MAC_BYTES).digest()
 
 
 def equal(left: bytes, right: bytes) -> bool:

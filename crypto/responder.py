@@ -23,9 +23,7 @@ from crypto.messages import (
     HS_HEADER_BYTES,
     INDEX_COUNT,
     INDEX_MASK,
-    MAC_BYTES,
-    PROTOCOL,
-    SUITE,
+    PATTERN,
     Drop,
     DroppedError,
     Hs2Payload,
@@ -35,9 +33,9 @@ from crypto.messages import (
     hs2_header,
     prologue,
 )
-from crypto.noise import DH_BYTES, HandshakeState, Keys, parse_protocol
+from crypto.noise import DH_BYTES, HandshakeState, Keys
 from crypto.pair import PairRecord, Role
-from crypto.primitives import AuthenticationError, KeyPair, RandomBytes
+from crypto.primitives import MAC_BYTES, AuthenticationError, KeyPair, RandomBytes
 
 MAX_PEERS: Final = 8
 PROVISIONAL_PER_PEER: Final = 4
@@ -115,7 +113,6 @@ class Responder:
         self.handshakes = 0
         self._boot_count = boot_count
         self._random_bytes = random_bytes
-        self._protocol = parse_protocol(PROTOCOL)
         self._sessions: dict[int, tuple[Peer, Generation]] = {}
         self._ephemerals: OrderedDict[bytes, None] = OrderedDict()
 
@@ -190,9 +187,10 @@ class Responder:
         self.tick(now_ns)
         peer = self._peer_of_untrusted(datagram)
         _, suite, psk_generation, remote_index = datagram[:HS_HEADER_BYTES]
-        if suite != SUITE:
+        profile = peer.record.profile
+        if suite != profile.number:
             raise DroppedError(Drop.WRONG_SUITE)
-        psk = peer.record.psks.get(str(psk_generation))
+        psk = peer.record.psk_of(psk_generation)
         if psk is None:
             raise DroppedError(Drop.UNKNOWN_PSK)
         if remote_index >= INDEX_COUNT:
@@ -204,11 +202,11 @@ class Responder:
 
         record = peer.record
         handshake = HandshakeState(
-            self._protocol,
+            profile.noise(PATTERN),
             Keys(peer.static, record.peer_static_public, (psk,)),
             self._random_bytes,
             initiator=False,
-            prologue=prologue(record.drone_id, record.gcs_id, datagram[:HS_HEADER_BYTES]),
+            prologue=prologue(profile, record.drone_id, record.gcs_id, datagram[:HS_HEADER_BYTES]),
         )
         try:
             handshake.read_message(datagram[HS_HEADER_BYTES:-MAC_BYTES])
@@ -228,11 +226,12 @@ class Responder:
             psk_generation=psk_generation,
             index=index,
         )
-        header = hs2_header(remote_index, index)
+        header = hs2_header(profile, remote_index, index)
         message = handshake.write_message(payload.encode())
         keys = handshake.split()
         peer.generations += 1
         generation = Generation(
+            suite=profile,
             number=peer.generations,
             local_index=index,
             remote_index=remote_index,
@@ -243,11 +242,11 @@ class Responder:
         )
         self._sessions[index] = (peer, generation)
         peer.provisional.append(_Provisional(generation, now_ns + PROVISIONAL_LIFETIME_NS))
-        return Reply(add_mac(record.mac_responder_key, header + message), path)
+        return Reply(add_mac(profile, record.mac_responder_key, header + message), path)
 
     def _peer_of_untrusted(self, datagram: bytes) -> Peer:
         for peer in self.peers.values():
-            if has_mac_untrusted(peer.record.mac_initiator_key, datagram):
+            if has_mac_untrusted(peer.record.profile, peer.record.mac_initiator_key, datagram):
                 return peer
         raise DroppedError(Drop.BAD_MAC)
 

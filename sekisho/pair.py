@@ -14,6 +14,7 @@ from crypto.aio.store import (
     save_pair,
 )
 from crypto.pair import PairNames, Role, pair_in_lab
+from crypto.suites import CHACHA, SUITES
 
 
 class LabReport(msgspec.Struct):
@@ -42,6 +43,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     lab.add_argument("--ground-dir", type=Path, required=True, metavar="G")
     lab.add_argument("--name", required=True, help="what the ground calls the drone")
     lab.add_argument("--role", choices=[role.value for role in Role], default=Role.COMMANDER.value)
+    lab.add_argument(
+        "--suite",
+        choices=[suite.name for suite in SUITES.values()],
+        default=CHACHA.name,
+        help="cipher and hash of this pair for good (default: %(default)s)",
+    )
     lab.add_argument("--replace", action="store_true", help="replace an existing pairing")
     lab.add_argument("--json", action="store_true")
     lab.set_defaults(run=run_lab)
@@ -59,7 +66,8 @@ def run_lab(arguments: argparse.Namespace) -> int:
         if path.exists() and not arguments.replace:
             raise StoreError(f"{path}: already paired; add --replace to make new keys")
     names = PairNames(drone=name, ground=ground_name, role=Role(arguments.role))
-    for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom)
+    suite = next(s for s in SUITES.values() if s.name == arguments.suite)
+    for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom, suite)
     save_pair(arguments.drone_dir, for_drone)
     save_pair(arguments.ground_dir, for_ground)
     if arguments.json:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
+from crypto.suites import SUITES
 
 
 @pytest.fixture
@@ -13,10 +14,15 @@ def random_bytes():
     return random.Random(20261121).randbytes
 
 
+@pytest.fixture(params=SUITES.values(), ids=lambda suite: suite.name)
+def suite(request):
+    """Each profile a pair can be made with."""
+    return request.param
+
+
 @pytest.fixture
-def pair(random_bytes):
+def pair(random_bytes, suite):
     """The drone's and the ground's record of one commander pair."""
     drone, ground = Identity.create(random_bytes), Identity.create(random_bytes)
-    return pair_in_lab(
-        drone, ground, PairNames("tsubame-1", "station-a", Role.COMMANDER), random_bytes
-    )
+    names = PairNames("tsubame-1", "station-a", Role.COMMANDER)
+    return pair_in_lab(drone, ground, names, random_bytes, suite)

@@ -10,11 +10,11 @@ from crypto.messages import (
     DATA_BIT,
     HS1_BYTES,
     HS2_BYTES,
-    MAC_BYTES,
     add_mac,
     hs1_header,
 )
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
+from crypto.primitives import MAC_BYTES
 from crypto.responder import Established, Reply, Responder
 
 MS = 1_000_000
@@ -316,23 +316,23 @@ def test_wrong_pair_record_is_met_with_silence(ends, random_bytes):
 
 
 @pytest.mark.parametrize(
-    ("field", "reason"), [("psks", "bad_handshake"), ("static_private", "bad_handshake")]
+    ("field", "reason"), [("psk", "bad_handshake"), ("static_private", "bad_handshake")]
 )
 def test_each_secret_is_needed(ends, pair, random_bytes, field, reason):
     """With the mac key alone, or without the PSK or the static key, nobody gets in."""
     values = {name: getattr(pair[1], name) for name in pair[1].__struct_fields__}
-    values[field] = {"0": bytes(32)} if field == "psks" else bytes(range(32))
+    values[field] = bytes(range(32))
     thief = Initiator(type(pair[1])(**values), 1, random_bytes)
     assert ends.drone.receive(thief.outgoing(ends.now)[0], B, ends.now) == []
     assert ends.drone.dropped[reason] == 1
 
 
-def test_other_suite_or_psk_generation_is_refused(ends):
+def test_other_suite_or_psk_generation_is_refused(ends, suite):
     key = ends.pair[1].mac_initiator_key
     body = bytes(HS1_BYTES - MAC_BYTES - 4)
-    other_suite = add_mac(key, bytes((1, 2, 0, 0)) + body)
-    other_psk = add_mac(key, hs1_header(9, 0) + body)
-    wild_index = add_mac(key, hs1_header(0, 64) + body)
+    other_suite = add_mac(suite, key, bytes((1, 3 - suite.number, 0, 0)) + body)
+    other_psk = add_mac(suite, key, hs1_header(suite, 9, 0) + body)
+    wild_index = add_mac(suite, key, hs1_header(suite, 0, 64) + body)
     for datagram in (other_suite, other_psk, wild_index):
         assert ends.drone.receive(datagram, B, ends.now) == []
     assert +ends.drone.dropped == {"wrong_suite": 1, "unknown_psk": 1, "bad_handshake": 1}
@@ -353,14 +353,16 @@ def test_index_moved_in_the_clear_header_is_noticed(ends):
     """Not even a holder of the mac key can point the ground at another session."""
     hs2 = bytearray(ends.hs2(ends.hs1())[:-MAC_BYTES])
     hs2[3] ^= 1
-    ends.ground.receive(add_mac(ends.pair[1].mac_responder_key, bytes(hs2)), ends.now)
+    ends.ground.receive(
+        add_mac(ends.pair[1].profile, ends.pair[1].mac_responder_key, bytes(hs2)), ends.now
+    )
     assert ends.ground.session is None
     assert ends.ground.dropped["bad_handshake"] == 1
 
 
-def test_low_order_ephemeral_is_dropped(ends):
-    header = hs1_header(0, 0)
-    datagram = add_mac(ends.pair[1].mac_initiator_key, header + bytes(32) + bytes(24))
+def test_low_order_ephemeral_is_dropped(ends, suite):
+    body = hs1_header(suite, 0, 0) + bytes(32) + bytes(24)
+    datagram = add_mac(suite, ends.pair[1].mac_initiator_key, body)
     assert ends.drone.receive(datagram, B, ends.now) == []
     assert ends.drone.dropped["bad_handshake"] == 1
 

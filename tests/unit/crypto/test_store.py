@@ -53,12 +53,12 @@ def test_every_truncation_is_noticed(tmp_path, pair):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"version":1', b'"version":2'),
-        (b'"suite":1', b'"suite":7'),
+        (b'"version":2', b'"version":1'),
+        (b'"suite":', b'"suite":7'),
         (b'"role":"commander"', b'"role":"emperor"'),
-        (b'"version":1', b'"version":1,"more":1'),
-        (b'"0":', b'"300":'),
-        (b'"psks":{', b'"psks":{"1":"AAAA",'),
+        (b'"version":2', b'"version":2,"more":1'),
+        (b'"psk_generation":0', b'"psk_generation":300'),
+        (b'"next_psk":null', b'"next_psk":"AAAA"'),
     ],
 )
 def test_values_that_make_no_sense_are_refused(tmp_path, pair, old, new):
