@@ -42,9 +42,9 @@ class Suite:
         """Return the 32-byte hash of `data`."""
         return digest(HASHES[self.hash_name](), data)
 
-    def derive(self, secret: bytes, info: bytes, salt: bytes | None = None) -> bytes:
+    def derive(self, secret: bytes, info: bytes, salt: bytes = b"") -> bytes:
         """Return a 32-byte key: HKDF (RFC 5869) with the suite's hash."""
-        return hkdf(HASHES[self.hash_name](), secret, info, salt, KEY_BYTES)
+        return hkdf(HASHES[self.hash_name](), secret, salt=salt, info=info, size=KEY_BYTES)
 
     def mac(self, key: bytes, data: bytes) -> bytes:
         """Return the 16-byte MAC that handshake messages end with."""
