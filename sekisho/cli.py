@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from crypto.aio.store import StoreError
+from crypto.aio.files import StoreError
 from sekisho.config_file import ConfigError
 from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from crypto.aio.store import load_or_create_identity, save_pair
+from crypto.aio.store import Store
 from crypto.pair import PairNames, Role, pair_in_lab
 from sekisho.demo_attack import HostileRelay
 from sekisho.runtime import query, socket_path
@@ -159,15 +159,17 @@ class Stack:
 
     def _write_files(self, *, for_people: bool) -> None:
         home = self._home
-        ground = load_or_create_identity(home / "ground", os.urandom)
+        ground_store = Store(home / "ground")
+        ground = ground_store.load_or_create_identity(os.urandom)
         tables = [f'[state]\ndir = "{home / "ground"}"\n']
         for drone in self.drones:
             directory = home / drone.name
-            identity = load_or_create_identity(directory, os.urandom)
+            drone_store = Store(directory)
+            identity = drone_store.load_or_create_identity(os.urandom)
             names = PairNames(drone=drone.name, ground="demo-ground", role=Role.COMMANDER)
             for_drone, for_ground = pair_in_lab(identity, ground, names, os.urandom)
-            save_pair(directory, for_drone)
-            save_pair(home / "ground", for_ground)
+            drone_store.save_pair(for_drone)
+            ground_store.save_pair(for_ground)
             (directory / "drone.toml").write_text(
                 f'[vehicle]\nname = "{drone.name}"\n'
                 f'[autopilot]\ndevice = "{directory / "autopilot"}"\nbaud = {_BAUD}\n'

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from crypto.aio.store import (
-    StoreError,
-    check_name,
-    load_or_create_identity,
-    pair_path,
-    save_pair,
-)
+from crypto.aio.files import StoreError, check_name
+from crypto.aio.store import Store
 from crypto.pair import PairNames, Role, pair_in_lab
 from crypto.suites import CHACHA, SUITES
 
@@ -57,19 +52,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_lab(arguments: argparse.Namespace) -> int:
     """Pair both ends at once."""
     name = check_name(arguments.name)
-    drone = load_or_create_identity(arguments.drone_dir, os.urandom)
-    ground = load_or_create_identity(arguments.ground_dir, os.urandom)
+    drone_store, ground_store = Store(arguments.drone_dir), Store(arguments.ground_dir)
+    drone = drone_store.load_or_create_identity(os.urandom)
+    ground = ground_store.load_or_create_identity(os.urandom)
     ground_name = f"ground-{ground.device_id[:4].hex()}"
-    drone_path = pair_path(arguments.drone_dir, ground_name)
-    ground_path = pair_path(arguments.ground_dir, name)
+    drone_path = drone_store.pair_path(ground_name)
+    ground_path = ground_store.pair_path(name)
     for path in (drone_path, ground_path):
         if path.exists() and not arguments.replace:
             raise StoreError(f"{path}: already paired; add --replace to make new keys")
     names = PairNames(drone=name, ground=ground_name, role=Role(arguments.role))
     suite = next(s for s in SUITES.values() if s.name == arguments.suite)
     for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom, suite)
-    save_pair(arguments.drone_dir, for_drone)
-    save_pair(arguments.ground_dir, for_ground)
+    drone_store.save_pair(for_drone)
+    ground_store.save_pair(for_ground)
     if arguments.json:
         report = LabReport(
             ok=True,

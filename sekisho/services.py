@@ -13,7 +13,8 @@ import msgspec
 
 import flightcore.config
 import groundstation.config
-from crypto.aio.store import StoreError, load_pair, load_pairs, next_boot_count
+from crypto.aio.files import StoreError
+from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Gateway
@@ -89,30 +90,34 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_drone(arguments: argparse.Namespace) -> int:
     """Run the companion service until it is told to stop."""
     config = load_drone_config(arguments.config)
-    pairs = load_pairs(config.state_dir)
+    store = Store(config.state_dir)
+    pairs = store.load_pairs()
     if not pairs:
         raise StoreError(
             f"{config.state_dir / 'pairs'}: no ground station is paired with this drone; "
             "run `sekisho pair`"
         )
     with _in_file(arguments.config):
-        return asyncio.run(_serve_drone(config, pairs))
+        return asyncio.run(_serve_drone(config, store, pairs))
 
 
 def run_ground(arguments: argparse.Namespace) -> int:
     """Run the gateway until it is told to stop."""
     config = load_ground_config(arguments.config)
-    pairs = {drone.name: load_pair(config.state_dir, drone.name) for drone in config.drone}
+    store = Store(config.state_dir)
+    pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
     for table in ("console", "mqtt"):
         if getattr(config, table) is not None:
             _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
     with _in_file(arguments.config):
-        return asyncio.run(_serve_ground(config, pairs))
+        return asyncio.run(_serve_ground(config, store, pairs))
 
 
-async def _serve_drone(config: flightcore.config.DroneConfig, pairs: list[PairRecord]) -> int:
+async def _serve_drone(
+    config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord]
+) -> int:
     path = refuse_if_running(socket_path("drone", config.state_dir))
-    service = CompanionService(config, pairs, next_boot_count(config.state_dir))
+    service = CompanionService(config, pairs, store.next_boot_count())
     name = config.vehicle.name or socket.gethostname()
 
     def status() -> bytes:
@@ -129,10 +134,10 @@ async def _serve_drone(config: flightcore.config.DroneConfig, pairs: list[PairRe
 
 
 async def _serve_ground(
-    config: groundstation.config.GroundConfig, pairs: dict[str, PairRecord]
+    config: groundstation.config.GroundConfig, store: Store, pairs: dict[str, PairRecord]
 ) -> int:
     path = refuse_if_running(socket_path("ground", config.state_dir))
-    gateway = Gateway(config, pairs, next_boot_count(config.state_dir))
+    gateway = Gateway(config, pairs, store.next_boot_count())
 
     def status() -> bytes:
         described = gateway.status()

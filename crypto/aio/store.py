@@ -1,145 +1,145 @@
-"""Pair records and counters on disk: private, atomic, versioned.
+"""The state directory: identity, pair records, counters and other state, private and atomic.
 
-A state directory holds ``device.key`` (this device's identity), ``pairs/NAME.pair`` (one per peer)
-and ``boot_count``.
+``device.key`` is this device's identity, ``pairs/NAME.pair`` one record per peer, ``boot_count``
+the count of starts, and ``NAME.state`` what services remember besides keys.
 """
 
 import os
-import re
-import stat
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from crypto.aio.files import (
+    StoreError,
+    check_name,
+    make_private_directory,
+    read_private,
+    remove_private,
+    write_private,
+)
 from crypto.pair import Identity, PairRecord
-from crypto.primitives import RandomBytes
+from crypto.primitives import HASHES, RandomBytes, digest
 
-_Stored = TypeVar("_Stored", Identity, PairRecord)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-
-
-class StoreError(Exception):
-    """A file of the state directory cannot be used; the text says which and what to do."""
+_Secret = TypeVar("_Secret", Identity, PairRecord)
+STATE_MAGIC: Final = b"SKT\x01"  # the last byte is the version
+_CHECK_BYTES: Final = 16
 
 
-def check_name(name: str) -> str:
-    """Return `name` if it can be a file's name.
+class Store:
+    """One state directory. Nothing is read or made before a method asks for it."""
 
-    Raises:
-        StoreError: It is empty, too long or has other characters than letters, digits, ``.-_``.
-    """
-    if not _NAME.fullmatch(name):
-        raise StoreError(
-            f"name {name!r} is not allowed: 1 to 63 letters, digits, '.', '_' or '-', "
-            "starting with a letter or digit"
-        )
-    return name
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+
+    def load_or_create_identity(self, random_bytes: RandomBytes) -> Identity:
+        """Return this device's identity, making it on first use."""
+        path = self.directory / "device.key"
+        if os.path.lexists(path):
+            return self._load_secret(path, Identity)
+        identity = Identity.create(random_bytes)
+        self._save_secret(path, identity)
+        return identity
+
+    def pair_path(self, peer: str) -> Path:
+        """Return where the record of `peer` is kept."""
+        return self.directory / "pairs" / f"{check_name(peer)}.pair"
+
+    def save_pair(self, record: PairRecord) -> None:
+        """Write one pair record."""
+        self._save_secret(self.pair_path(record.peer), record)
+
+    def load_pair(self, peer: str) -> PairRecord:
+        """Read the record of one peer.
+
+        Raises:
+            StoreError: There is none, or it cannot be used.
+        """
+        path = self._existing_pair_path(peer)
+        record = self._load_secret(path, PairRecord)
+        if record.peer != peer:
+            raise StoreError(
+                f"{path}: holds the record of {record.peer!r}; rename it or pair again"
+            )
+        return record
+
+    def load_pairs(self) -> list[PairRecord]:
+        """Read every pair record, in the order of the peers' names."""
+        return [self.load_pair(peer) for peer in self.peers()]
+
+    def peers(self) -> list[str]:
+        """Return the names of all peers, sorted."""
+        return sorted(path.stem for path in (self.directory / "pairs").glob("*.pair"))
+
+    def remove_pair(self, peer: str) -> None:
+        """Delete the record of one peer: the two can never talk again unless paired anew.
+
+        Raises:
+            StoreError: There is none.
+        """
+        remove_private(self._existing_pair_path(peer))
+
+    def next_boot_count(self) -> int:
+        """Count this start and return the new count; it is never part of a key or a nonce."""
+        path = self.directory / "boot_count"
+        count = 0
+        if os.path.lexists(path):
+            text = read_private(path)
+            if not text.strip().isdigit():
+                raise StoreError(f"{path}: damaged; remove it")
+            count = int(text)
+        count = (count + 1) & 0xFFFFFFFF
+        self._write(path, b"%d\n" % count)
+        return count
+
+    def save_state(self, name: str, data: bytes) -> None:
+        """Write state that is not a key; it is replaced whole and its damage will be noticed."""
+        self._write(self._state_path(name), STATE_MAGIC + _check(data) + data)
+
+    def load_state(self, name: str) -> bytes | None:
+        """Return the state saved under `name`, None if there never was any.
+
+        Raises:
+            StoreError: It is damaged, or another version wrote it.
+        """
+        path = self._state_path(name)
+        if not os.path.lexists(path):
+            return None
+        stored = read_private(path)
+        start = len(STATE_MAGIC) + _CHECK_BYTES
+        data = stored[start:]
+        if not stored.startswith(STATE_MAGIC) or stored[len(STATE_MAGIC) : start] != _check(data):
+            raise StoreError(
+                f"{path}: damaged, or written by another version; restore it from a backup. "
+                "Removing it forgets what it guards against"
+            )
+        return data
+
+    def _existing_pair_path(self, peer: str) -> Path:
+        path = self.pair_path(peer)
+        if not os.path.lexists(path):
+            raise StoreError(
+                f"{path}: not paired with {peer!r} "
+                f"(paired here: {', '.join(self.peers()) or 'nobody'}); run `sekisho pair`"
+            )
+        return path
+
+    def _state_path(self, name: str) -> Path:
+        return self.directory / f"{check_name(name)}.state"
+
+    def _load_secret(self, path: Path, kind: type[_Secret]) -> _Secret:
+        try:
+            return msgspec.json.decode(read_private(path), type=kind)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise StoreError(f"{path}: damaged ({error}); remove it and pair again") from error
+
+    def _save_secret(self, path: Path, secret: Identity | PairRecord) -> None:
+        self._write(path, msgspec.json.encode(secret))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        make_private_directory(path.parent)
+        write_private(path, data)
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Replace `path` with `data` so that a power cut leaves the old or the new, never a mixture."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def read_private(path: Path) -> bytes:
-    """Return the contents of a file that only its owner may read.
-
-    Raises:
-        StoreError: It is missing, someone else's, or readable by others.
-    """
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_uid not in (os.geteuid(), 0):
-                raise StoreError(f"{path}: belongs to user {status.st_uid}, not to this service")
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                raise StoreError(
-                    f"{path}: readable by others (mode {stat.S_IMODE(status.st_mode):04o}); "
-                    f"it must be 0600: chmod 600 {path}, and pair again if it may have been read"
-                )
-            return file.read()
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from error
-
-
-def _load(path: Path, kind: type[_Stored]) -> _Stored:
-    try:
-        return msgspec.json.decode(read_private(path), type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StoreError(f"{path}: damaged ({error}); remove it and pair again") from error
-
-
-def load_or_create_identity(directory: Path, random_bytes: RandomBytes) -> Identity:
-    """Return this device's identity, making it on first use."""
-    path = directory / "device.key"
-    if path.exists():
-        return _load(path, Identity)
-    identity = Identity.create(random_bytes)
-    write_private(path, msgspec.json.encode(identity))
-    return identity
-
-
-def pair_path(directory: Path, peer: str) -> Path:
-    """Return where the record of `peer` is kept."""
-    return directory / "pairs" / f"{check_name(peer)}.pair"
-
-
-def save_pair(directory: Path, record: PairRecord) -> None:
-    """Write one pair record."""
-    write_private(pair_path(directory, record.peer), msgspec.json.encode(record))
-
-
-def load_pair(directory: Path, peer: str) -> PairRecord:
-    """Read the record of one peer.
-
-    Raises:
-        StoreError: There is none, or it cannot be used.
-    """
-    path = pair_path(directory, peer)
-    if not path.exists():
-        known = sorted(p.stem for p in (directory / "pairs").glob("*.pair"))
-        raise StoreError(
-            f"{path}: not paired with {peer!r} (paired here: {', '.join(known) or 'nobody'}); "
-            "run `sekisho pair`"
-        )
-    record = _load(path, PairRecord)
-    if record.peer != peer:
-        raise StoreError(f"{path}: holds the record of {record.peer!r}; rename it or pair again")
-    return record
-
-
-def load_pairs(directory: Path) -> list[PairRecord]:
-    """Read every pair record, in the order of the peers' names."""
-    return [
-        load_pair(directory, path.stem) for path in sorted((directory / "pairs").glob("*.pair"))
-    ]
-
-
-def next_boot_count(directory: Path) -> int:
-    """Count this start and return the new count; it is never part of a key or a nonce."""
-    path = directory / "boot_count"
-    count = 0
-    if path.exists():
-        text = read_private(path)
-        if not text.strip().isdigit():
-            raise StoreError(f"{path}: damaged; remove it")
-        count = int(text)
-    count = (count + 1) & 0xFFFFFFFF
-    write_private(path, b"%d\n" % count)
-    return count
+def _check(data: bytes) -> bytes:
+    return digest(HASHES["SHA256"](), data)[:_CHECK_BYTES]
