@@ -138,7 +138,7 @@ def _companion_up() -> Batch:
     datagrams = ends.station.outgoing()
 
     def batch() -> int:
-        for datagram in datagrams:
+        for datagram, _ in datagrams:
             ends.companion.receive_link(datagram, GROUND, ends.now)
             assert ends.companion.outgoing_line()
         return len(datagrams)

@@ -100,7 +100,11 @@ class CoreEnds:
         self.now += ms * MS
         self.station.tick(self.now)
         self.companion.tick(self.now)
-        for datagram in self.station.outgoing():
+        for record in self.station.outgoing_saves():
+            self.station.saved(record)
+        for item in self.companion.outgoing_saves():
+            self.companion.saved(item, self.now)
+        for datagram, _ in self.station.outgoing():
             self.companion.receive_link(datagram, GROUND, self.now)
         for datagram, _ in self.companion.outgoing_link():
             self.delivered.append(self.station.receive_link(datagram, self.now))

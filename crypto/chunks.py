@@ -33,6 +33,9 @@ class Kind(IntEnum):
     REVOCATIONS = 3
 
 
+_KINDS = frozenset(map(int, Kind))
+
+
 class Piece(NamedTuple):
     """A chunk or an acknowledgement, to be carried as a record of its own."""
 
@@ -156,7 +159,7 @@ class Transfers:
         return min(times, default=None)
 
     def _receive_ack(self, value: bytes) -> None:
-        if len(value) <= _ACK_HEADER or value[0] not in Kind:
+        if len(value) <= _ACK_HEADER or value[0] not in _KINDS:
             raise _MalformedError
         outbound = self._outbound.get(Kind(value[0]))
         if outbound is None or outbound.number != value[1]:
@@ -169,7 +172,7 @@ class Transfers:
             del self._outbound[Kind(value[0])]
 
     def _receive_chunk(self, value: bytes, now_ns: int) -> Blob | None:
-        if len(value) <= _CHUNK_HEADER or value[0] not in Kind:
+        if len(value) <= _CHUNK_HEADER or value[0] not in _KINDS:
             raise _MalformedError
         kind = Kind(value[0])
         number, index, count = value[1:_CHUNK_HEADER]

@@ -10,11 +10,11 @@ from typing import Final
 
 # In place of a counter: "I have authenticated your handshake message, and no frame yet".
 ACK_HANDSHAKE: Final = 0xFFFFFF
-REMEMBER_NS: Final = 10_000_000_000
+REMEMBER_NS: Final = 60_000_000_000  # the longest age limit an owner may choose
 
 
 class SentTimes:
-    """When the frames of the last 10 s left, by counter.
+    """When the frames of the last minute left, by counter.
 
     Invariant: counters are recorded consecutively from zero. The zero state knows only when the
     handshake message left.

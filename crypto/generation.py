@@ -8,16 +8,18 @@ from typing import Final, NamedTuple
 
 from crypto.freshness import ACK_HANDSHAKE, SentTimes
 from crypto.messages import DATA_BIT, DATA_HEADER_BYTES, INNER_RECORDS, Drop, DroppedError
+from crypto.noise import Split
 from crypto.primitives import Aead, InvalidTagError
 from crypto.replay import ReplayWindow
 from crypto.suites import Suite
 
 COUNTER_LIMIT: Final = 1 << 23
+LIFETIME_NS: Final = 24 * 3600 * 1_000_000_000
 _UP_HEADER_BYTES = 5
 
 
 class CounterExhaustedError(Exception):
-    """This generation has sealed all the frames it may: nothing leaves before a new handshake."""
+    """This generation has sealed all the frames it may, or is a day old: a handshake must come."""
 
 
 class Opened(NamedTuple):
@@ -33,11 +35,14 @@ class Opened(NamedTuple):
 class Generation:
     """Both directions of one key generation.
 
+    `transcript` is the handshake hash, `psk_generation` the PSK the handshake used.
+
     Invariant: each counter is sealed at most once and opened at most once. The zero state has done
     neither. `uplink_sender` tells the ground's end, whose frames carry acknowledgement and epoch.
     """
 
     __slots__ = (
+        "_ends_ns",
         "_nonce_order",
         "_open",
         "_prefix",
@@ -46,8 +51,10 @@ class Generation:
         "local_index",
         "next_counter",
         "number",
+        "psk_generation",
         "sent",
         "tag_failures",
+        "transcript",
         "uplink_sender",
         "window",
     )
@@ -59,8 +66,8 @@ class Generation:
         number: int,
         local_index: int,
         remote_index: int,
-        seal_key: bytes,
-        open_key: bytes,
+        keys: Split,
+        psk_generation: int,
         handshake_ns: int,
         uplink_sender: bool,
     ) -> None:
@@ -70,21 +77,25 @@ class Generation:
         self.next_counter = 0
         self.window = ReplayWindow()
         self.sent = SentTimes(handshake_ns)
+        self.transcript = keys.handshake_hash
+        self.psk_generation = psk_generation
+        self._ends_ns = handshake_ns + LIFETIME_NS
         self.ack = ACK_HANDSHAKE  # highest counter of the peer authenticated so far
         self.tag_failures = 0
         self._prefix = bytes((DATA_BIT | remote_index,))
         self._nonce_order = suite.nonce_order
-        self._seal: Aead = suite.aead(seal_key)
-        self._open: Aead = suite.aead(open_key)
+        up, down = suite.aead(keys.initiator_key), suite.aead(keys.responder_key)
+        self._seal: Aead = up if uplink_sender else down
+        self._open: Aead = down if uplink_sender else up
 
     def seal(self, records: bytes, epoch: int, now_ns: int) -> bytes:
         """Return the datagram that carries `records` to the peer.
 
         Raises:
-            CounterExhaustedError: The hard stop of 2^23 frames has been reached.
+            CounterExhaustedError: The hard stop of 2^23 frames or 24 h has been reached.
         """
         counter = self.next_counter
-        if counter >= COUNTER_LIMIT:
+        if counter >= COUNTER_LIMIT or now_ns >= self._ends_ns:
             raise CounterExhaustedError
         self.next_counter = counter + 1
         self.sent.record(now_ns)
@@ -109,6 +120,8 @@ class Generation:
             raise DroppedError(Drop.REPLAYED)
         if counter >= COUNTER_LIMIT:
             raise DroppedError(Drop.COUNTER_LIMIT)
+        if now_ns >= self._ends_ns:
+            raise DroppedError(Drop.EXPIRED)
         nonce = b"\0\0\0\0" + counter.to_bytes(8, self._nonce_order)
         try:
             inner = self._open.decrypt(

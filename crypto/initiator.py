@@ -50,15 +50,23 @@ class Established(NamedTuple):
 
     drone_boot_count: int
     is_holder: bool
+    log_head: bytes
 
 
-Event = Established | Opened
+class PairChanged(NamedTuple):
+    """The second PSK slot has become the first, or has proved useless: it must be on disk."""
+
+    record: PairRecord
+
+
+Event = Established | PairChanged | Opened
 
 
 @dataclass(slots=True)
 class _Pending:
     handshake: HandshakeState
     index: int
+    psk_generation: int
 
 
 @dataclass(slots=True)
@@ -91,6 +99,8 @@ class Initiator:
         self._next_index = 0
         self._trying_since_ns: int | None = None
         self._retry_ns: int | None = None
+        self._rekey_asked = False
+        self._last_tried = pair.psk_generation
 
     @property
     def session(self) -> Generation | None:
@@ -107,7 +117,7 @@ class Initiator:
         try:
             if classify_untrusted(datagram, HS2_TYPE) == DATA_BIT:
                 return self._open(datagram, now_ns)
-            self._finish(datagram, now_ns)
+            return self._finish(datagram, now_ns)
         except DroppedError as drop:
             self.dropped[drop.reason] += 1
         return []
@@ -122,6 +132,14 @@ class Initiator:
             return None
         return self._newest.generation.seal(records, self.authority_epoch, now_ns)
 
+    def replace_record(self, record: PairRecord) -> None:
+        """Use a record whose second slot has been written to disk; a handshake tries it at once."""
+        self.pair = record
+
+    def rekey(self) -> None:
+        """Replace the keys as soon as may be: the vehicle is arming."""
+        self._rekey_asked = True
+
     def outgoing(self, now_ns: int) -> list[bytes]:
         """Return the handshake message that is due, if one is."""
         self._settle(now_ns)
@@ -133,7 +151,7 @@ class Initiator:
             self._retry_ns = now_ns + RETRY_NS - RETRY_SPREAD_NS // 2 + spread
         else:
             self._retry_ns = now_ns + SLOW_RETRY_NS
-        return [self._start()]
+        return [self._start(now_ns)]
 
     def deadline_ns(self) -> int | None:
         """Return when `outgoing` is worth asking again."""
@@ -176,29 +194,51 @@ class Initiator:
 
     def _is_old(self, session: _Session, now_ns: int) -> bool:
         return session.confirmed and (
-            now_ns - session.since_ns >= REKEY_AFTER_TIME_NS
+            self._rekey_asked
+            or self._may_promote(session)
+            or now_ns - session.since_ns >= REKEY_AFTER_TIME_NS
             or session.generation.next_counter >= REKEY_AFTER_FRAMES
             or session.generation.window.top >= REKEY_AFTER_FRAMES
             or session.generation.tag_failures >= REKEY_AFTER_FORGERIES
         )
 
-    def _start(self) -> bytes:
+    def _may_promote(self, session: _Session) -> bool:
+        """Tell whether the second slot is filled and this session still uses the first."""
         pair = self.pair
-        generation = pair.psk_generation
+        return (
+            pair.next_psk is not None and session.generation.psk_generation == pair.psk_generation
+        )
+
+    def _generation_to_try(self, now_ns: int) -> int:
+        """Return the newest PSK, or both in turn if it is not known which the drone still has."""
+        pair = self.pair
+        if pair.next_psk is None:
+            return pair.psk_generation
+        if (
+            self.is_established and not self.is_silent(now_ns)
+        ) or self._last_tried != pair.next_generation:
+            return pair.next_generation
+        return pair.psk_generation
+
+    def _start(self, now_ns: int) -> bytes:
+        pair = self.pair
+        generation = self._last_tried = self._generation_to_try(now_ns)
+        psk = pair.psk_of(generation)
+        assert psk is not None
         index = self._free_index()
         header = hs1_header(self._suite, generation, index)
         handshake = HandshakeState(
             self._protocol,
-            Keys(self._static, pair.peer_static_public, (pair.psk,)),
+            Keys(self._static, pair.peer_static_public, (psk,)),
             self._random_bytes,
             initiator=True,
             prologue=prologue(self._suite, pair.drone_id, pair.gcs_id, header),
         )
         message = handshake.write_message(Hs1Payload(0, self._boot_count).encode())
-        self._pending = [*self._pending[-MAX_PENDING + 1 :], _Pending(handshake, index)]
+        self._pending = [*self._pending[-MAX_PENDING + 1 :], _Pending(handshake, index, generation)]
         return add_mac(self._suite, pair.mac_initiator_key, header + message)
 
-    def _finish(self, datagram: bytes, now_ns: int) -> None:
+    def _finish(self, datagram: bytes, now_ns: int) -> list[Event]:
         if not has_mac_untrusted(self._suite, self.pair.mac_responder_key, datagram):
             raise DroppedError(Drop.BAD_MAC)
         _, suite, local_index, remote_index = datagram[:HS_HEADER_BYTES]
@@ -214,17 +254,17 @@ class Initiator:
         hello = Hs2Payload.parse(payload)
         if hello.index != remote_index or remote_index >= INDEX_COUNT:
             raise DroppedError(Drop.BAD_HANDSHAKE)
-        keys = pending.handshake.split()
         self._pending.clear()
         self._trying_since_ns = self._retry_ns = None
+        self._rekey_asked = False
         self._numbers += 1
         generation = Generation(
             suite=self._suite,
             number=self._numbers,
             local_index=local_index,
             remote_index=remote_index,
-            seal_key=keys.initiator_key,
-            open_key=keys.responder_key,
+            keys=pending.handshake.split(),
+            psk_generation=pending.psk_generation,
             handshake_ns=now_ns,
             uplink_sender=True,
         )
@@ -236,6 +276,11 @@ class Initiator:
         self._newest = _Session(generation, hello, now_ns)
         self.authority_epoch = hello.authority_epoch
         self.heard_ns = now_ns
+        if self._may_promote(self._newest) and hello.next_check != self.pair.next_check:
+            # The drone has another key there, or none: an old state was put back at one end.
+            self.pair = self.pair.with_next(None)
+            return [PairChanged(self.pair)]
+        return []
 
     def _open(self, datagram: bytes, now_ns: int) -> list[Event]:
         index = datagram[0] & INDEX_MASK
@@ -252,8 +297,16 @@ class Initiator:
         self.handshakes += 1
         if self._previous is not None:
             self._previous_until_ns = now_ns + PREVIOUS_LIFETIME_NS
-        established = Established(session.hello.boot_count, session.hello.is_holder)
-        return [established, opened]
+        events: list[Event] = []
+        if session.generation.psk_generation != self.pair.psk_generation:
+            self.pair = self.pair.promoted()
+            events.append(PairChanged(self.pair))
+        hello = session.hello
+        return [
+            *events,
+            Established(hello.boot_count, hello.is_holder, hello.log_head),
+            opened,
+        ]
 
     def _free_index(self) -> int:
         """Return the next receiving index in turn, skipping those in use."""

@@ -44,6 +44,7 @@ class Drop(StrEnum):
     REPLAYED = "replayed"
     BAD_TAG = "bad_tag"
     COUNTER_LIMIT = "counter_limit"
+    EXPIRED = "expired"
     NO_SESSION = "no_session"
 
 
@@ -69,21 +70,28 @@ class Hs1Payload:
 
 @dataclass(frozen=True, slots=True)
 class Hs2Payload:
-    """What the drone says of itself in HS2: 16 bytes."""
+    """What the drone says of itself in HS2: 16 bytes.
+
+    `next_check` says which key the drone's second PSK slot holds (`PairRecord.next_check`), so that
+    a ground whose slot holds another does not try it in vain. `log_head` is the head of the sealed
+    log, by which the ground notices a log cut short.
+    """
 
     boot_count: int
     authority_epoch: int
     is_holder: bool
-    psk_generation: int
     index: int
+    next_check: int
+    log_head: bytes
 
     def encode(self) -> bytes:
-        """Return the 16 payload bytes; the last four are reserved for the log head."""
+        """Return the 16 payload bytes."""
         return (
             self.boot_count.to_bytes(4, "big")
             + self.authority_epoch.to_bytes(4, "big")
-            + bytes((self.is_holder, self.psk_generation, self.index, 0))
-            + bytes(4)
+            + bytes((self.is_holder, self.index))
+            + self.next_check.to_bytes(2, "big")
+            + self.log_head
         )
 
     @classmethod
@@ -99,8 +107,9 @@ class Hs2Payload:
             boot_count=int.from_bytes(data[0:4], "big"),
             authority_epoch=int.from_bytes(data[4:8], "big"),
             is_holder=data[8] == 1,
-            psk_generation=data[9],
-            index=data[10],
+            index=data[9],
+            next_check=int.from_bytes(data[10:12], "big"),
+            log_head=data[12:16],
         )
 
 

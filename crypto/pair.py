@@ -133,8 +133,15 @@ class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.psk
         return self.next_psk if generation == self.next_generation else None
 
-    def with_next(self, psk: bytes) -> "PairRecord":
-        """Return the record with its second slot filled, replacing a key never confirmed."""
+    @property
+    def next_check(self) -> int:
+        """Two bytes that tell which key the second slot holds, 0 if none; they reveal nothing."""
+        if self.next_psk is None:
+            return 0
+        return int.from_bytes(self.profile.derive(self.next_psk, b"SL1 slot")[:2], "big") | 1
+
+    def with_next(self, psk: bytes | None) -> "PairRecord":
+        """Return the record with another second slot, in place of a key never confirmed."""
         return msgspec.structs.replace(self, next_psk=psk)
 
     def promoted(self) -> "PairRecord":

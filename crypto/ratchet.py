@@ -83,9 +83,7 @@ class RatchetOffer:
             raise AuthenticationError("the ratchet's answer has the wrong length")
         ct, confirmation = reply[:-MAC_BYTES], reply[-MAC_BYTES:]
         secret = self._keys.decapsulate(ct)
-        psk, expected = next_psk(
-            self._pair, secret, self._keys.public, ct, self._transcript
-        )
+        psk, expected = next_psk(self._pair, secret, self._keys.public, ct, self._transcript)
         if not equal(confirmation, expected):
             raise AuthenticationError("the drone derived another key")
         return psk

@@ -44,6 +44,7 @@ PREVIOUS_LIFETIME_NS: Final = 3_000_000_000
 HANDSHAKE_BURST: Final = 10
 HANDSHAKE_INTERVAL_NS: Final = 200_000_000
 REMEMBERED_EPHEMERALS: Final = 256
+LOG_HEAD_BYTES: Final = 4
 
 Path = tuple[str, int]  # where a datagram came from; only ever handed back
 
@@ -62,7 +63,13 @@ class Established(NamedTuple):
     number: int
 
 
-Event = Reply | Established | Opened
+class PairChanged(NamedTuple):
+    """A session under the second PSK slot was confirmed: the first is gone and must be on disk."""
+
+    record: PairRecord
+
+
+Event = Reply | Established | PairChanged | Opened
 
 
 @dataclass(slots=True)
@@ -96,7 +103,8 @@ class Peer:
 class Responder:
     """All the pairs of one drone, sans-I/O.
 
-    `authority_epoch` and `holder` are announced in HS2 and written by whoever decides authority.
+    `authority_epoch` and `holder` are announced in HS2 and written by whoever decides authority;
+    `log_head` by whoever keeps the sealed log.
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class Responder:
             raise ValueError("two pair records name the same ground station")
         self.authority_epoch = 0
         self.holder: str | None = None
+        self.log_head = bytes(LOG_HEAD_BYTES)
         self.dropped: Counter[str] = Counter()
         self.handshakes = 0
         self._boot_count = boot_count
@@ -125,6 +134,19 @@ class Responder:
         except DroppedError as drop:
             self.dropped[drop.reason] += 1
             return []
+
+    def replace_record(self, record: PairRecord) -> None:
+        """Use a record whose second slot has been written to disk, or emptied."""
+        peer = self.peers[record.peer]
+        # A session begun under a key that the slot no longer holds must not confirm the new one.
+        self._forget_provisionals(peer, psk_generation=record.next_generation)
+        peer.record = record
+
+    def forget(self, name: str) -> None:
+        """Close every session of a peer and answer it no more: it is revoked or suspended."""
+        peer = self.peers.pop(name)
+        for index in [i for i, (owner, _) in self._sessions.items() if owner is peer]:
+            del self._sessions[index]
 
     def seal(self, peer: str, records: bytes, now_ns: int) -> tuple[bytes, Path] | None:
         """Return the sealed datagram and where it goes, or None without a live session.
@@ -164,11 +186,11 @@ class Responder:
             return [opened]
         if generation is peer.previous:
             return [opened]
-        self._adopt(peer, generation, now_ns)
+        changed = self._adopt(peer, generation, now_ns)
         peer.path = path
-        return [Established(peer.record.peer, generation.number), opened]
+        return [*changed, Established(peer.record.peer, generation.number), opened]
 
-    def _adopt(self, peer: Peer, generation: Generation, now_ns: int) -> None:
+    def _adopt(self, peer: Peer, generation: Generation, now_ns: int) -> list[Event]:
         """Make a confirmed generation the live one; the one before stays for what is in flight."""
         if peer.previous is not None:
             del self._sessions[peer.previous.local_index]
@@ -182,6 +204,11 @@ class Responder:
                 self._forget_provisional(peer, entry)
         peer.adopted += 1
         self.handshakes += 1
+        if generation.psk_generation == peer.record.psk_generation:
+            return []
+        self._forget_provisionals(peer, psk_generation=peer.record.psk_generation)
+        peer.record = peer.record.promoted()
+        return [PairChanged(peer.record)]
 
     def _answer(self, datagram: bytes, path: Path, now_ns: int) -> Reply:
         self.tick(now_ns)
@@ -223,20 +250,20 @@ class Responder:
             boot_count=self._boot_count,
             authority_epoch=self.authority_epoch,
             is_holder=self.holder == record.peer,
-            psk_generation=psk_generation,
             index=index,
+            next_check=record.next_check,
+            log_head=self.log_head,
         )
         header = hs2_header(profile, remote_index, index)
         message = handshake.write_message(payload.encode())
-        keys = handshake.split()
         peer.generations += 1
         generation = Generation(
             suite=profile,
             number=peer.generations,
             local_index=index,
             remote_index=remote_index,
-            seal_key=keys.responder_key,
-            open_key=keys.initiator_key,
+            keys=handshake.split(),
+            psk_generation=psk_generation,
             handshake_ns=now_ns,
             uplink_sender=False,
         )
@@ -262,6 +289,11 @@ class Responder:
     def _free_index(self) -> int:
         """Return an unused 6-bit index; 8 peers hold at most 8 * (1 + 1 + 4) = 48 of the 64."""
         return next(i for i in range(INDEX_COUNT) if i not in self._sessions)
+
+    def _forget_provisionals(self, peer: Peer, psk_generation: int) -> None:
+        for entry in list(peer.provisional):
+            if entry.generation.psk_generation == psk_generation:
+                self._forget_provisional(peer, entry)
 
     def _forget_provisional(self, peer: Peer, entry: _Provisional) -> None:
         peer.provisional.remove(entry)

@@ -2,96 +2,126 @@
 
 Down: bytes of the line -> frames -> batches -> sealed for every live station. Up: datagram ->
 opened by its pair's keys -> judged -> the line. Nothing is decoded before it is authenticated.
+What must survive a restart is handed out by `outgoing_saves`, and takes effect when `saved` says
+that it is on disk.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
+from crypto.chunks import Kind, Piece
+from crypto.confirmation import Challenge, Confirmations, UnconfirmedError
 from crypto.generation import CounterExhaustedError, Opened
 from crypto.messages import DOWN_OVERHEAD, Drop
 from crypto.pair import PairRecord, Role
 from crypto.primitives import RandomBytes
-from crypto.responder import Established, Path, Reply, Responder
+from crypto.responder import Established, PairChanged, Path, Reply, Responder
+from flightcore.authority import Authority, AuthorityState
 from flightcore.autopilot import Autopilot
+from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
-from flightcore.uplink import Uplink
-from wire.records import DroneStatus
-from wire.summary import LinkSummary, merge_drops
+from flightcore.paired import PairedGround, encode_piece
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness, Refuse
+from flightcore.uplink import Context, Passed
+from wire.authority import Answer, Request, State, Verb
+from wire.cobs_framing import FRAMING_BYTES
+from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
+from wire.locality import RADIO
+from wire.mavlink import MAGIC_V2
+from wire.records import (
+    AUTHORITY,
+    CHALLENGE,
+    CHUNK,
+    CHUNK_ACK,
+    CONFIRM,
+    FRAGMENT,
+    DroneStatus,
+    MalformedRecordsError,
+    encode_record,
+    padded,
+    parse_records,
+)
+from wire.send_queue import SendQueue
 
 STATUS_INTERVAL_NS: Final = 200_000_000
-LINK_LOST_NS: Final = 1_000_000_000
-LEASE_NS: Final = 15_000_000_000
+AUTHORITY_INTERVAL_NS: Final = 1_000_000_000
+UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _STATUS_BYTES = 10
+_MALFORMED = "malformed_records"
+_UNCONFIRMED = "Not confirmed"
+
+Save = PairRecord | AuthorityState
 
 
-class _Station:
-    """One paired ground station, as the companion counts it."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the owner may choose. `radio_rate` is in bytes/s."""
 
-    __slots__ = ("heard_ns", "status_due_ns", "summary", "uplink")
-
-    def __init__(self, role: Role) -> None:
-        self.uplink = Uplink(role)
-        self.summary = LinkSummary()
-        self.heard_ns: int | None = None
-        self.status_due_ns = 0
-
-
-class PeerStatus(msgspec.Struct):
-    """One paired ground station for `sekisho status`."""
-
-    role: str
-    state: str
-    heard_s: float | None
-    address: str | None
-    link: LinkSummary
+    udp_limits: AgeLimits
+    radio_limits: AgeLimits
+    radio_rate: int
+    pads_downlink: bool
+    dual_control: bool
 
 
-class CompanionStatus(msgspec.Struct):
-    """The companion for `sekisho status`; `link` adds up all peers and what no peer sent."""
-
-    link: LinkSummary
-    peers: dict[str, PeerStatus]
-    authority: dict[str, str | int | None]
-    failsafe: dict[str, str | float | None]
-    autopilot: dict[str, str | int | float | dict[str, int] | None]
-    monitor: dict[str, str]
-    recorder: dict[str, str]
+DEFAULT_OPTIONS: Final = Options(
+    udp_limits=WIFI_LIMITS,
+    radio_limits=RADIO_LIMITS,
+    radio_rate=5760,
+    pads_downlink=False,
+    dual_control=False,
+)
 
 
 class Companion:
     """Bytes and time in; bytes, datagrams and a deadline out. The zero state knows no autopilot."""
 
     def __init__(
-        self, pairs: Sequence[PairRecord], boot_count: int, random_bytes: RandomBytes
+        self,
+        pairs: Sequence[PairRecord],
+        boot_count: int,
+        random_bytes: RandomBytes,
+        authority: AuthorityState | None = None,
+        options: Options = DEFAULT_OPTIONS,
     ) -> None:
         self.autopilot = Autopilot()
         self.dropped: Counter[str] = Counter()
-        self._link = Responder(pairs, boot_count, random_bytes)
+        self.link = Responder(pairs, boot_count, random_bytes)
+        self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
+        self.authority = Authority(AuthorityState() if authority is None else authority)
+        self._options = options
+        self._confirmations = Confirmations(random_bytes, dual=options.dual_control)
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
-        self._stations = {name: _Station(peer.role) for name, peer in self._link.peers.items()}
         self._to_line: list[bytes] = []
         self._to_link: list[tuple[bytes, Path]] = []
+        self._to_save: list[Save] = []
+        self._notes: list[str] = []
+        self._writes_authority = False
+        self._show_authority()
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
         frames = self.autopilot.receive(data, now_ns)
         for batch in self._downlink.queue(frames, now_ns):
-            self._send_batch(batch, now_ns)
+            self._send_to_all(batch, now_ns)
 
     def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> None:
         """Take a datagram that came over `path` from anyone."""
-        for event in self._link.receive(datagram, path, now_ns):
+        for event in self.link.receive(datagram, path, now_ns):
             match event:
                 case Opened():
-                    self._receive_opened(event, len(datagram), now_ns)
+                    self._receive_opened(event, path, len(datagram), now_ns)
                 case Reply(datagram=reply):
                     self._to_link.append((reply, event.path))
+                case PairChanged(record=record):
+                    self._to_save.append(record)
+                    self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
                 case Established(peer=name):
-                    self._grant_if_vacant(name, now_ns)
-                    self._stations[name].status_due_ns = now_ns
+                    self.stations[name].begin_session(now_ns)
+                    self._notes.append(f"{name}: session {event.number}")
+        self._drain_radio(now_ns)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
@@ -100,24 +130,26 @@ class Companion:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [
-            self._stations[name].status_due_ns
-            for name, peer in self._link.peers.items()
-            if peer.live is not None
-        ]
-        for time in (self._link.deadline_ns(), self._downlink.due_ns):
-            if time is not None:
-                times.append(time)
-        return min(times, default=None)
+        times = [self.link.deadline_ns(), self._downlink.due_ns, self._confirmations.deadline_ns()]
+        for station in self.stations.values():
+            if station.peer.live is not None:
+                times += [station.status_due_ns, station.authority_due_ns]
+                times.append(station.transfers.deadline_ns())
+                if station.queue is not None:
+                    times.append(station.queue.deadline_ns())
+        return min((time for time in times if time is not None), default=None)
 
     def tick(self, now_ns: int) -> None:
-        """Do what is due: flush telemetry, report status."""
-        self._link.tick(now_ns)
+        """Do what is due: flush telemetry, report status, carry on with transfers."""
+        self.link.tick(now_ns)
         if self._downlink.due_ns is not None and now_ns >= self._downlink.due_ns:
-            self._send_batch(self._downlink.flush(), now_ns)
-        for name, station in self._stations.items():
-            if self._link.peers[name].live is not None and now_ns >= station.status_due_ns:
-                self._send(name, station, [], now_ns)
+            self._send_to_all(self._downlink.flush(), now_ns)
+        for challenge in self._confirmations.expired(now_ns):
+            self._refuse_unconfirmed(challenge, now_ns)
+        for station in self.stations.values():
+            if station.peer.live is not None:
+                self._report(station, now_ns)
+        self._drain_radio(now_ns)
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
         """Return the datagrams to send, each with its path."""
@@ -130,113 +162,306 @@ class Companion:
         self._to_line.clear()
         return out
 
+    def outgoing_saves(self) -> list[Save]:
+        """Return what must be written to disk, in this order, each to be followed by `saved`."""
+        out, self._to_save = self._to_save, []
+        return out
+
+    def outgoing_notes(self) -> list[str]:
+        """Return what the log should say: sessions, keys, and every change of authority."""
+        out, self._notes = self._notes, []
+        return out
+
+    def saved(self, item: Save, now_ns: int) -> None:
+        """Let something take effect: it is on disk."""
+        if isinstance(item, AuthorityState):
+            self._writes_authority = False
+            self.authority.saved(item, now_ns)
+            self._confirmations.clear()  # what was asked for under the last epoch
+            self._show_authority()
+            self._notes.append(f"command: {self.link.holder}, epoch {item.epoch}")
+            self._settle_requests(Answer.DONE, now_ns)
+            return
+        station = self.stations.get(item.peer)
+        record = None if station is None else station.saved(item)
+        if record is not None:
+            self.link.replace_record(record)
+
+    def save_failed(self, item: Save, now_ns: int) -> None:
+        """Go on with what is on disk: something could not be written."""
+        self.dropped["not_saved"] += 1
+        if isinstance(item, AuthorityState):
+            self._writes_authority = False
+            self.authority.not_saved()
+            self._settle_requests(Answer.NOT_SAVED, now_ns)
+        elif item.peer in self.stations:
+            self.stations[item.peer].not_saved()
+
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
-        peers = {name: self._peer_status(name, now_ns) for name in self._stations}
-        noise = {f"autopilot_{k}": v for k, v in self.autopilot.splitter.dropped.items()}
-        total = LinkSummary.total([peer.link for peer in peers.values()])
-        total.dropped = merge_drops(total.dropped, self._link.dropped, self.dropped, noise)
-        heard = self._holder_heard_ns()
-        lost = heard is not None and now_ns - heard >= LINK_LOST_NS
-        autopilot = self.autopilot
-        return CompanionStatus(
-            link=total,
-            peers=peers,
-            authority={"holder": self._link.holder, "epoch": self._link.authority_epoch},
-            failsafe={
-                "link": "never_up" if heard is None else "lost" if lost else "ok",
-                "heard_s": None if heard is None else (now_ns - heard) / 1e9,
-            },
-            autopilot={
-                "state": autopilot.state.value if autopilot.is_heard(now_ns) else "silent",
-                "sysid": autopilot.sysid,
-                "mode": autopilot.custom_mode,
-                "frames": autopilot.frames,
-                "dropped": merge_drops(autopilot.splitter.dropped),
-            },
-            monitor={"state": "absent"},
-            recorder={"state": "absent"},
+        return describe(
+            self.stations, self.link, self.authority, self.autopilot, self.dropped, now_ns
         )
 
-    def _receive_opened(self, opened: Opened, size: int, now_ns: int) -> None:
-        station = self._stations[opened.peer]
+    def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
+        station = self.stations[opened.peer]
         station.heard_ns = now_ns
         station.summary.datagrams_up += 1
         station.summary.bytes_up += size
-        self._grant_if_vacant(opened.peer, now_ns)
+        self._follow_path(station)
+        context = self._context(station, path)
+        if station.uplink.is_fresh(opened, Freshness.COMMAND, context):
+            self.authority.heard(station.station, station.uplink.role, now_ns)
+            self._write_authority()
         if not opened.payload:
             return
-        passed = station.uplink.receive(
-            opened,
-            self.autopilot,
-            now_ns,
-            epoch=self._link.authority_epoch,
-            is_holder=self._link.holder == opened.peer,
-        )
+        try:
+            frames, records = parse_records(opened.payload)
+        except MalformedRecordsError:
+            station.uplink.dropped[_MALFORMED] += 1
+            return
+        passed = station.uplink.receive(frames, opened, self.autopilot, context, now_ns)
+        self._carry_out(station, passed, now_ns)
+        for kind, value in records:
+            self._receive_record(station, opened, context, kind, value, now_ns)
+
+    def _receive_record(
+        self,
+        station: PairedGround,
+        opened: Opened,
+        context: Context,
+        kind: int,
+        value: bytes,
+        now_ns: int,
+    ) -> None:
+        match kind:
+            case _ if kind == AUTHORITY:
+                self._receive_request(station, opened, context, value, now_ns)
+            case _ if kind == CONFIRM:
+                self._receive_confirmation(station, opened, context, value, now_ns)
+            case _ if kind in (CHUNK, CHUNK_ACK):
+                self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
+            case _ if kind == FRAGMENT and opened.age_bound_ns is not None:
+                whole = station.reassembler.receive(value, now_ns - opened.age_bound_ns)
+                if whole is not None:
+                    aged = opened._replace(age_bound_ns=now_ns - whole.made_after_ns)
+                    passed = station.uplink.receive(
+                        [whole.frame], aged, self.autopilot, context, now_ns
+                    )
+                    self._carry_out(station, passed, now_ns)
+            case _:
+                station.uplink.dropped["unknown_record"] += 1
+
+    def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._to_line += passed.frames
+        for frame, text in passed.unconfirmed:
+            self._ask(station, frame, now_ns)
+            passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
         if passed.answers:
-            self._send(opened.peer, station, passed.answers, now_ns)
+            self._send(station, passed.answers, now_ns)
 
-    def _grant_if_vacant(self, name: str, now_ns: int) -> None:
-        """Give command to the first commander, or to another once the holder has been lost 15 s."""
-        if self._link.holder == name or self._stations[name].uplink.role is Role.OBSERVER:
+    def _ask(self, station: PairedGround, operation: bytes, now_ns: int) -> None:
+        challenge = self._confirmations.ask(station.name, operation, now_ns)
+        record = encode_record(CHALLENGE, challenge.encode())
+        for other in self.stations.values():
+            asks_others = self._options.dual_control and other.uplink.role is not Role.OBSERVER
+            if other.peer.live is not None and (other is station or asks_others):
+                self._send(other, [record], now_ns)
+
+    def _receive_confirmation(
+        self, station: PairedGround, opened: Opened, context: Context, value: bytes, now_ns: int
+    ) -> None:
+        dropped = station.uplink.dropped
+        refusal = station.uplink.check_order(opened, Freshness.COMMAND, context)
+        if refusal is not None or station.uplink.role is Role.OBSERVER:
+            dropped["observer" if refusal is None else refusal.reason] += 1
             return
-        heard = self._holder_heard_ns()
-        if heard is not None and now_ns - heard < LEASE_NS:
+        suite = station.peer.record.profile
+        try:
+            challenge = self._confirmations.confirm(station.name, suite, value, now_ns)
+        except UnconfirmedError as error:
+            dropped[error.reason] += 1
             return
-        if self._link.holder is not None:
-            # The new epoch fences off what the last holder sent and the link still holds back.
-            self._link.authority_epoch = (self._link.authority_epoch + 1) & 0xFFFFFFFF
-        self._link.holder = name
-        for station in self._stations.values():
-            station.status_due_ns = now_ns
+        asker = self.stations.get(challenge.requester)
+        if asker is None:
+            return
+        operation = challenge.operation
+        self._notes.append(f"{station.name}: confirms for {asker.name}: {operation.hex()}")
+        if operation[0] == MAGIC_V2:
+            passed = asker.uplink.confirmed(operation, self.autopilot, now_ns)
+            self._carry_out(asker, passed, now_ns)
+            return
+        request = Request.parse(operation[2:])
+        assert request is not None
+        self._answer_request(asker, request, now_ns, is_confirmed=True)
 
-    def _holder_heard_ns(self) -> int | None:
-        holder = self._link.holder
-        return None if holder is None else self._stations[holder].heard_ns
+    def _refuse_unconfirmed(self, challenge: Challenge, now_ns: int) -> None:
+        station = self.stations.get(challenge.requester)
+        if station is None or challenge.operation[0] != MAGIC_V2:
+            return
+        refusal = Refuse("unconfirmed", _UNCONFIRMED)
+        answers = station.uplink.refuse(challenge.operation, refusal, self.autopilot, now_ns)
+        if station.peer.live is not None:
+            self._send(station, answers, now_ns)
 
-    def _send_batch(self, frames: list[bytes], now_ns: int) -> None:
-        sent = False
-        for name, station in self._stations.items():
-            if self._link.peers[name].live is not None:
-                self._send(name, station, frames, now_ns)
-                sent = True
-        if not sent:
+    def _receive_request(
+        self, station: PairedGround, opened: Opened, context: Context, value: bytes, now_ns: int
+    ) -> None:
+        request = Request.parse(value)
+        if request is None:
+            station.uplink.dropped[_MALFORMED] += 1
+        elif station.is_repeated(request.number):
+            station.authority_due_ns = now_ns
+        elif station.uplink.check_order(opened, Freshness.COMMAND, context) is not None:
+            station.request_number, station.request_answer = request.number, Answer.STALE
+            station.authority_due_ns = now_ns
+        else:
+            self._answer_request(station, request, now_ns, is_confirmed=False)
+
+    def _answer_request(
+        self, station: PairedGround, request: Request, now_ns: int, *, is_confirmed: bool
+    ) -> None:
+        answer = self.authority.request(
+            request, station.station, station.uplink.role, now_ns, is_confirmed=is_confirmed
+        )
+        if answer is Answer.CONFIRM:
+            self._ask(station, encode_record(AUTHORITY, request.encode()), now_ns)
+        if request.verb is Verb.SUSPEND and answer is Answer.DONE:
+            answer = self._suspend(request.station, station)
+        station.request_number, station.request_answer = request.number, answer
+        self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
+        self._write_authority()
+        for other in self.stations.values():
+            other.authority_due_ns = now_ns
+
+    def _suspend(self, target: bytes, by: PairedGround) -> Answer:
+        for name, station in self.stations.items():
+            if station.station == target and station is not by:
+                self.shut_out(name)
+                return Answer.DONE
+        return Answer.UNKNOWN_STATION
+
+    def shut_out(self, name: str) -> None:
+        """Close the sessions of a station and answer it no more until a restart."""
+        self.link.forget(name)
+        del self.stations[name]
+        self._notes.append(f"{name}: shut out")
+
+    def _write_authority(self) -> None:
+        if self.authority.to_save is not None and not self._writes_authority:
+            self._writes_authority = True
+            self._to_save.append(self.authority.to_save)
+
+    def _show_authority(self) -> None:
+        """Tell the handshake who commands."""
+        state = self.authority.state
+        self.link.authority_epoch = state.epoch
+        names = (s.name for s in self.stations.values() if self.authority.is_holder(s.station))
+        self.link.holder = next(names, None)
+
+    def _settle_requests(self, answer: Answer, now_ns: int) -> None:
+        for station in self.stations.values():
+            station.status_due_ns = station.authority_due_ns = now_ns
+            if station.request_answer is Answer.WRITING:
+                station.request_answer = answer
+
+    def _receive_piece(self, station: PairedGround, piece: Piece, now_ns: int) -> None:
+        blob = station.transfers.receive(piece, now_ns)
+        if blob is None or blob.kind is not Kind.ENCAPSULATION_KEY:
+            return
+        record = station.offer_key(blob.data)
+        if record is None:
+            station.uplink.dropped["ratchet_refused"] += 1
+            return
+        # Until the new key is on disk neither it nor the one it replaces is good for a handshake.
+        self.link.replace_record(record.with_next(None))
+        self._to_save.append(record)
+
+    def _context(self, station: PairedGround, path: Path) -> Context:
+        options = self._options
+        return Context(
+            epoch=self.authority.state.epoch,
+            is_holder=self.authority.is_holder(station.station),
+            limits=options.radio_limits if path == RADIO else options.udp_limits,
+        )
+
+    def _follow_path(self, station: PairedGround) -> None:
+        """Queue for the radio while the station is there; stations there share the line."""
+        if station.is_on_radio == (station.queue is not None):
+            return
+        station.queue = None
+        there = [s for s in self.stations.values() if s.is_on_radio]
+        for other in there:
+            other.queue = SendQueue(self._options.radio_rate // len(there), dropped=self.dropped)
+
+    def _send_to_all(self, frames: list[bytes], now_ns: int) -> None:
+        live = [s for s in self.stations.values() if s.peer.live is not None]
+        for station in live:
+            self._send(station, frames, now_ns)
+        if not live:
             self.dropped[Drop.NO_SESSION] += len(frames)
 
-    def _send(self, name: str, station: _Station, frames: list[bytes], now_ns: int) -> None:
-        live = self._link.peers[name].live
-        assert live is not None
-        records = b"".join(frames)
+    def _report(self, station: PairedGround, now_ns: int) -> None:
+        """Send what the companion itself has to say to one station."""
+        if now_ns >= station.authority_due_ns:
+            station.authority_due_ns = now_ns + AUTHORITY_INTERVAL_NS
+            self._send(station, [self._authority_record(station, now_ns)], now_ns)
+        rate = self._options.radio_rate if station.is_on_radio else UDP_RATE
+        for piece in station.transfers.outgoing(now_ns, rate):
+            self._send(station, [encode_piece(piece)], now_ns)
         if now_ns >= station.status_due_ns:
-            is_holder = self._link.holder == name
-            status = DroneStatus(live.ack, self._link.authority_epoch, is_holder)
-            records = status.encode() + records
+            self._send(station, [], now_ns)
+
+    def _authority_record(self, station: PairedGround, now_ns: int) -> bytes:
+        state = State(
+            epoch=self.authority.state.epoch,
+            holder=self.authority.state.holder,
+            flags=self.authority.flags(station.station, now_ns),
+            number=station.request_number,
+            answer=station.request_answer,
+            revocation_serial=0,
+        )
+        return encode_record(AUTHORITY, state.encode())
+
+    def _send(self, station: PairedGround, records: list[bytes], now_ns: int) -> None:
+        """Send records to one station: at once, or on the radio when their turn has come."""
+        if now_ns >= station.status_due_ns:
+            assert station.peer.live is not None
+            status = DroneStatus(
+                ack=station.peer.live.ack,
+                authority_epoch=self.authority.state.epoch,
+                is_holder=self.authority.is_holder(station.station),
+            )
+            records = [status.encode(), *records]
             station.status_due_ns = now_ns + STATUS_INTERVAL_NS
+        if station.queue is None:
+            self._seal(station, records, now_ns)
+        else:
+            for record in records:
+                station.put(record, now_ns)
+
+    def _drain_radio(self, now_ns: int) -> None:
+        for station in self.stations.values():
+            if station.queue is not None and station.peer.live is not None:
+                batch = station.queue.take(MAX_RADIO_BYTES - DOWN_OVERHEAD, now_ns)
+                if batch:
+                    size = self._seal(station, batch, now_ns)
+                    station.queue.spent(size + FRAMING_BYTES, now_ns)
+
+    def _seal(self, station: PairedGround, records: list[bytes], now_ns: int) -> int:
+        payload = b"".join(records)
+        if self._options.pads_downlink:
+            payload = padded(payload, DOWN_OVERHEAD)
+        frames = sum(record[0] == MAGIC_V2 for record in records)
         try:
-            sealed = self._link.seal(name, records, now_ns)
+            sealed = self.link.seal(station.name, payload, now_ns)
         except CounterExhaustedError:
-            self.dropped[Drop.COUNTER_LIMIT] += len(frames)
-            return
+            self.dropped[Drop.COUNTER_LIMIT] += frames
+            return 0
         assert sealed is not None
         self._to_link.append(sealed)
         summary = station.summary
-        summary.frames_down += len(frames)
+        summary.frames_down += frames
         summary.datagrams_down += 1
         summary.bytes_down += len(sealed[0])
-
-    def _peer_status(self, name: str, now_ns: int) -> PeerStatus:
-        station, peer = self._stations[name], self._link.peers[name]
-        heard = station.heard_ns
-        link = station.summary
-        link.frames_up = station.uplink.forwarded
-        link.dropped = merge_drops(station.uplink.dropped)
-        link.handshakes = peer.adopted
-        link.generation = 0 if peer.live is None else peer.live.number
-        return PeerStatus(
-            role=peer.role.value,
-            state="live" if peer.live is not None else "none",
-            heard_s=None if heard is None else (now_ns - heard) / 1e9,
-            address=None if peer.path is None else f"{peer.path[0]}:{peer.path[1]}",
-            link=link,
-        )
+        return len(sealed[0])

@@ -6,7 +6,9 @@ from typing import Final
 
 import msgspec
 
+from flightcore.policy import AgeLimits
 from wire.locality import NotAllowedError, check_address, parse_local
+from wire.send_queue import check_radio
 
 UDP_DEVICE: Final = "udp:"
 _BAUDS: Final = range(1200, 12_000_001)
@@ -31,30 +33,49 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dir: str = "/var/lib/sekisho"
 
 
+class MaxAge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How old a frame of each class may be, in seconds; None is the built-in limit of the path."""
+
+    control: float | None = None
+    command: float | None = None
+    transfer: float | None = None
+    safe: float | None = None
+
+    def limits(self, built_in: AgeLimits) -> AgeLimits:
+        """Return the limits in ns."""
+        chosen = {f: getattr(self, f.name.lower()) for f in built_in}
+        return {f: built_in[f] if s is None else int(s * 1e9) for f, s in chosen.items()}
+
+
 class Udp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The named local address on which ground stations reach this drone."""
 
     bind: str
+    max_age: MaxAge = MaxAge()
 
 
 class Radio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A serial radio as second path."""
+    """A serial radio as second path. `rate` is what it sends in bytes/s, if less than its port."""
 
     device: str
     baud: int = 57600
+    rate: int | None = None
+    max_age: MaxAge = MaxAge()
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The paths to the ground."""
+    """The paths to the ground. `pad_telemetry` hides the lengths of telemetry too."""
 
     udp: Udp
     radio: Radio | None = None
+    pad_telemetry: bool = False
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of the built-in policy."""
+    """An override of the built-in policy; `dual_control` asks a second station to confirm."""
 
     file: str | None = None
+    dual_control: bool = False
 
 
 class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,14 +109,26 @@ def check(config: DroneConfig) -> None:
     check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
         check_address("autopilot.device", device.removeprefix(UDP_DEVICE), parse_local)
-    if config.link.radio is not None:
-        raise NotAllowedError(
-            "link.radio", config.link.radio.device, "nothing: this version has no serial radio"
-        )
+    _check_ages("link.udp.max_age", config.link.udp.max_age)
+    radio = config.link.radio
+    if radio is not None:
+        if not radio.device or radio.device == device:
+            raise NotAllowedError(
+                "link.radio.device", radio.device, "a serial device that is not the autopilot's"
+            )
+        check_radio("link.radio", radio.baud, radio.rate)
+        _check_ages("link.radio.max_age", radio.max_age)
     if config.policy.file is not None:
         raise NotAllowedError(
             "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
         )
+
+
+def _check_ages(key: str, ages: MaxAge) -> None:
+    for name in ages.__struct_fields__:
+        value = getattr(ages, name)
+        if value is not None and not 0.05 <= value <= 60:
+            raise NotAllowedError(f"{key}.{name}", value, "0.05 to 60 (seconds)")
 
 
 def _check_baud(key: str, baud: int) -> None:

@@ -2,7 +2,7 @@
 
 Default deny: a message or command that has no row does not pass. A row says which role it takes,
 how old the frame may be, and in which flight state it may pass. Operations that cannot be taken
-back have no row: they need confirmation in two steps, which the link does not offer yet.
+back pass only when they are confirmed in a second step (`crypto.confirmation`).
 
 A frame is judged as if it were addressed to the autopilot, whatever component it names: the real
 ArduCopter executes commands addressed to a component that does not exist, or to everyone.
@@ -10,7 +10,7 @@ ArduCopter executes commands addressed to a component that does not exist, or to
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -23,13 +23,24 @@ _RANK: Final = {Role.OBSERVER: 0, Role.COMMANDER: 1, Role.SUPERVISOR: 2}
 class Freshness(IntEnum):
     """Classes of traffic; the value is the greatest age, in ns, at which a frame may pass.
 
-    These are the limits for Wi-Fi and Ethernet.
+    These are the limits for Wi-Fi and Ethernet, and the defaults of the configuration.
     """
 
     CONTROL = 400_000_000  # sticks and setpoints: an old one is a wrong one
     COMMAND = 1_500_000_000  # arm, mode, go to
     TRANSFER = 5_000_000_000  # parameters, missions, requests
     SAFE = 10_000_000_000  # hold, return, land
+
+
+AgeLimits = Mapping[Freshness, int]
+
+WIFI_LIMITS: Final[AgeLimits] = {freshness: freshness.value for freshness in Freshness}
+RADIO_LIMITS: Final[AgeLimits] = {
+    Freshness.CONTROL: 1_000_000_000,
+    Freshness.COMMAND: 3_000_000_000,
+    Freshness.TRANSFER: 10_000_000_000,
+    Freshness.SAFE: 10_000_000_000,
+}
 
 
 class FlightState(Enum):
@@ -46,6 +57,13 @@ class Forward(NamedTuple):
     freshness: Freshness
 
 
+class TwoStep(NamedTuple):
+    """The frame may pass if it is no older than `freshness` and, asked back, is confirmed."""
+
+    freshness: Freshness
+    text: str
+
+
 class Refuse(NamedTuple):
     """The frame does not pass; `reason` is counted and shown to the operator."""
 
@@ -53,12 +71,10 @@ class Refuse(NamedTuple):
     text: str
 
 
-Verdict = Forward | Refuse
+Verdict = Forward | TwoStep | Refuse
 # Fields differ by message and the generated classes carry no types.
 Message = Any
 Row = Freshness | Callable[[Message, FlightState], Verdict]
-
-_TWO_STEPS = "needs confirmation in two steps"
 
 
 def _on_ground(freshness: Freshness) -> Callable[[Message, FlightState], Verdict]:
@@ -78,16 +94,31 @@ def _mode(custom_mode: float) -> Verdict:
 
 
 def _arm_or_disarm(message: Message, _: FlightState) -> Verdict:
-    # 21196 and 2989 in param2 force it; nothing but 0 is asked for by honest software.
-    if message.param2 != 0:
-        return Refuse("forced_arm", f"forced arming or disarming {_TWO_STEPS}")
-    return Forward(Freshness.COMMAND)
+    # 21196 and 2989 in param2 force it: motors stop in the air, or start with checks failing.
+    if message.param2 == 0:
+        return Forward(Freshness.COMMAND)
+    return TwoStep(Freshness.COMMAND, "force " + ("arming" if message.param1 == 1 else "disarming"))
+
+
+def _terminate(message: Message, _: FlightState) -> Verdict:
+    if message.param1 > 0.5:
+        return TwoStep(Freshness.COMMAND, "terminate the flight")
+    return Refuse("termination_off", "a flight termination cannot be undone")
+
+
+def _reboot(message: Message, state: FlightState) -> Verdict:
+    # 1 restarts the autopilot; all else stops it, holds it in its bootloader or is for others.
+    if message.param1 != 1 or message.param2 != 0:
+        return Refuse("reboot_kind", "only a plain restart of the autopilot")
+    if state is not FlightState.DISARMED:
+        return Refuse("not_on_ground", "only while disarmed")
+    return TwoStep(Freshness.COMMAND, "restart the autopilot")
 
 
 def _fence_enable(message: Message, _: FlightState) -> Verdict:
     if message.param1 == 1:
         return Forward(Freshness.COMMAND)
-    return Refuse("fence_off", f"switching the fence off {_TWO_STEPS}")
+    return TwoStep(Freshness.COMMAND, "switch the fence off")
 
 
 def _pause(message: Message, _: FlightState) -> Verdict:
@@ -111,12 +142,14 @@ _PROTECTED_PARAMETERS: Final = (
 )
 
 
-def _parameter_set(message: Message, _: FlightState) -> Verdict:
+def _parameter_set(message: Message, state: FlightState) -> Verdict:
     name = message.param_id.upper()  # ArduPilot finds parameters whatever their case
     if not math.isfinite(message.param_value):
         return Refuse("parameter_value", f"{name}: not a finite number")
     if name.startswith(_PROTECTED_PARAMETERS):
-        return Refuse("protected_parameter", f"{name} {_TWO_STEPS}")
+        if state is not FlightState.DISARMED:
+            return Refuse("protected_parameter", f"{name}: only while disarmed")
+        return TwoStep(Freshness.TRANSFER, f"set {name}={message.param_value:g}")
     return Forward(Freshness.TRANSFER)
 
 
@@ -196,6 +229,8 @@ COMMANDS: Final[dict[int, Row]] = {
     dialect.MAV_CMD_DO_SET_ROI: Freshness.COMMAND,
     dialect.MAV_CMD_DO_FENCE_ENABLE: _fence_enable,
     dialect.MAV_CMD_DO_SET_MISSION_CURRENT: Freshness.COMMAND,
+    dialect.MAV_CMD_DO_FLIGHTTERMINATION: _terminate,
+    dialect.MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN: _reboot,
     dialect.MAV_CMD_PREFLIGHT_CALIBRATION: _on_ground(Freshness.COMMAND),
     dialect.MAV_CMD_MISSION_START: Freshness.COMMAND,
     dialect.MAV_CMD_COMPONENT_ARM_DISARM: _arm_or_disarm,

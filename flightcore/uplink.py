@@ -4,15 +4,24 @@ A frame passes whole or not at all, and everything that does not pass is counted
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from crypto.generation import Opened
 from crypto.pair import Role
 from flightcore.autopilot import AUTOPILOT_COMPID, COMPANION_COMPID, Autopilot
-from flightcore.policy import COMMAND_MESSAGES, Freshness, Refuse, decode, judge
+from flightcore.policy import (
+    COMMAND_MESSAGES,
+    AgeLimits,
+    Freshness,
+    Refuse,
+    TwoStep,
+    Verdict,
+    decode,
+    judge,
+)
 from wire.mavlink import dialect, is_valid_frame, message_id
-from wire.records import MalformedRecordsError, parse_records
 
 REPORT_INTERVAL_NS = 1_000_000_000
 
@@ -20,7 +29,6 @@ REPORT_INTERVAL_NS = 1_000_000_000
 class Stop(StrEnum):
     """Why an authenticated frame was refused before the policy was asked."""
 
-    MALFORMED = "malformed_records"
     BAD_FRAME = "bad_frame"
     NOT_HOLDER = "not_holder"
     STALE_EPOCH = "stale_epoch"
@@ -36,11 +44,20 @@ _TEXTS = {
 }
 
 
-class Passed(NamedTuple):
-    """What one opened datagram leads to: frames for the autopilot, answers for its sender."""
+class Context(NamedTuple):
+    """What a frame is judged against: who commands now, and how old a frame may be."""
 
-    frames: list[bytes]
-    answers: list[bytes]
+    epoch: int
+    is_holder: bool
+    limits: AgeLimits
+
+
+class Passed(NamedTuple):
+    """What one opened datagram leads to."""
+
+    frames: list[bytes]  # for the autopilot
+    unconfirmed: list[tuple[bytes, str]]  # frames that need a second step, and what they would do
+    answers: list[bytes]  # for the sender
 
 
 class Uplink:
@@ -58,55 +75,96 @@ class Uplink:
         self._reported_ns: dict[str, int] = {}
 
     def receive(
-        self, opened: Opened, autopilot: Autopilot, now_ns: int, *, epoch: int, is_holder: bool
+        self,
+        frames: Sequence[bytes],
+        opened: Opened,
+        autopilot: Autopilot,
+        context: Context,
+        now_ns: int,
     ) -> Passed:
-        """Judge one authenticated datagram; `epoch` and `is_holder` say who commands now."""
-        try:
-            frames, _ = parse_records(opened.payload)
-        except MalformedRecordsError:
-            self.dropped[Stop.MALFORMED] += 1
-            return Passed([], [])
-        passed = Passed([], [])
+        """Judge the frames of one authenticated datagram."""
+        passed = Passed([], [], [])
         last_order = self._last_order
         for frame in frames:
-            refusal = self._judge(
-                frame, opened, autopilot, last_order, now_ns, epoch=epoch, is_holder=is_holder
-            )
-            if refusal is None:
-                passed.frames.append(frame)
-            else:
-                self.dropped[refusal.reason] += 1
-                passed.answers.extend(self._answers(frame, refusal, autopilot, now_ns))
+            verdict = self._judge(frame, autopilot, now_ns)
+            if not isinstance(verdict, Refuse):
+                verdict = self.check(opened, verdict.freshness, context, last_order) or verdict
+            match verdict:
+                case Refuse():
+                    passed.answers.extend(self.refuse(frame, verdict, autopilot, now_ns))
+                case TwoStep(text=text):
+                    passed.unconfirmed.append((frame, text))
+                case _:
+                    passed.frames.append(frame)
         self.forwarded += len(passed.frames)
         return passed
 
-    def _judge(
+    def check(
         self,
-        frame: bytes,
         opened: Opened,
-        autopilot: Autopilot,
-        last_order: tuple[int, int],
-        now_ns: int,
-        *,
-        epoch: int,
-        is_holder: bool,
+        freshness: Freshness,
+        context: Context,
+        last_order: tuple[int, int] | None = None,
     ) -> Refuse | None:
-        if not is_valid_frame(frame):
-            return Refuse(Stop.BAD_FRAME, "")
-        verdict = judge(frame, self.role, autopilot.sysid, autopilot.flight_state(now_ns))
-        if isinstance(verdict, Refuse):
-            return verdict
-        if not is_holder:
+        """Refuse what is not the present holder's, too old or overtaken; else count it as last."""
+        if not context.is_holder:
             return _stop(Stop.NOT_HOLDER)
-        if opened.epoch != epoch & 0xFF:
+        return self.check_order(opened, freshness, context, last_order)
+
+    def check_order(
+        self,
+        opened: Opened,
+        freshness: Freshness,
+        context: Context,
+        last_order: tuple[int, int] | None = None,
+    ) -> Refuse | None:
+        """Refuse what belongs to another epoch, is too old or overtaken; else count it as last.
+
+        `last_order` is what came before the datagram, for the second and later frames of it.
+        """
+        if opened.epoch != context.epoch & 0xFF:
             return _stop(Stop.STALE_EPOCH)
-        if opened.age_bound_ns is None or opened.age_bound_ns > verdict.freshness:
+        if not self.is_fresh(opened, freshness, context):
             return _stop(Stop.STALE)
-        if verdict.freshness is not Freshness.TRANSFER:
-            if opened.order <= last_order:
+        if freshness is not Freshness.TRANSFER:
+            if opened.order <= (self._last_order if last_order is None else last_order):
                 return _stop(Stop.OUT_OF_ORDER)
             self._last_order = opened.order
         return None
+
+    def is_fresh(self, opened: Opened, freshness: Freshness, context: Context) -> bool:
+        """Tell whether a datagram is of the present epoch and no older than a class may be."""
+        return (
+            opened.epoch == context.epoch & 0xFF
+            and opened.age_bound_ns is not None
+            and opened.age_bound_ns <= context.limits[freshness]
+        )
+
+    def confirmed(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Passed:
+        """Judge a frame whose second step has come: the flight state may have changed since."""
+        verdict = self._judge(frame, autopilot, now_ns)
+        if isinstance(verdict, Refuse):
+            return Passed([], [], self.refuse(frame, verdict, autopilot, now_ns))
+        self.forwarded += 1
+        return Passed([frame], [], [])
+
+    def refuse(
+        self, frame: bytes, refusal: Refuse, autopilot: Autopilot, now_ns: int
+    ) -> list[bytes]:
+        """Count a refusal, and return what tells the operator's software of it."""
+        self.dropped[refusal.reason] += 1
+        return self._answers(frame, refusal, autopilot, now_ns)
+
+    def _judge(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Verdict:
+        if not is_valid_frame(frame):
+            return Refuse(Stop.BAD_FRAME, "")
+        return judge(frame, self.role, autopilot.sysid, autopilot.flight_state(now_ns))
+
+    def ask_back(self, frame: bytes, text: str, autopilot: Autopilot) -> list[bytes]:
+        """Tell the operator's software that a second step is awaited."""
+        answers = self._acknowledge(frame, dialect.MAV_RESULT_IN_PROGRESS, autopilot)
+        answers.append(_say(f"Confirm: {text}", autopilot))
+        return answers
 
     def _answers(
         self, frame: bytes, refusal: Refuse, autopilot: Autopilot, now_ns: int
@@ -114,24 +172,26 @@ class Uplink:
         """Tell the operator's software what was refused and why: a denial for each command."""
         if autopilot.sysid is None or not refusal.text:
             return []
-        answers = []
-        if message_id(frame) in COMMAND_MESSAGES:
-            command = decode(frame)
-            ack = dialect.MAVLink_command_ack_message(
-                command.command,
-                dialect.MAV_RESULT_DENIED,
-                target_system=frame[5],
-                target_component=frame[6],
-            )
-            answers.append(autopilot.pack(ack, command.target_component or AUTOPILOT_COMPID))
+        answers = self._acknowledge(frame, dialect.MAV_RESULT_DENIED, autopilot)
         reported_ns = self._reported_ns.get(refusal.reason)
         if reported_ns is None or now_ns - reported_ns >= REPORT_INTERVAL_NS:
             self._reported_ns[refusal.reason] = now_ns
-            text = dialect.MAVLink_statustext_message(
-                dialect.MAV_SEVERITY_WARNING, f"Refused: {refusal.text}"[:50].encode()
-            )
-            answers.append(autopilot.pack(text, COMPANION_COMPID))
+            answers.append(_say(f"Refused: {refusal.text}", autopilot))
         return answers
+
+    def _acknowledge(self, frame: bytes, result: int, autopilot: Autopilot) -> list[bytes]:
+        if message_id(frame) not in COMMAND_MESSAGES:
+            return []
+        command = decode(frame)
+        ack = dialect.MAVLink_command_ack_message(
+            command.command, result, target_system=frame[5], target_component=frame[6]
+        )
+        return [autopilot.pack(ack, command.target_component or AUTOPILOT_COMPID)]
+
+
+def _say(text: str, autopilot: Autopilot) -> bytes:
+    message = dialect.MAVLink_statustext_message(dialect.MAV_SEVERITY_WARNING, text[:50].encode())
+    return autopilot.pack(message, COMPANION_COMPID)
 
 
 def _stop(reason: Stop) -> Refuse:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from wire.locality import NotAllowedError, check_address, parse_local, parse_loopback
+from wire.send_queue import check_radio
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,10 +15,18 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One paired drone: its name in the pair record, its address, its loopback endpoints."""
+    """One paired drone: its name in the pair record, its address, its loopback endpoints.
+
+    It is reached at `address`, over the serial radio at `device`, or both: then the radio is used
+    while the address does not answer. `rate` is what the radio sends in bytes/s, if less than its
+    port.
+    """
 
     name: str
-    address: str
+    address: str | None = None
+    device: str | None = None
+    baud: int = 57600
+    rate: int | None = None
     mavlink_out: tuple[str, ...] = ("127.0.0.1:14550",)
     mavlink_udp: str | None = None
     mavlink_tcp: str | None = None
@@ -65,7 +74,7 @@ def check(config: GroundConfig) -> None:
         earlier = config.drone[:index]
         if any(drone.name == other.name for other in earlier):
             raise NotAllowedError(f"{key}.name", drone.name, "a name that no other [[drone]] has")
-        check_address(f"{key}.address", drone.address, parse_local)
+        _check_ways(key, drone, earlier)
         for text in drone.mavlink_out:
             check_address(f"{key}.mavlink_out", text, parse_loopback)
         for name in ("mavlink_udp", "mavlink_tcp"):
@@ -77,3 +86,17 @@ def check(config: GroundConfig) -> None:
                 raise NotAllowedError(
                     f"{key}.{name}", text, "an address that no other [[drone]] serves"
                 )
+
+
+def _check_ways(key: str, drone: Drone, earlier: list[Drone]) -> None:
+    if drone.address is None and drone.device is None:
+        raise NotAllowedError(f"{key}.address", None, "an address, or a radio's device, or both")
+    if drone.address is not None:
+        check_address(f"{key}.address", drone.address, parse_local)
+    if drone.device is None:
+        return
+    if not drone.device or any(drone.device == other.device for other in earlier):
+        raise NotAllowedError(
+            f"{key}.device", drone.device, "a serial device that no other [[drone]] uses"
+        )
+    check_radio(key, drone.baud, drone.rate)

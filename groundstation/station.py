@@ -1,102 +1,210 @@
 """One drone as the ground sees it, sans-I/O: secure link on one side, plain MAVLink on the other.
 
 Down: datagram -> opened -> MAVLink bytes for the tools. Up: whole frames from the tools -> sealed
-and sent at once, never held for company.
+and sent at once, never held for company; on the radio as soon as the line is free.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from crypto.chunks import Kind, Piece, Transfers
 from crypto.generation import CounterExhaustedError, Opened
-from crypto.initiator import Established, Initiator
+from crypto.initiator import Established, Initiator, PairChanged
 from crypto.messages import UP_OVERHEAD, Drop
 from crypto.pair import PairRecord
-from crypto.primitives import RandomBytes
-from wire.records import STATUS, DroneStatus, MalformedRecordsError, parse_records
+from crypto.primitives import AuthenticationError, RandomBytes
+from crypto.ratchet import ANSWER_BYTES, RATCHET_EVERY_NS, RatchetOffer
+from groundstation.command import Command
+from groundstation.paths import Paths
+from wire.authority import Flag
+from wire.cobs_framing import FRAMING_BYTES
+from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
+from wire.fragments import Reassembler
+from wire.locality import RADIO, UDP, Address
+from wire.mavlink import MAGIC_V2
+from wire.priority import Priority, priority_of
+from wire.records import (
+    AUTHORITY,
+    CHALLENGE,
+    CHUNK,
+    CHUNK_ACK,
+    FRAGMENT,
+    STATUS,
+    DroneStatus,
+    MalformedRecordsError,
+    encode_record,
+    padded,
+    parse_records,
+)
+from wire.send_queue import SendQueue
 from wire.summary import LinkSummary, merge_drops
 
 KEEPALIVE_NS: Final = 200_000_000
+RADIO_KEEPALIVE_NS: Final = 500_000_000
 MAX_DATAGRAM_BYTES: Final = 1200
+UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _MAX_RECORDS = MAX_DATAGRAM_BYTES - UP_OVERHEAD
 _MALFORMED = "malformed_records"
+_ARMED = 0x80
 
 
 class StationStatus(msgspec.Struct):
     """One drone for `sekisho status`."""
 
     state: str
+    path: str
     heard_s: float | None
     telemetry_age_s: float | None
     link: LinkSummary
-    authority: dict[str, int | bool]
+    authority: dict[str, str | int | bool | None]
+    suite: str
+    psk_generation: int
     drone_boot_count: int | None
 
 
 class Station:
-    """Bytes and time in; bytes, datagrams and a deadline out. The zero state has no session."""
+    """Bytes and time in; bytes, datagrams and a deadline out. The zero state has no session.
 
-    def __init__(self, pair: PairRecord, boot_count: int, random_bytes: RandomBytes) -> None:
+    Args:
+        pair: The pair record of the drone.
+        boot_count: How often this ground has started.
+        random_bytes: Source of randomness.
+        paths: The ways to the drone, best first: `UDP`, `RADIO` or both.
+        radio_rate: What the radio sends. [byte/s]
+    """
+
+    def __init__(
+        self,
+        pair: PairRecord,
+        boot_count: int,
+        random_bytes: RandomBytes,
+        paths: Sequence[Address] = (UDP,),
+        radio_rate: int = 5760,
+    ) -> None:
         self.dropped: Counter[str] = Counter()
         self.is_holder = False
         self.drone_boot_count: int | None = None
+        self.command = Command(pair.profile)
         self._link = Initiator(pair, boot_count, random_bytes)
+        self._paths = Paths(paths)
+        self._queue = SendQueue(radio_rate, dropped=self.dropped) if RADIO in paths else None
+        self._radio_rate = radio_rate
+        self._reassembler = Reassembler(self.dropped)
         self._summary = LinkSummary()
+        self._order = (0, -1)
         self._status_order = (0, -1)
         self._made_after_ns: int | None = None  # what is shown was made no earlier than this
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[tuple[bytes, Address]] = []
         self._keepalive_ns = 0
+        self._is_armed = False
+        self._random_bytes = random_bytes
+        self._transfers = Transfers({})
+        self._offer: RatchetOffer | None = None
+        self._ratchet_due_ns = 0
+        self._to_save: list[PairRecord] = []
 
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
         return self._link.is_established and not self._link.is_silent(now_ns)
 
-    def receive_link(self, datagram: bytes, now_ns: int) -> bytes:
-        """Take a datagram from the drone's address; return the MAVLink bytes in it, if any."""
+    def receive_link(self, datagram: bytes, now_ns: int, path: Address = UDP) -> bytes:
+        """Take a datagram that came by `path`; return the MAVLink bytes in it, if any."""
         out = b""
         had_session = self._link.session
         for event in self._link.receive(datagram, now_ns):
             match event:
                 case Opened():
-                    out += self._receive_opened(event, len(datagram), now_ns)
+                    out += self._receive_opened(event, path, len(datagram), now_ns)
+                case PairChanged(record=record):
+                    self._to_save.append(record)
+                    self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
                 case Established():
                     self.is_holder = event.is_holder
                     self.drone_boot_count = event.drone_boot_count
         if self._link.session is not had_session:
-            self._keepalive_ns = now_ns  # a new session is adopted by its first frame: send one
+            self._begin_session(path, now_ns)
+        self._drain_radio(now_ns)
         return out
 
     def send(self, frames: list[bytes], now_ns: int) -> None:
-        """Seal frames from the operator's tools, in order."""
+        """Send frames from the operator's tools, in order."""
+        if self._is_on_radio:
+            if self._link.session is None:
+                self.dropped[Drop.NO_SESSION] += len(frames)
+                return
+            for frame in frames:
+                self._put(priority_of(frame), frame, now_ns)
+            self._drain_radio(now_ns)
+            return
         batch: list[bytes] = []
         size = 0
         for frame in frames:
             if size + len(frame) > _MAX_RECORDS:
-                self._seal(batch, now_ns)
+                self._seal(batch, UDP, now_ns)
                 batch, size = [], 0
             batch.append(frame)
             size += len(frame)
         if batch:
-            self._seal(batch, now_ns)
+            self._seal(batch, UDP, now_ns)
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        handshake = self._link.deadline_ns()
-        if self._link.session is None:
-            return handshake
-        return self._keepalive_ns if handshake is None else min(handshake, self._keepalive_ns)
+        times = [self._link.deadline_ns(), self._paths.deadline_ns()]
+        if self._link.session is not None:
+            times += [self._keepalive_ns, self.command.deadline_ns(), self._transfers.deadline_ns()]
+            if self._wants_ratchet:
+                times.append(self._ratchet_due_ns)
+            if self._queue is not None:
+                times.append(self._queue.deadline_ns())
+        return min((time for time in times if time is not None), default=None)
 
     def tick(self, now_ns: int) -> None:
-        """Do what is due: handshake, keepalive."""
-        self._outgoing += self._link.outgoing(now_ns)
-        if self._link.session is not None and now_ns >= self._keepalive_ns:
-            self._seal([], now_ns)
+        """Do what is due: handshake, keepalive, requests, transfers."""
+        self._paths.settle(now_ns)
+        for handshake in self._link.outgoing(now_ns):
+            self._outgoing.append((handshake, self._paths.active))
+            if self._is_on_radio and self._queue is not None:
+                self._queue.spent(len(handshake) + FRAMING_BYTES, now_ns)
+        if self._link.session is None:
+            return
+        if self._wants_ratchet and now_ns >= self._ratchet_due_ns:
+            self._begin_ratchet()
+        for record in self.command.outgoing(now_ns):
+            self._send_record(Priority.COMMAND, record, now_ns)
+        rate = self._radio_rate if self._is_on_radio else UDP_RATE
+        for piece in self._transfers.outgoing(now_ns, rate):
+            record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
+            self._send_record(Priority.BULK, record, now_ns)
+        probe = self._paths.probe(now_ns)
+        if probe is not None:
+            self._seal([], probe, now_ns)
+        self._drain_radio(now_ns)
+        if now_ns >= self._keepalive_ns:
+            self._seal([], self._paths.active, now_ns)
 
-    def outgoing(self) -> list[bytes]:
-        """Return the datagrams to send to the drone."""
+    def outgoing(self) -> list[tuple[bytes, Address]]:
+        """Return the datagrams to send to the drone, each with its path."""
         out, self._outgoing = self._outgoing, []
         return out
+
+    def outgoing_saves(self) -> list[PairRecord]:
+        """Return the pair records that must be written to disk, each to be followed by `saved`."""
+        out, self._to_save = self._to_save, []
+        return out
+
+    def saved(self, record: PairRecord) -> None:
+        """Use a record that is on disk; one that fills the second slot is tried at once."""
+        pair = self._link.pair
+        if record.psk_generation == pair.psk_generation and pair.next_psk is None:
+            self._link.replace_record(record)
+
+    def save_failed(self, now_ns: int) -> None:
+        """Go on with what is on disk: a record could not be written."""
+        self.dropped["not_saved"] += 1
+        self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
 
     def status(self, now_ns: int) -> StationStatus:
         """Describe everything that is counted."""
@@ -109,27 +217,114 @@ class Station:
         made_after = self._made_after_ns
         return StationStatus(
             state="live" if self.is_live(now_ns) else "lost" if link.handshakes else "none",
+            path=self._paths.active[0],
             heard_s=None if heard is None else (now_ns - heard) / 1e9,
             telemetry_age_s=None if made_after is None else (now_ns - made_after) / 1e9,
             link=summary,
-            authority={"epoch": link.authority_epoch, "is_holder": self.is_holder},
+            authority=self._authority_status(now_ns),
+            suite=link.pair.profile.name,
+            psk_generation=link.pair.psk_generation,
             drone_boot_count=self.drone_boot_count,
         )
 
-    def _receive_opened(self, opened: Opened, size: int, now_ns: int) -> bytes:
+    @property
+    def _is_on_radio(self) -> bool:
+        return self._paths.active == RADIO
+
+    def _authority_status(self, now_ns: int) -> dict[str, str | int | bool | None]:
+        command, state = self.command, self.command.state
+        challenge = command.challenge(now_ns)
+        flags = Flag(0) if state is None else state.flags
+        return {
+            "epoch": self._link.authority_epoch,
+            "is_holder": self.is_holder,
+            "own_id": self._link.pair.gcs_id.hex(),
+            "holder_id": None if state is None else state.holder.hex(),
+            "holder_lost": Flag.HOLDER_LOST in flags,
+            "offered": Flag.OFFERED_TO_YOU in flags,
+            "request": "waiting" if command.is_waiting else command.result.name.lower(),
+            "challenge": None if challenge is None else challenge.nonce.hex(),
+            "operation": None if challenge is None else challenge.operation.hex(),
+        }
+
+    def _begin_session(self, path: Address, now_ns: int) -> None:
+        """Start over what lives within one session; its first frame is what the drone waits for."""
+        self._paths.heard(path, now_ns)
+        self._keepalive_ns = now_ns
+        self._offer = None
+        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
+
+    @property
+    def _wants_ratchet(self) -> bool:
+        link = self._link
+        return link.is_established and self._offer is None and link.pair.next_psk is None
+
+    def _begin_ratchet(self) -> None:
+        session = self._link.session
+        assert session is not None
+        self._offer = RatchetOffer(self._link.pair, session.transcript, self._random_bytes)
+        self._transfers.send(Kind.ENCAPSULATION_KEY, self._offer.encapsulation_key)
+
+    def _receive_opened(self, opened: Opened, path: Address, size: int, now_ns: int) -> bytes:
         summary = self._summary
         summary.datagrams_down += 1
         summary.bytes_down += size
+        if opened.order > self._order:
+            self._order = opened.order
+            self._paths.heard(path, now_ns)
         try:
             frames, records = parse_records(opened.payload)
+            out = [*frames]
             for kind, value in records:
-                if kind == STATUS:
-                    self._receive_status(DroneStatus.parse(value), opened.order, now_ns)
+                out += self._receive_record(kind, value, opened.order, now_ns)
         except MalformedRecordsError:
             self.dropped[_MALFORMED] += 1
             return b""
-        summary.frames_down += len(frames)
-        return b"".join(frames)
+        summary.frames_down += len(out)
+        for frame in out:
+            if frame[7:10] == b"\0\0\0" and frame[6] == 1:
+                self._receive_heartbeat(frame)
+        return b"".join(out)
+
+    def _receive_record(
+        self, kind: int, value: bytes, order: tuple[int, int], now_ns: int
+    ) -> list[bytes]:
+        """Take one typed record; return the MAVLink frame that it completes."""
+        match kind:
+            case _ if kind == STATUS:
+                self._receive_status(DroneStatus.parse(value), order, now_ns)
+            case _ if kind == AUTHORITY:
+                self.command.receive_state(value, order, now_ns)
+            case _ if kind == CHALLENGE:
+                self.command.receive_challenge(value, now_ns)
+            case _ if kind in (CHUNK, CHUNK_ACK):
+                self._receive_piece(Piece(kind == CHUNK_ACK, value), now_ns)
+            case _ if kind == FRAGMENT:
+                whole = self._reassembler.receive(value, now_ns)
+                return [] if whole is None else [whole.frame]
+            case _:
+                self.dropped["unknown_record"] += 1
+        return []
+
+    def _receive_piece(self, piece: Piece, now_ns: int) -> None:
+        blob = self._transfers.receive(piece, now_ns)
+        if blob is None or self._offer is None:
+            return
+        offer, self._offer = self._offer, None
+        self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
+        try:
+            psk = offer.finish(blob.data)
+        except AuthenticationError:
+            self.dropped["ratchet_refused"] += 1
+            return
+        self._to_save.append(self._link.pair.with_next(psk))
+
+    def _receive_heartbeat(self, frame: bytes) -> None:
+        """Change keys when the autopilot arms, so that each flight has its own."""
+        is_armed = bool(frame[16] & _ARMED)
+        if is_armed and not self._is_armed:
+            self._link.rekey()
+        self._is_armed = is_armed
 
     def _receive_status(self, status: DroneStatus, order: tuple[int, int], now_ns: int) -> None:
         if order <= self._status_order:
@@ -143,18 +338,38 @@ class Station:
             age_ns = session.sent.age_bound_ns(status.ack, now_ns)
             self._made_after_ns = None if age_ns is None else now_ns - age_ns
 
-    def _seal(self, frames: list[bytes], now_ns: int) -> None:
+    def _send_record(self, priority: Priority, record: bytes, now_ns: int) -> None:
+        if self._is_on_radio:
+            self._put(priority, record, now_ns)
+        else:
+            self._seal([record], UDP, now_ns)
+
+    def _put(self, priority: Priority, record: bytes, now_ns: int) -> None:
+        assert self._queue is not None
+        self._queue.put(priority, record, now_ns)
+
+    def _drain_radio(self, now_ns: int) -> None:
+        if self._queue is None or not self._is_on_radio or self._link.session is None:
+            return
+        batch = self._queue.take(MAX_RADIO_BYTES - UP_OVERHEAD, now_ns)
+        if batch:
+            self._seal(batch, RADIO, now_ns)
+
+    def _seal(self, records: list[bytes], path: Address, now_ns: int) -> None:
+        frames = sum(record[0] == MAGIC_V2 for record in records)
         try:
-            sealed = self._link.seal(b"".join(frames), now_ns)
+            sealed = self._link.seal(padded(b"".join(records), UP_OVERHEAD), now_ns)
         except CounterExhaustedError:
-            self.dropped[Drop.COUNTER_LIMIT] += len(frames)
+            self.dropped[Drop.COUNTER_LIMIT] += frames
             return
         if sealed is None:
-            self.dropped[Drop.NO_SESSION] += len(frames)
+            self.dropped[Drop.NO_SESSION] += frames
             return
-        self._outgoing.append(sealed)
-        self._keepalive_ns = now_ns + KEEPALIVE_NS
+        self._outgoing.append((sealed, path))
+        if path == RADIO and self._queue is not None:
+            self._queue.spent(len(sealed) + FRAMING_BYTES, now_ns)
+        self._keepalive_ns = now_ns + (RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS)
         summary = self._summary
-        summary.frames_up += len(frames)
+        summary.frames_up += frames
         summary.datagrams_up += 1
         summary.bytes_up += len(sealed)

@@ -117,7 +117,7 @@ async def _serve_drone(
     config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord]
 ) -> int:
     path = refuse_if_running(socket_path("drone", config.state_dir))
-    service = CompanionService(config, pairs, store.next_boot_count())
+    service = CompanionService(config, store, pairs, store.next_boot_count())
     name = config.vehicle.name or socket.gethostname()
 
     def status() -> bytes:
@@ -137,7 +137,7 @@ async def _serve_ground(
     config: groundstation.config.GroundConfig, store: Store, pairs: dict[str, PairRecord]
 ) -> int:
     path = refuse_if_running(socket_path("ground", config.state_dir))
-    gateway = Gateway(config, pairs, store.next_boot_count())
+    gateway = Gateway(config, store, pairs, store.next_boot_count())
 
     def status() -> bytes:
         described = gateway.status()

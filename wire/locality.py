@@ -2,8 +2,13 @@
 
 import ipaddress
 from collections.abc import Callable
+from typing import Final
 
 Address = tuple[str, int]
+
+# Ways that have no address: a serial radio, and the one drone a socket is connected to.
+RADIO: Final[Address] = ("radio", 0)
+UDP: Final[Address] = ("udp", 0)
 
 
 class NotAllowedError(ValueError):

@@ -2,6 +2,7 @@
 
 A record that starts with the MAVLink 2 magic is one raw MAVLink frame, whose own header says how
 long it is; any other is ``type, length, value``. So a telemetry frame costs no byte beyond itself.
+A zero byte ends the records: it and all after it are padding.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,16 @@ from wire.mavlink import MAGIC_V2, frame_bytes_untrusted
 
 # Record types. 0x80 and above are never assigned, so that a magic byte cannot be one.
 STATUS: Final = 0x01
+FRAGMENT: Final = 0x03
+AUTHORITY: Final = 0x10  # up: a request; down: who is in command
+CHALLENGE: Final = 0x11
+CONFIRM: Final = 0x12
+CHUNK: Final = 0x20
+CHUNK_ACK: Final = 0x21
+
+# Lengths of whole datagrams that carry padded records: the smallest holds any one command, so that
+# a command looks like a keepalive; 240 is the most a serial radio takes.
+PADDED_BYTES: Final = (96, 160, 240, 480, 960, 1200)
 
 Record = tuple[int, bytes]
 
@@ -24,6 +35,15 @@ def encode_record(kind: int, value: bytes) -> bytes:
     if not 0 < kind < 0x80 or len(value) > 255:
         raise ValueError(f"record type {kind} with {len(value)} bytes cannot be encoded")
     return bytes((kind, len(value))) + value
+
+
+def padded(records: bytes, overhead: int) -> bytes:
+    """Return the records and as many zeros as make the datagram one of the padded lengths.
+
+    `overhead` is what the datagram has besides records. What is longer than all stays as it is.
+    """
+    size = len(records) + overhead
+    return records.ljust(next((n for n in PADDED_BYTES if n >= size), size) - overhead, b"\0")
 
 
 def parse_records(payload: bytes) -> tuple[Sequence[bytes], Sequence[Record]]:
@@ -45,7 +65,11 @@ def parse_records(payload: bytes) -> tuple[Sequence[bytes], Sequence[Record]]:
             frames.append(payload[at : at + length])
             at += length
         else:
-            if payload[at] == 0 or payload[at] >= 0x80 or size - at < 2:
+            if payload[at] == 0:
+                if payload.count(0, at) != size - at:
+                    raise MalformedRecordsError("padding is not all zeros")
+                break
+            if payload[at] >= 0x80 or size - at < 2:
                 raise MalformedRecordsError("not a record")
             length = payload[at + 1]
             if at + 2 + length > size:

@@ -1,29 +1,48 @@
 """The companion's shell: owns the clock, the line and the link's socket; decides nothing."""
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
+from crypto.aio.files import StoreError
+from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from flightcore.aio.ports import Port, SerialPort, UdpPort
-from flightcore.companion import Companion, CompanionStatus
+from flightcore.authority import AuthorityState
+from flightcore.companion import DEFAULT_OPTIONS, Companion, Options, Save
+from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
 from wire.aio.alarm import Alarm, monotonic_ns
-from wire.locality import NotAllowedError, parse_local
+from wire.aio.disk import Disk
+from wire.aio.serial_link import SerialLink, line_rate
+from wire.locality import RADIO, NotAllowedError, parse_local
+
+_log = logging.getLogger(__name__)
 
 _BURST: Final = 64
 _RECEIVE_BUFFER_BYTES: Final = 1 << 22
 _MAX_DATAGRAM = 2048
+_AUTHORITY = "authority"
 
 
 class CompanionService:
     """Run one companion until closed."""
 
-    def __init__(self, config: DroneConfig, pairs: Sequence[PairRecord], boot_count: int) -> None:
+    def __init__(
+        self, config: DroneConfig, store: Store, pairs: Sequence[PairRecord], boot_count: int
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._companion = Companion(pairs, boot_count, os.urandom)
+        self._store = store
+        self._disk = Disk()
+        self._companion = Companion(
+            pairs, boot_count, os.urandom, load_authority(store), _options(config)
+        )
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
@@ -39,21 +58,32 @@ class CompanionService:
         else:
             self._port = SerialPort(device, config.autopilot.baud, self._from_line, self._line_lost)
         self._device = device
+        radio = config.link.radio
+        self._radio = (
+            None
+            if radio is None
+            else SerialLink("link.radio.device", radio.device, radio.baud, self._radioed)
+        )
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
 
     def start(self) -> None:
         """Open the line and the link."""
         self._port.start()
+        if self._radio is not None:
+            self._radio.start()
         self._loop.add_reader(self._socket.fileno(), self._from_link)
         self._pump(monotonic_ns())
 
     def close(self) -> None:
-        """Stop at once; nothing is waiting that a later start would miss."""
+        """Stop at once, once what must survive is on disk."""
         self._alarm.cancel()
+        if self._radio is not None:
+            self._radio.close()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._port.close()
+        self._disk.close()
 
     def status(self) -> CompanionStatus:
         """Describe everything that is counted."""
@@ -84,6 +114,11 @@ class CompanionService:
             self._send()
         self._pump(now_ns)
 
+    def _radioed(self, datagram: bytes) -> None:
+        now_ns = monotonic_ns()
+        self._companion.receive_link(datagram, RADIO, now_ns)
+        self._pump(now_ns)
+
     def _pump(self, now_ns: int) -> None:
         self._send()
         deadline_ns = self._companion.deadline_ns()
@@ -94,12 +129,69 @@ class CompanionService:
         self._alarm.set(deadline_ns, now_ns)
 
     def _send(self) -> None:
+        for item in self._companion.outgoing_saves():
+            self._save(item)
+        for note in self._companion.outgoing_notes():
+            _log.info("%s", note)
         to_line = self._companion.outgoing_line()
         if to_line:
             self._port.write(to_line)
         for datagram, path in self._companion.outgoing_link():
+            if path == RADIO:
+                if self._radio is not None:
+                    self._radio.write(datagram)
+                continue
             try:
                 self._socket.sendto(datagram, path)
             except OSError:
                 # No route, no buffer, nobody there: the link is lossy, and freshness will tell.
                 self._unsent += 1
+
+    def _save(self, item: Save) -> None:
+        def done(is_saved: bool) -> None:  # noqa: FBT001 - the disk's answer
+            now_ns = monotonic_ns()
+            if is_saved:
+                self._companion.saved(item, now_ns)
+            else:
+                self._companion.save_failed(item, now_ns)
+            self._pump(now_ns)
+
+        self._disk.write(lambda: save(self._store, item), done)
+
+
+def save(store: Store, item: Save) -> None:
+    """Write what the companion must find again after a restart."""
+    if isinstance(item, AuthorityState):
+        store.save_state(_AUTHORITY, msgspec.json.encode(item))
+    else:
+        store.save_pair(item)
+
+
+def load_authority(store: Store) -> AuthorityState:
+    """Read who commands; nobody on a drone that has never flown.
+
+    Raises:
+        StoreError: The file is damaged.
+    """
+    data = store.load_state(_AUTHORITY)
+    if data is None:
+        return AuthorityState()
+    try:
+        return msgspec.json.decode(data, type=AuthorityState)
+    except (msgspec.DecodeError, ValueError) as error:
+        path = store.directory / f"{_AUTHORITY}.state"
+        raise StoreError(
+            f"{path}: damaged ({error}); remove it: the first commander then takes command"
+        ) from error
+
+
+def _options(config: DroneConfig) -> Options:
+    link, radio = config.link, config.link.radio
+    rate = None if radio is None else radio.rate or line_rate(radio.baud)
+    return Options(
+        udp_limits=link.udp.max_age.limits(WIFI_LIMITS),
+        radio_limits=RADIO_LIMITS if radio is None else radio.max_age.limits(RADIO_LIMITS),
+        radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
+        pads_downlink=link.pad_telemetry,
+        dual_control=config.policy.dual_control,
+    )

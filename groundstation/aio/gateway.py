@@ -6,16 +6,21 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from crypto.aio.store import Store
+from crypto.confirmation import NONCE_BYTES
 from crypto.pair import PairRecord
 from groundstation.aio.endpoints import Endpoint, TcpServer, UdpOut, UdpServer
 from groundstation.config import Drone, GroundConfig
 from groundstation.station import Station, StationStatus
 from wire.aio.alarm import Alarm, monotonic_ns
-from wire.locality import NotAllowedError, parse_local, parse_loopback
+from wire.aio.disk import Disk
+from wire.aio.serial_link import SerialLink, line_rate
+from wire.authority import NOBODY, Verb
+from wire.locality import RADIO, UDP, Address, NotAllowedError, parse_local, parse_loopback
 from wire.summary import LinkSummary, merge_drops
 
 _log = logging.getLogger(__name__)
@@ -23,6 +28,22 @@ _log = logging.getLogger(__name__)
 _BURST: Final = 64
 _RECEIVE_BUFFER_BYTES: Final = 1 << 22
 _MAX_DATAGRAM = 2048
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `sekisho authority` and `sekisho confirm` ask of a running gateway.
+
+    `value` is hexadecimal: the station a request names, or the nonce that is confirmed.
+    """
+
+    drone: str
+    do: Literal["hand_over", "accept", "claim", "preempt", "suspend", "confirm"]
+    value: str = ""
+
+    def __post_init__(self) -> None:
+        size = len(bytes.fromhex(self.value))
+        if size not in ((NONCE_BYTES,) if self.do == "confirm" else (0, len(NOBODY))):
+            raise ValueError("the value has the wrong length")
 
 
 class GatewayStatus(msgspec.Struct):
@@ -35,15 +56,24 @@ class GatewayStatus(msgspec.Struct):
 class _DroneLink:
     """One drone: its socket, its core and its endpoints."""
 
-    def __init__(self, config: Drone, pair: PairRecord, boot_count: int) -> None:
+    def __init__(
+        self, config: Drone, store: Store, disk: Disk, pair: PairRecord, boot_count: int
+    ) -> None:
         self.name = config.name
-        self.station = Station(pair, boot_count, os.urandom)
+        self._store = store
+        self._disk = disk
+        ways = [UDP] if config.address is not None else []
+        ways += [RADIO] if config.device is not None else []
+        rate = config.rate or line_rate(config.baud)
+        self.station = Station(pair, boot_count, os.urandom, ways, rate)
         self.endpoints: list[Endpoint] = []
         self._loop = asyncio.get_running_loop()
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sock.settimeout(0)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        self._sock.connect(parse_local(config.address))
+        self._sock = None if config.address is None else _connected(parse_local(config.address))
+        self._radio = (
+            None
+            if config.device is None
+            else SerialLink("device", config.device, config.baud, self._from_radio)
+        )
         self._config = config
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
@@ -67,14 +97,20 @@ class _DroneLink:
             with _naming("mavlink_tcp", config.mavlink_tcp, self.name):
                 await tcp.start(parse_loopback(config.mavlink_tcp))
             self.endpoints.append(tcp)
-        self._loop.add_reader(self._sock.fileno(), self._from_link)
+        if self._sock is not None:
+            self._loop.add_reader(self._sock.fileno(), self._from_link, self._sock)
+        if self._radio is not None:
+            self._radio.start()
         self._pump(monotonic_ns())
 
     def close(self) -> None:
         """Stop at once."""
         self._alarm.cancel()
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+        if self._radio is not None:
+            self._radio.close()
         for endpoint in self.endpoints:
             endpoint.close()
 
@@ -88,20 +124,43 @@ class _DroneLink:
         status.link.dropped = merge_drops(status.link.dropped, {"not_sent": self._unsent}, *noise)
         return status
 
-    def _from_link(self) -> None:
+    def request(self, request: Control) -> str:
+        """Carry out what the operator asks for in words; return what became of it."""
+        now_ns = monotonic_ns()
+        command = self.station.command
+        match request.do:
+            case "confirm":
+                is_open = command.confirm(bytes.fromhex(request.value), now_ns)
+                answer = "sent" if is_open else "nothing waits for that confirmation"
+            case _:
+                station = bytes.fromhex(request.value) or NOBODY
+                command.request(Verb[request.do.upper()], station, now_ns)
+                answer = "sent"
+        self._pump(now_ns)
+        return answer
+
+    def _from_link(self, sock: socket.socket) -> None:
         now_ns = monotonic_ns()
         for _ in range(_BURST):
             try:
-                datagram = self._sock.recv(_MAX_DATAGRAM)
+                datagram = sock.recv(_MAX_DATAGRAM)
             except ConnectionRefusedError:
                 continue
             except BlockingIOError:
                 break
-            plain = self.station.receive_link(datagram, now_ns)
-            if plain:
-                for endpoint in self.endpoints:
-                    endpoint.send(plain)
+            self._receive(datagram, UDP, now_ns)
         self._pump(now_ns)
+
+    def _from_radio(self, datagram: bytes) -> None:
+        now_ns = monotonic_ns()
+        self._receive(datagram, RADIO, now_ns)
+        self._pump(now_ns)
+
+    def _receive(self, datagram: bytes, path: Address, now_ns: int) -> None:
+        plain = self.station.receive_link(datagram, now_ns, path)
+        if plain:
+            for endpoint in self.endpoints:
+                endpoint.send(plain)
 
     def _from_tools(self, frames: list[bytes]) -> None:
         now_ns = monotonic_ns()
@@ -122,12 +181,36 @@ class _DroneLink:
             _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
 
     def _send(self) -> None:
-        for datagram in self.station.outgoing():
+        for record in self.station.outgoing_saves():
+            self._save(record)
+        for datagram, path in self.station.outgoing():
             try:
-                self._sock.send(datagram)
+                if path == RADIO and self._radio is not None:
+                    self._radio.write(datagram)
+                elif self._sock is not None:
+                    self._sock.send(datagram)
             except OSError:
                 # No route, no buffer, nobody there: the link is lossy, and freshness will tell.
                 self._unsent += 1
+
+    def _save(self, record: PairRecord) -> None:
+        def done(is_saved: bool) -> None:  # noqa: FBT001 - the disk's answer
+            now_ns = monotonic_ns()
+            if is_saved:
+                self.station.saved(record)
+            else:
+                self.station.save_failed(now_ns)
+            self._pump(now_ns)
+
+        self._disk.write(lambda: self._store.save_pair(record), done)
+
+
+def _connected(address: Address) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    sock.connect(address)
+    return sock
 
 
 @contextlib.contextmanager
@@ -143,8 +226,14 @@ def _naming(key: str, text: str, drone: str) -> Iterator[None]:
 class Gateway:
     """All drones of one `ground.toml`."""
 
-    def __init__(self, config: GroundConfig, pairs: dict[str, PairRecord], boot_count: int) -> None:
-        self._links = [_DroneLink(drone, pairs[drone.name], boot_count) for drone in config.drone]
+    def __init__(
+        self, config: GroundConfig, store: Store, pairs: dict[str, PairRecord], boot_count: int
+    ) -> None:
+        self._disk = Disk()
+        self._links = [
+            _DroneLink(drone, store, self._disk, pairs[drone.name], boot_count)
+            for drone in config.drone
+        ]
 
     async def start(self) -> None:
         """Open every endpoint and start calling every drone."""
@@ -152,9 +241,18 @@ class Gateway:
             await link.start()
 
     def close(self) -> None:
-        """Stop at once."""
+        """Stop at once, once what must survive is on disk."""
         for link in self._links:
             link.close()
+        self._disk.close()
+
+    def request(self, request: Control) -> str:
+        """Carry out what the operator asks for in words; return what became of it."""
+        for link in self._links:
+            if link.name == request.drone:
+                return link.request(request)
+        names = ", ".join(link.name for link in self._links)
+        return f"no drone {request.drone!r} here; known: {names}"
 
     def status(self) -> GatewayStatus:
         """Describe everything that is counted."""

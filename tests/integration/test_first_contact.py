@@ -44,7 +44,11 @@ class Rig:
             self.exchange()
 
     def exchange(self):
-        for datagram in self.station.outgoing():
+        for item in self.companion.outgoing_saves():
+            self.companion.saved(item, self.now)
+        for record in self.station.outgoing_saves():
+            self.station.saved(record)
+        for datagram, _ in self.station.outgoing():
             self.captured_up.append(datagram)
             for passed in self.up(datagram):
                 self.companion.receive_link(passed, GROUND, self.now)

@@ -50,7 +50,10 @@ class Mallory(RuleBasedStateMachine):
         self.splitter = FrameSplitter()
 
     def collect(self):
-        self.pool_up += self.station.outgoing()
+        for item in self.companion.outgoing_saves():
+            self.companion.saved(item, self.now)
+        self.station.outgoing_saves()  # never said to be on disk: the ratchet rests
+        self.pool_up += [datagram for datagram, _ in self.station.outgoing()]
         self.pool_down += [datagram for datagram, _ in self.companion.outgoing_link()]
         for frame in self.splitter.receive(self.companion.outgoing_line()):
             if frame[5] == 255:

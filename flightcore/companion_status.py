@@ -1,0 +1,100 @@
+"""What `sekisho status` shows of a companion."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from crypto.responder import Responder
+from flightcore.authority import Authority
+from flightcore.autopilot import Autopilot
+from flightcore.paired import PairedGround
+from wire.authority import NOBODY
+from wire.summary import LinkSummary, merge_drops
+
+LINK_LOST_NS: Final = 1_000_000_000
+
+
+class PeerStatus(msgspec.Struct):
+    """One paired ground station for `sekisho status`."""
+
+    role: str
+    state: str
+    heard_s: float | None
+    address: str | None
+    suite: str
+    psk_generation: int
+    link: LinkSummary
+
+
+class CompanionStatus(msgspec.Struct):
+    """The companion for `sekisho status`; `link` adds up all peers and what no peer sent."""
+
+    link: LinkSummary
+    peers: dict[str, PeerStatus]
+    authority: dict[str, str | int | bool | None]
+    failsafe: dict[str, str | float | None]
+    autopilot: dict[str, str | int | float | dict[str, int] | None]
+    monitor: dict[str, str]
+    recorder: dict[str, str]
+
+
+def describe(
+    stations: Mapping[str, PairedGround],
+    responder: Responder,
+    authority: Authority,
+    autopilot: Autopilot,
+    dropped: Counter[str],
+    now_ns: int,
+) -> CompanionStatus:
+    """Describe everything that is counted."""
+    peers = {name: _peer_status(station, now_ns) for name, station in stations.items()}
+    noise = {f"autopilot_{k}": v for k, v in autopilot.splitter.dropped.items()}
+    total = LinkSummary.total([peer.link for peer in peers.values()])
+    total.dropped = merge_drops(total.dropped, responder.dropped, dropped, noise)
+    holder = next((s for s in stations.values() if authority.is_holder(s.station)), None)
+    heard_ns = None if holder is None else holder.heard_ns
+    is_lost = heard_ns is not None and now_ns - heard_ns >= LINK_LOST_NS
+    state = authority.state
+    return CompanionStatus(
+        link=total,
+        peers=peers,
+        authority={
+            "holder": responder.holder,
+            "holder_id": None if state.holder == NOBODY else state.holder.hex(),
+            "epoch": state.epoch,
+            "lost": authority.is_holder_lost(now_ns),
+        },
+        failsafe={
+            "link": "never_up" if heard_ns is None else "lost" if is_lost else "ok",
+            "heard_s": None if heard_ns is None else (now_ns - heard_ns) / 1e9,
+        },
+        autopilot={
+            "state": autopilot.state.value if autopilot.is_heard(now_ns) else "silent",
+            "sysid": autopilot.sysid,
+            "mode": autopilot.custom_mode,
+            "frames": autopilot.frames,
+            "dropped": merge_drops(autopilot.splitter.dropped),
+        },
+        monitor={"state": "absent"},
+        recorder={"state": "absent"},
+    )
+
+
+def _peer_status(station: PairedGround, now_ns: int) -> PeerStatus:
+    peer, heard_ns = station.peer, station.heard_ns
+    link = station.summary
+    link.frames_up = station.uplink.forwarded
+    link.dropped = merge_drops(station.uplink.dropped)
+    link.handshakes = peer.adopted
+    link.generation = 0 if peer.live is None else peer.live.number
+    return PeerStatus(
+        role=peer.role.value,
+        state="live" if peer.live is not None else "none",
+        heard_s=None if heard_ns is None else (now_ns - heard_ns) / 1e9,
+        address=None if peer.path is None else f"{peer.path[0]}:{peer.path[1]}",
+        suite=peer.record.profile.name,
+        psk_generation=peer.record.psk_generation,
+        link=link,
+    )

@@ -1,0 +1,201 @@
+"""Exactly one commander, whoever asks for it, and across every restart."""
+
+import pytest
+
+from crypto.pair import Role
+from tests.world import S, World, command
+from wire.authority import NOBODY, Answer, Verb
+
+RTL = command(20)
+ROLES = {
+    "a": Role.COMMANDER,
+    "b": Role.COMMANDER,
+    "s": Role.SUPERVISOR,
+    "o": Role.OBSERVER,
+}
+
+
+@pytest.fixture
+def world(random_bytes):
+    """`a` came first and commands; nobody is silent."""
+    world = World(random_bytes, ROLES)
+    world.silent = {"b", "s", "o"}
+    world.up = lambda name, datagram, path: [] if name in world.silent else [datagram]
+    world.run(1000)
+    world.silent = set()
+    world.run(3000)
+    assert world.executes(RTL, "a")
+    return world
+
+
+def ask(world, name, verb, about=None):
+    """Return what the drone answers to a request."""
+    station = NOBODY if about is None else world.grounds[about].disk.gcs_id
+    world.station(name).command.request(verb, station, world.now)
+    world.run(1000)
+    return world.station(name).command.result
+
+
+def commander(world):
+    """Return who can make the vehicle do something: exactly one station, or none."""
+    able = [name for name in world.grounds if world.executes(RTL, name)]
+    assert len(able) <= 1
+    return able[0] if able else None
+
+
+def test_hand_over_takes_both(world):
+    assert ask(world, "b", Verb.ACCEPT) is Answer.NOT_OFFERED
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    assert commander(world) == "a"
+    assert ask(world, "s", Verb.ACCEPT) is Answer.NOT_OFFERED
+    assert ask(world, "b", Verb.ACCEPT) is Answer.DONE
+    assert commander(world) == "b"
+    assert world.authority_on_disk.epoch == 1
+    assert "command: b, epoch 1" in world.notes
+
+
+def test_an_offer_lapses(world):
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    world.run(9_100, 100)
+    assert ask(world, "b", Verb.ACCEPT) is Answer.NOT_OFFERED
+
+
+def test_an_offer_dies_with_the_epoch(world):
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    assert ask(world, "s", Verb.PREEMPT) is Answer.DONE
+    assert ask(world, "b", Verb.ACCEPT) is Answer.NOT_OFFERED
+    assert commander(world) == "s"
+
+
+def test_claim_waits_until_the_holder_has_been_lost_15_s(world):
+    assert ask(world, "b", Verb.CLAIM) is Answer.HOLDER_PRESENT
+    world.silent = {"a"}
+    world.run(14_000 - 1000, 100)
+    assert ask(world, "b", Verb.CLAIM) is Answer.HOLDER_PRESENT
+    world.run(1_500, 100)
+    assert ask(world, "b", Verb.CLAIM) is Answer.DONE
+    world.silent = set()
+    world.run(3000, 50)
+    assert commander(world) == "b"
+
+
+def test_claim_without_its_second_step_changes_nothing(world):
+    world.silent = {"a"}
+    world.run(16_000, 100)
+    world.down = lambda name, datagram, path: []  # no challenge arrives
+    world.station("b").command.request(Verb.CLAIM, NOBODY, world.now)
+    world.run(5_000, 50)
+    assert world.authority_on_disk.epoch == 0
+
+
+def test_only_a_supervisor_preempts_and_suspends(world):
+    assert ask(world, "b", Verb.PREEMPT) is Answer.NOT_ALLOWED
+    assert ask(world, "b", Verb.SUSPEND, "a") is Answer.NOT_ALLOWED
+    assert ask(world, "s", Verb.PREEMPT) is Answer.DONE
+    assert commander(world) == "s"
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_an_observer_gets_nothing(world, verb):
+    assert ask(world, "o", verb, "a") is Answer.NOT_ALLOWED
+    assert commander(world) == "a"
+
+
+def test_suspended_station_is_met_with_silence_until_the_drone_restarts(world):
+    assert ask(world, "s", Verb.SUSPEND, "b") is Answer.DONE
+    world.captured_down.clear()
+    world.run(5000, 50)
+    assert not world.station("b").is_live(world.now)
+    assert not [name for name, _, _ in world.captured_down if name == "b"]
+    world.boot()
+    world.run(5000, 50)
+    assert world.station("b").is_live(world.now)
+    assert ask(world, "s", Verb.SUSPEND, "s") is Answer.UNKNOWN_STATION
+
+
+def test_commands_of_an_earlier_authority_are_fenced_off(world):
+    """A commands, hands over to B, gets it back: what A sent before must not execute now."""
+    held = []
+    world.up = lambda name, datagram, path: held.append((name, datagram)) or []
+    world.station("a").send([RTL], world.now)
+    world.exchange()
+    world.up = lambda name, datagram, path: [datagram]
+    for giver, taker in (("a", "b"), ("b", "a")):
+        world.station(giver).command.request(
+            Verb.HAND_OVER, world.grounds[taker].disk.gcs_id, world.now
+        )
+        world.run(60)
+        world.station(taker).command.request(Verb.ACCEPT, NOBODY, world.now)
+        world.run(60)
+    world.line.clear()
+    for name, datagram in held:
+        world.receive_up(name, datagram)
+    world.run(100)
+    assert RTL not in world.line
+    assert world.companion.stations["a"].uplink.dropped["stale_epoch"] == 1
+    assert world.executes(RTL, "a")
+
+
+def test_holder_survives_a_restart_and_others_wait_out_the_lease(world):
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    assert ask(world, "b", Verb.ACCEPT) is Answer.DONE
+    world.boot()
+    world.run(4000, 50)
+    assert commander(world) == "b"
+    assert world.authority_on_disk.epoch == 1
+    world.silent = {"b"}
+    world.up = lambda name, datagram, path: [] if name in world.silent else [datagram]
+    world.boot()
+    world.run(10_000, 50)
+    assert ask(world, "a", Verb.CLAIM) is Answer.HOLDER_PRESENT
+    world.run(6_000, 50)
+    assert ask(world, "a", Verb.CLAIM) is Answer.DONE
+
+
+def test_nothing_changes_before_it_is_on_disk(world):
+    """While the write is under way the old state holds, and nobody is told of another."""
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    writes = []
+    world.companion.outgoing_saves, real = (lambda: []), world.companion.outgoing_saves
+    world.station("b").command.request(Verb.ACCEPT, NOBODY, world.now)
+    world.run(1000)
+    writes = real()
+    assert [item.epoch for item in writes] == [1]
+    assert world.station("b").command.is_waiting
+    assert commander(world) == "a"
+    world.boot()  # a crash before the write
+    world.run(4000, 50)
+    assert commander(world) == "a"
+
+
+def test_a_disk_that_fails_leaves_things_as_they_are(world):
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    world.disk_works = False
+    assert ask(world, "b", Verb.ACCEPT) is Answer.NOT_SAVED
+    assert commander(world) == "a"
+    world.disk_works = True
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    assert ask(world, "b", Verb.ACCEPT) is Answer.DONE
+
+
+def test_a_delayed_stream_does_not_keep_the_lease(world):
+    """The holder's frames arrive, authentic and 5 s old: the holder is as good as lost."""
+    queue = []
+
+    def late(name, datagram, path):
+        if name != "a":
+            return [datagram]
+        queue.append((world.now + 5 * S, datagram))
+        out = [d for at, d in queue if at <= world.now]
+        queue[:] = [(at, d) for at, d in queue if at > world.now]
+        return out
+
+    world.up = late
+    world.run(25_000, 20)
+    assert ask(world, "b", Verb.CLAIM) is Answer.DONE
+
+
+def test_lost_requests_are_repeated(world):
+    losses = iter([True, True, True] + [False] * 10_000)
+    world.up = lambda name, datagram, path: [] if name == "a" and next(losses) else [datagram]
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED

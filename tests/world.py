@@ -1,0 +1,168 @@
+"""One drone, its ground stations and the air between them, on a clock that the test moves.
+
+Real cores at both ends. Disks are dictionaries that keep exactly what was reported as saved, so a
+restart finds what a restart would find.
+"""
+
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
+from crypto.pair import Identity, PairNames, Role, pair_in_lab
+from crypto.suites import CHACHA
+from flightcore.authority import AuthorityState
+from flightcore.companion import DEFAULT_OPTIONS, Companion
+from groundstation.station import Station
+from wire.locality import UDP
+from wire.mavlink import FrameSplitter
+
+MS = 1_000_000
+S = 1000 * MS
+
+
+def heartbeat(armed=False):
+    mode = 1 | (128 if armed else 0)
+    message = dialect.MAVLink_heartbeat_message(2, 3, mode, 0, 3, 3)
+    return bytes(message.pack(dialect.MAVLink(None, srcSystem=1, srcComponent=1)))
+
+
+def command(number, *params, compid=190):
+    mav = dialect.MAVLink(None, srcSystem=255, srcComponent=compid)
+    values = [*params, *[0] * (7 - len(params))]
+    return bytes(dialect.MAVLink_command_long_message(1, 1, number, 0, *values).pack(mav))
+
+
+class Ground:
+    """One ground station: its core, its disk, and where its datagrams seem to come from."""
+
+    def __init__(self, record, random_bytes, address, paths):
+        self.disk = record
+        self.random_bytes = random_bytes
+        self.address = address
+        self.paths = paths
+        self.boots = 0
+        self.tools = b""
+        self.boot()
+
+    def boot(self):
+        self.boots += 1
+        self.station = Station(self.disk, self.boots, self.random_bytes, self.paths)
+
+
+class World:
+    """`up` and `down` are the air: (name, datagram, path) -> the datagrams that arrive."""
+
+    def __init__(
+        self,
+        random_bytes,
+        roles=None,
+        suite=CHACHA,
+        options=DEFAULT_OPTIONS,
+        paths=(UDP,),
+    ):
+        self.now = 10**12
+        self.random_bytes = random_bytes
+        self.options = options
+        self.disk_works = True
+        self.authority_on_disk = AuthorityState()
+        self.pairs_on_disk = {}
+        self.grounds = {}
+        self.notes = []
+        self.line = []
+        self.captured_up = []
+        self.captured_down = []
+        self.boots = 0
+        self.drone_identity = Identity.create(random_bytes)
+        for number, (name, role) in enumerate((roles or {"a": Role.COMMANDER}).items()):
+            names = PairNames("tsubame-1", name, role)
+            ground = Identity.create(random_bytes)
+            pair = pair_in_lab(self.drone_identity, ground, names, random_bytes, suite)
+            self.pairs_on_disk[name] = pair[0]
+            self.grounds[name] = Ground(
+                pair[1], random_bytes, (f"192.168.50.{number + 2}", 40000), paths
+            )
+        self.up = lambda name, datagram, path: [datagram]
+        self.down = lambda name, datagram, path: [datagram]
+        self.boot()
+
+    def boot(self):
+        """Start the companion from what is on its disk."""
+        self.boots += 1
+        self.splitter = FrameSplitter()
+        self.companion = Companion(
+            list(self.pairs_on_disk.values()),
+            self.boots,
+            self.random_bytes,
+            self.authority_on_disk,
+            self.options,
+        )
+        self.companion.receive_line(heartbeat(), self.now)
+
+    def station(self, name="a"):
+        return self.grounds[name].station
+
+    def run(self, ms, step=10, armed=False):
+        """Let time pass; the autopilot's heartbeat comes once a second."""
+        for _ in range(0, ms, step):
+            self.now += step * MS
+            if self.now // S != (self.now - step * MS) // S:
+                self.companion.receive_line(heartbeat(armed), self.now)
+            self.companion.tick(self.now)
+            for ground in self.grounds.values():
+                ground.station.tick(self.now)
+            self.exchange()
+
+    def exchange(self):
+        """Carry everything that waits to be carried, once each way."""
+        self.write()
+        for name, ground in self.grounds.items():
+            for datagram, path in ground.station.outgoing():
+                self.captured_up.append((name, datagram, path))
+                for passed in self.up(name, datagram, path):
+                    self.receive_up(name, passed, path)
+        self.write()
+        for datagram, path in self.companion.outgoing_link():
+            name = self.name_at(path)
+            self.captured_down.append((name, datagram, path))
+            for passed in self.down(name, datagram, path):
+                self.receive_down(name, passed, path)
+        self.write()
+
+    def receive_up(self, name, datagram, path=UDP):
+        source = self.grounds[name].address if path == UDP else path
+        self.companion.receive_link(datagram, source, self.now)
+
+    def receive_down(self, name, datagram, path=UDP):
+        ground = self.grounds[name]
+        way = UDP if path == ground.address else path
+        ground.tools += ground.station.receive_link(datagram, self.now, way)
+
+    def name_at(self, path):
+        for name, ground in self.grounds.items():
+            if ground.address == path:
+                return name
+        return next(iter(self.grounds))  # the radio
+
+    def write(self):
+        """Do what the shells do: write, then say so; collect what reaches the line."""
+        for item in self.companion.outgoing_saves():
+            if not self.disk_works:
+                self.companion.save_failed(item, self.now)
+                continue
+            if isinstance(item, AuthorityState):
+                self.authority_on_disk = item
+            else:
+                self.pairs_on_disk[item.peer] = item
+            self.companion.saved(item, self.now)
+        for ground in self.grounds.values():
+            for record in ground.station.outgoing_saves():
+                ground.disk = record
+                ground.station.saved(record)
+        self.notes += self.companion.outgoing_notes()
+        frames = self.splitter.receive(self.companion.outgoing_line())
+        self.line += frames
+
+    def executes(self, frame, name="a", ms=200):
+        """Tell whether a frame sent by a station reaches the autopilot, once."""
+        self.line.clear()
+        self.station(name).send([frame], self.now)
+        self.run(ms)
+        return self.line.count(frame) == 1
