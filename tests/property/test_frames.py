@@ -111,4 +111,6 @@ def test_records_parse_whole_or_not_at_all(payload):
         frames, records = parse_records(payload)
     except MalformedRecordsError:
         return
-    assert sum(map(len, frames)) + sum(2 + len(v) for _, v in records) == len(payload)
+    used = sum(map(len, frames)) + sum(2 + len(v) for _, v in records)
+    assert not any(payload[used:])  # what follows the last record is padding
+    assert used == len(payload) or payload[used] == 0

@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 from crypto.generation import Opened
 from crypto.pair import Role
 from flightcore.autopilot import Autopilot
-from flightcore.policy import COMMANDS, MESSAGES, FlightState, Forward, Refuse, judge
-from flightcore.uplink import Uplink
+from flightcore.policy import (
+    COMMANDS,
+    MESSAGES,
+    WIFI_LIMITS,
+    FlightState,
+    Forward,
+    Refuse,
+    TwoStep,
+    judge,
+)
+from flightcore.uplink import Context, Uplink
 from wire.mavlink import CRC_EXTRA, is_valid_frame
 
 # Bytes that make numbers special: zeros, ones, NaN and infinity as float32, small commands.
@@ -43,19 +52,22 @@ FRAMES = st.one_of(
 @given(FRAMES, st.sampled_from(FlightState), st.sampled_from(Role))
 def test_every_frame_gets_a_verdict(frame, state, role):
     verdict = judge(frame, role, 1, state)
-    assert isinstance(verdict, Forward | Refuse)
+    assert isinstance(verdict, Forward | TwoStep | Refuse)
     if role is Role.OBSERVER:
         assert isinstance(verdict, Refuse)
 
 
-@given(st.lists(FRAMES, max_size=4), st.binary(max_size=30))
-def test_every_datagram_is_passed_or_answered(frames, tail):
+@given(st.lists(FRAMES, max_size=4))
+def test_every_datagram_is_passed_or_answered(frames):
     autopilot = Autopilot()
     autopilot.sysid, autopilot.state = 1, FlightState.DISARMED
     uplink = Uplink(Role.COMMANDER)
-    opened = Opened("station-a", b"".join(frames) + tail, 0, (1, 1), 0)
-    passed = uplink.receive(opened, autopilot, 10**12, epoch=0, is_holder=True)
-    assert all(frame in frames or frame in tail for frame in passed.frames)
+    opened = Opened("station-a", b"".join(frames), 0, (1, 1), 0)
+    context = Context(0, True, WIFI_LIMITS)
+    passed = uplink.receive(frames, opened, autopilot, context, 10**12)
+    stopped = passed.frames + [frame for frame, _ in passed.unconfirmed]
+    assert all(frame in frames for frame in stopped)
+    assert len(stopped) + uplink.dropped.total() == len(frames)
     for answer in passed.answers:
         assert is_valid_frame(answer)
         assert answer[5] == 1

@@ -55,8 +55,14 @@ def config(tmp_path):
         (
             "drone",
             "[link.udp]",
-            '[link.radio]\ndevice = "/dev/ttyUSB0"\n[link.udp]',
-            ["link.radio", "no serial radio"],
+            '[link.radio]\ndevice = "/dev/ttyUSB0"\nrate = 6000\n[link.udp]',
+            ["link.radio.rate", "6000", "5760"],
+        ),
+        (
+            "drone",
+            "[link.udp]",
+            "[link.udp.max_age]\nsafe = 90\n[link.udp]",
+            ["link.udp.max_age.safe", "90", "60"],
         ),
         ("drone", "[autopilot]", "[autopilot", ["not TOML"]),
         ("ground", "address", "adress", ["drone[0].adress", "allowed here: name, address"]),
