@@ -21,6 +21,8 @@ _MODULES: Final = {
     "drone": "sekisho.services",
     "ground": "sekisho.services",
     "status": "sekisho.status",
+    "authority": "sekisho.authority",
+    "confirm": "sekisho.authority",
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2

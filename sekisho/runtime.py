@@ -46,8 +46,8 @@ def socket_path(kind: str, state_dir: Path) -> Path:
     return runtime_dir() / f"{kind}-{name}.sock"
 
 
-def query(path: Path) -> bytes:
-    """Return the status a service answers with.
+def query(path: Path, request: bytes = b"") -> bytes:
+    """Return what a service answers to one line; to none, its status.
 
     Raises:
         OSError: No service answers there.
@@ -55,6 +55,8 @@ def query(path: Path) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_CONNECT_S)
         connection.connect(str(path))
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
         chunks = []
         while chunk := connection.recv(65536):
             chunks.append(chunk)
@@ -74,19 +76,23 @@ def refuse_if_running(path: Path) -> Path:
     raise AlreadyRunningError(f"already running: a service with this state answers at {path}")
 
 
-async def serve_until_stopped(path: Path, status: Callable[[], bytes]) -> int:
-    """Answer status queries until SIGINT or SIGTERM; return the exit status."""
+async def serve_until_stopped(path: Path, answer: Callable[[bytes], bytes]) -> int:
+    """Answer this user's queries until SIGINT or SIGTERM; return the exit status.
+
+    `answer` gets what was asked: one line, empty for the status.
+    """
     path.unlink(missing_ok=True)  # what a killed service left behind
 
-    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(status())
-        with contextlib.suppress(ConnectionError):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError, ValueError):
+            request = await asyncio.wait_for(reader.readline(), _CONNECT_S)
+            writer.write(answer(request.strip()))
             await writer.drain()
         writer.close()
 
     previous = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(answer, path)
+        server = await asyncio.start_unix_server(serve, path)
     finally:
         os.umask(previous)
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -17,7 +17,7 @@ from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from flightcore.aio.service import CompanionService
-from groundstation.aio.gateway import Gateway
+from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
 from sekisho.runtime import refuse_if_running, serve_until_stopped, socket_path
 from wire.locality import NotAllowedError
@@ -120,7 +120,9 @@ async def _serve_drone(
     service = CompanionService(config, store, pairs, store.next_boot_count())
     name = config.vehicle.name or socket.gethostname()
 
-    def status() -> bytes:
+    def answer(request: bytes) -> bytes:
+        if request:
+            return b"a companion takes no requests: ask the gateway of its ground station"
         described = service.status()
         fields = {field: getattr(described, field) for field in described.__struct_fields__}
         return msgspec.json.encode(DroneReport(name=name, pid=os.getpid(), **fields))
@@ -130,7 +132,7 @@ async def _serve_drone(
         _log.info(
             "%s: waiting for %d paired station(s) on %s", name, len(pairs), config.link.udp.bind
         )
-        return await serve_until_stopped(path, status)
+        return await serve_until_stopped(path, answer)
 
 
 async def _serve_ground(
@@ -139,13 +141,23 @@ async def _serve_ground(
     path = refuse_if_running(socket_path("ground", config.state_dir))
     gateway = Gateway(config, store, pairs, store.next_boot_count())
 
-    def status() -> bytes:
+    def answer(request: bytes) -> bytes:
+        if request:
+            return _control(gateway, request)
         described = gateway.status()
         return msgspec.json.encode(GroundReport(os.getpid(), described.link, described.peers))
 
     with contextlib.closing(gateway):
         await gateway.start()
-        return await serve_until_stopped(path, status)
+        return await serve_until_stopped(path, answer)
+
+
+def _control(gateway: Gateway, request: bytes) -> bytes:
+    try:
+        control = msgspec.json.decode(request, type=Control)
+    except (msgspec.DecodeError, ValueError) as error:
+        return f"not understood: {error}".encode()
+    return gateway.request(control).encode()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,171 @@
+"""`sekisho authority` and `sekisho confirm`: who commands a drone, and second steps, by word.
+
+Both talk to the running gateway over its local socket.
+"""
+
+import argparse
+import select
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from flightcore.policy import COMMAND_MESSAGES, decode
+from sekisho.config_file import ConfigError
+from sekisho.runtime import query, runtime_dir, socket_path
+from sekisho.services import load_ground_config
+from wire.authority import Request
+from wire.mavlink import MAGIC_V2, message_id
+
+_POLL_S: Final = 0.1
+_ANSWER_S: Final = 6.0
+_VERBS: Final = {
+    "hand-over": "offer command to another station; it has 10 s to accept",
+    "accept": "take the command that has been offered",
+    "claim": "take command from a station that has been lost for 15 s",
+    "preempt": "take command, as a supervisor",
+    "suspend": "shut another station out until the drone restarts, as a supervisor",
+}
+_MEANING: Final = {
+    "done": "done",
+    "offered": "offered: the other station has 10 s to accept",
+    "not_holder": "this station is not in command",
+    "not_offered": "nothing has been offered to this station, or the offer has lapsed",
+    "holder_present": "the station in command is there: ask it to hand over",
+    "not_allowed": "the role of this station does not allow it",
+    "unknown_station": "the drone knows no such station, or it is this one",
+    "not_saved": "the drone could not write it to its disk, so nothing has changed",
+    "none": "the drone did not answer",
+}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `authority` and `confirm`."""
+    authority = subparsers.add_parser(
+        "authority",
+        help="who is in command of a drone: show, hand over, accept, claim, preempt, suspend",
+        description="Ask the drone to change who is in command, through the running gateway.",
+        epilog="example: sekisho authority hand-over tsubame-1 --station 4f1c...",
+    )
+    verbs = authority.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, text in {"show": "who is in command, and this station's id", **_VERBS}.items():
+        verb = verbs.add_parser(name, help=text, description=text)
+        _add_common(verb)
+        if name in ("hand-over", "suspend"):
+            verb.add_argument(
+                "--station",
+                required=True,
+                metavar="ID",
+                help="the other station's id, as its own `sekisho authority show` prints it",
+            )
+    authority.set_defaults(run=run_authority, station="")
+    confirm = subparsers.add_parser(
+        "confirm",
+        help="take the second step of an operation that cannot be taken back",
+        description="Wait for the drone to ask for confirmation, show what would be done, and "
+        "confirm it. An operation has to be confirmed within 3 s, so start this first.",
+        epilog="example: sekisho confirm tsubame-1 --seconds 60",
+    )
+    _add_common(confirm)
+    confirm.add_argument("--seconds", type=float, default=60, help="how long to wait (60)")
+    confirm.set_defaults(run=run_confirm)
+
+
+def run_authority(arguments: argparse.Namespace) -> int:
+    """Ask, wait for the drone's answer, say it."""
+    path = _gateway(arguments.config)
+    if arguments.verb == "show":
+        return _show(path, arguments.drone)
+    station = arguments.station.lower()
+    if station and not (len(station) == 32 and set(station) <= set("0123456789abcdef")):
+        raise ConfigError(f"--station = {station!r}; allowed: 32 hexadecimal digits")
+    if not _ask(path, arguments.drone, arguments.verb.replace("-", "_"), station):
+        return 1
+    until = time.monotonic() + _ANSWER_S
+    while time.monotonic() < until:
+        time.sleep(_POLL_S)
+        result = _authority(path, arguments.drone)["request"]
+        if result != "waiting":
+            print(f"{arguments.drone}: {_MEANING.get(result, result)}")
+            return 0 if result in ("done", "offered") else 1
+    print(f"sekisho: {arguments.drone}: {_MEANING['none']}", file=sys.stderr)
+    return 1
+
+
+def run_confirm(arguments: argparse.Namespace) -> int:
+    """Wait for a challenge, show it, send the second step if the operator says yes."""
+    path = _gateway(arguments.config)
+    print(f"waiting for {arguments.drone} to ask ...", file=sys.stderr)
+    until = time.monotonic() + arguments.seconds
+    while time.monotonic() < until:
+        authority = _authority(path, arguments.drone)
+        if authority["challenge"] is not None:
+            text = describe(bytes.fromhex(authority["operation"]))
+            print(f"{arguments.drone}: {text}. Confirm? [y/N] ", end="", flush=True)
+            readable, _, _ = select.select([sys.stdin], [], [], 3.0)
+            if not readable or sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                print("not confirmed")
+                return 1
+            return 0 if _ask(path, arguments.drone, "confirm", authority["challenge"]) else 1
+        time.sleep(_POLL_S)
+    print("sekisho: nothing was asked", file=sys.stderr)
+    return 1
+
+
+def describe(operation: bytes) -> str:
+    """Say in words what a challenge would carry out."""
+    if operation[0] != MAGIC_V2:
+        request = Request.parse(operation[2:])
+        return "unknown" if request is None else request.verb.name.lower().replace("_", " ")
+    message = decode(operation)
+    fields = message.to_dict()
+    if message_id(operation) in COMMAND_MESSAGES:
+        params = [f"{fields[f'param{i}']:g}" for i in range(1, 5)]
+        return f"MAV_CMD {message.command} with {', '.join(params)}"
+    name = fields.pop("mavpackettype")
+    return f"{name} " + ", ".join(f"{key} {value}" for key, value in fields.items())
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("drone", help="the drone's name in ground.toml")
+    parser.add_argument("--config", type=Path, metavar="ground.toml", help="which gateway to ask")
+
+
+def _gateway(config: Path | None) -> Path:
+    if config is not None:
+        return socket_path("ground", load_ground_config(config).state_dir)
+    paths = sorted(runtime_dir().glob("ground-*.sock"))
+    if len(paths) != 1:
+        found = "no gateway is running" if not paths else f"{len(paths)} gateways are running"
+        raise ConfigError(f"{found}: name one with --config ground.toml")
+    return paths[0]
+
+
+def _ask(path: Path, drone: str, do: str, value: str) -> bool:
+    """Hand a request to the gateway; tell whether it was sent, and say why not."""
+    request = msgspec.json.encode({"drone": drone, "do": do, "value": value}) + b"\n"
+    answer = query(path, request).decode()
+    if answer != "sent":
+        print(f"sekisho: {answer}", file=sys.stderr)
+    return answer == "sent"
+
+
+def _authority(path: Path, drone: str) -> dict[str, Any]:
+    peers = msgspec.json.decode(query(path))["peers"]
+    if drone not in peers:
+        raise ConfigError(f"no drone {drone!r} here; known: {', '.join(peers)}")
+    authority: dict[str, Any] = peers[drone]["authority"]
+    return authority
+
+
+def _show(path: Path, drone: str) -> int:
+    authority = _authority(path, drone)
+    holder = "this station" if authority["is_holder"] else authority["holder_id"] or "unknown"
+    lost = ", lost" if authority["holder_lost"] else ""
+    print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")
+    print(f"this station: {authority['own_id']}")
+    if authority["offered"]:
+        print("command is offered to this station: `sekisho authority accept`")
+    return 0
