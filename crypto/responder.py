@@ -1,19 +1,11 @@
 """The drone's end of SL1: answers handshakes of paired ground stations, opens and seals frames.
 
-             HS1 (mac, psk, fresh e)             first authenticated frame
-    nothing -------------------------> provisional -------------------------> live
-                                            | 5 s                              | the next one
-                                            v                                  v is adopted
-                                        forgotten                     previous, for 3 s
-
-A provisional session costs memory only: nothing is sent under it and it replaces nothing until the
-ground has proved, by an authenticated frame, that it finished this very handshake. So a recorded
-HS1 can never disturb a live session, and no clock or stored counter is needed to tell.
+It never speaks first. What a session goes through is in `crypto.sessions`.
 """
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from crypto.generation import Generation, Opened
@@ -34,19 +26,15 @@ from crypto.messages import (
     prologue,
 )
 from crypto.noise import DH_BYTES, HandshakeState, Keys
-from crypto.pair import PairRecord, Role
+from crypto.pair import PairRecord
 from crypto.primitives import MAC_BYTES, AuthenticationError, KeyPair, RandomBytes
+from crypto.sessions import Path, Peer, Phase, Sessions
 
 MAX_PEERS: Final = 8
-PROVISIONAL_PER_PEER: Final = 4
-PROVISIONAL_LIFETIME_NS: Final = 5_000_000_000
-PREVIOUS_LIFETIME_NS: Final = 3_000_000_000
 HANDSHAKE_BURST: Final = 10
 HANDSHAKE_INTERVAL_NS: Final = 200_000_000
 REMEMBERED_EPHEMERALS: Final = 256
 LOG_HEAD_BYTES: Final = 4
-
-Path = tuple[str, int]  # where a datagram came from; only ever handed back
 
 
 class Reply(NamedTuple):
@@ -73,31 +61,21 @@ Event = Reply | Established | PairChanged | Opened
 
 
 @dataclass(slots=True)
-class _Provisional:
-    generation: Generation
-    expires_ns: int
+class _Bucket:
+    """Handshakes that a peer may still begin."""
 
-
-@dataclass(slots=True)
-class Peer:
-    """One paired ground station and its sessions. The zero state has none."""
-
-    record: PairRecord
-    static: KeyPair
-    path: Path | None = None
-    live: Generation | None = None
-    previous: Generation | None = None
-    previous_until_ns: int = 0
-    provisional: list[_Provisional] = field(default_factory=list)
     tokens: int = HANDSHAKE_BURST
     refilled_ns: int = 0
-    generations: int = 0
-    adopted: int = 0
 
-    @property
-    def role(self) -> Role:
-        """What this ground station may do."""
-        return self.record.role
+    def take(self, now_ns: int) -> bool:
+        earned = (now_ns - self.refilled_ns) // HANDSHAKE_INTERVAL_NS
+        if earned > 0:
+            self.tokens = min(HANDSHAKE_BURST, self.tokens + earned)
+            self.refilled_ns = now_ns
+        if self.tokens == 0:
+            return False
+        self.tokens -= 1
+        return True
 
 
 class Responder:
@@ -122,7 +100,8 @@ class Responder:
         self.handshakes = 0
         self._boot_count = boot_count
         self._random_bytes = random_bytes
-        self._sessions: dict[int, tuple[Peer, Generation]] = {}
+        self._sessions = Sessions()
+        self._buckets = {name: _Bucket() for name in self.peers}
         self._ephemerals: OrderedDict[bytes, None] = OrderedDict()
 
     def receive(self, datagram: bytes, path: Path, now_ns: int) -> list[Event]:
@@ -135,18 +114,16 @@ class Responder:
             self.dropped[drop.reason] += 1
             return []
 
-    def replace_record(self, record: PairRecord) -> None:
+    def replace_record(self, record: PairRecord, now_ns: int) -> None:
         """Use a record whose second slot has been written to disk, or emptied."""
         peer = self.peers[record.peer]
         # A session begun under a key that the slot no longer holds must not confirm the new one.
-        self._forget_provisionals(peer, psk_generation=record.next_generation)
+        self._sessions.drop_key(peer, record.next_generation, now_ns)
         peer.record = record
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, now_ns: int) -> None:
         """Close every session of a peer and answer it no more: it is revoked or suspended."""
-        peer = self.peers.pop(name)
-        for index in [i for i, (owner, _) in self._sessions.items() if owner is peer]:
-            del self._sessions[index]
+        self._sessions.shut_out(self.peers.pop(name), now_ns)
 
     def seal(self, peer: str, records: bytes, now_ns: int) -> tuple[bytes, Path] | None:
         """Return the sealed datagram and where it goes, or None without a live session.
@@ -161,52 +138,35 @@ class Responder:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to forget."""
-        times = [p.expires_ns for peer in self.peers.values() for p in peer.provisional]
-        times += [p.previous_until_ns for p in self.peers.values() if p.previous is not None]
-        return min(times, default=None)
+        return self._sessions.deadline_ns()
 
     def tick(self, now_ns: int) -> None:
         """Forget sessions whose time is over."""
-        for peer in self.peers.values():
-            for entry in [p for p in peer.provisional if p.expires_ns <= now_ns]:
-                self._forget_provisional(peer, entry)
-            if peer.previous is not None and peer.previous_until_ns <= now_ns:
-                del self._sessions[peer.previous.local_index]
-                peer.previous = None
+        self._sessions.lapse(now_ns)
 
     def _open(self, datagram: bytes, path: Path, now_ns: int) -> list[Event]:
-        session = self._sessions.get(datagram[0] & INDEX_MASK)
+        session = self._sessions.at(datagram[0] & INDEX_MASK)
         if session is None:
             raise DroppedError(Drop.UNKNOWN_SESSION)
-        peer, generation = session
+        peer, generation = session.peer, session.generation
         opened, is_newest = generation.open(datagram, peer.record.peer, now_ns)
         if generation is peer.live:
             if is_newest:
                 peer.path = path
             return [opened]
-        if generation is peer.previous:
+        if session.phase is Phase.PREVIOUS:
             return [opened]
-        changed = self._adopt(peer, generation, now_ns)
+        self._sessions.confirm(session, now_ns)
+        self.handshakes += 1
         peer.path = path
+        changed = self._promote(peer, generation, now_ns)
         return [*changed, Established(peer.record.peer, generation.number), opened]
 
-    def _adopt(self, peer: Peer, generation: Generation, now_ns: int) -> list[Event]:
-        """Make a confirmed generation the live one; the one before stays for what is in flight."""
-        if peer.previous is not None:
-            del self._sessions[peer.previous.local_index]
-        peer.previous, peer.previous_until_ns = peer.live, now_ns + PREVIOUS_LIFETIME_NS
-        peer.live = generation
-        for entry in list(peer.provisional):
-            # What was begun before the adopted one is stale; what came after may yet be confirmed.
-            if entry.generation is generation:
-                peer.provisional.remove(entry)
-            elif entry.generation.number < generation.number:
-                self._forget_provisional(peer, entry)
-        peer.adopted += 1
-        self.handshakes += 1
+    def _promote(self, peer: Peer, generation: Generation, now_ns: int) -> list[Event]:
+        """Make the second PSK slot the first if the session that has been confirmed used it."""
         if generation.psk_generation == peer.record.psk_generation:
             return []
-        self._forget_provisionals(peer, psk_generation=peer.record.psk_generation)
+        self._sessions.drop_key(peer, peer.record.psk_generation, now_ns)
         peer.record = peer.record.promoted()
         return [PairChanged(peer.record)]
 
@@ -225,7 +185,8 @@ class Responder:
         ephemeral = datagram[HS_HEADER_BYTES : HS_HEADER_BYTES + DH_BYTES]
         if ephemeral in self._ephemerals:
             raise DroppedError(Drop.REPLAYED_HANDSHAKE)
-        self._spend_token(peer, now_ns)
+        if not self._buckets[peer.record.peer].take(now_ns):
+            raise DroppedError(Drop.RATE_LIMITED)
 
         record = peer.record
         handshake = HandshakeState(
@@ -243,9 +204,7 @@ class Responder:
         if len(self._ephemerals) > REMEMBERED_EPHEMERALS:
             self._ephemerals.popitem(last=False)
 
-        if len(peer.provisional) == PROVISIONAL_PER_PEER:
-            self._forget_provisional(peer, peer.provisional[0])
-        index = self._free_index()
+        index = self._sessions.free_index()
         payload = Hs2Payload(
             boot_count=self._boot_count,
             authority_epoch=self.authority_epoch,
@@ -267,8 +226,7 @@ class Responder:
             handshake_ns=now_ns,
             uplink_sender=False,
         )
-        self._sessions[index] = (peer, generation)
-        peer.provisional.append(_Provisional(generation, now_ns + PROVISIONAL_LIFETIME_NS))
+        self._sessions.begin(peer, generation, now_ns)
         return Reply(add_mac(profile, record.mac_responder_key, header + message), path)
 
     def _peer_of_untrusted(self, datagram: bytes) -> Peer:
@@ -276,25 +234,3 @@ class Responder:
             if has_mac_untrusted(peer.record.profile, peer.record.mac_initiator_key, datagram):
                 return peer
         raise DroppedError(Drop.BAD_MAC)
-
-    def _spend_token(self, peer: Peer, now_ns: int) -> None:
-        earned = (now_ns - peer.refilled_ns) // HANDSHAKE_INTERVAL_NS
-        if earned > 0:
-            peer.tokens = min(HANDSHAKE_BURST, peer.tokens + earned)
-            peer.refilled_ns = now_ns
-        if peer.tokens == 0:
-            raise DroppedError(Drop.RATE_LIMITED)
-        peer.tokens -= 1
-
-    def _free_index(self) -> int:
-        """Return an unused 6-bit index; 8 peers hold at most 8 * (1 + 1 + 4) = 48 of the 64."""
-        return next(i for i in range(INDEX_COUNT) if i not in self._sessions)
-
-    def _forget_provisionals(self, peer: Peer, psk_generation: int) -> None:
-        for entry in list(peer.provisional):
-            if entry.generation.psk_generation == psk_generation:
-                self._forget_provisional(peer, entry)
-
-    def _forget_provisional(self, peer: Peer, entry: _Provisional) -> None:
-        peer.provisional.remove(entry)
-        del self._sessions[entry.generation.local_index]

@@ -1,12 +1,4 @@
-r"""Exactly one commander: the drone alone decides who holds command, and fences off who does not.
-
-               first commander heard                 hand over, accept
-    vacant ------------------------------> held <------------------------ offered
-                                             |  \__ hand over ______________^  (10 s)
-                                             | claim, once the holder is lost 15 s
-                                             | preempt, by a supervisor
-                                             v
-                                     held by another, epoch + 1
+"""Exactly one commander: the drone alone decides who holds command, and fences off who does not.
 
 Each change is on disk before it holds: until then the old state does, so a crash at any moment
 leaves one holder, and nobody has been told of another. Every uplink frame names the epoch its
@@ -14,7 +6,8 @@ sender believes in, so what was sent before a change does not execute after it, 
 command comes back to the same station.
 """
 
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +16,61 @@ from wire.authority import NOBODY, Answer, Flag, Request, Verb
 
 LEASE_NS: Final = 15_000_000_000
 OFFER_NS: Final = 10_000_000_000
+
+
+class Phase(StrEnum):
+    """How firmly command is held."""
+
+    VACANT = "vacant"
+    HELD = "held"
+    OFFERED = "offered"
+    LOST = "lost"
+
+
+class Cause(StrEnum):
+    """What changes it."""
+
+    FIRST_HEARD = "the first commander is heard"
+    HAND_OVER = "the holder hands over"
+    LAPSED = "10 s pass"
+    ACCEPT = "that station accepts, epoch + 1"
+    SILENT = "15 s without a fresh frame of the holder"
+    HEARD = "the holder is heard afresh"
+    CLAIM = "a commander claims, in two steps, epoch + 1"
+    PREEMPT = "a supervisor preempts, epoch + 1"
+
+
+# An offer lapses before its maker can be lost: it was made by a fresh frame.
+TRANSITIONS: Final = {
+    (Phase.VACANT, Cause.FIRST_HEARD): Phase.HELD,
+    (Phase.HELD, Cause.HAND_OVER): Phase.OFFERED,
+    (Phase.OFFERED, Cause.HAND_OVER): Phase.OFFERED,
+    (Phase.OFFERED, Cause.LAPSED): Phase.HELD,
+    (Phase.OFFERED, Cause.ACCEPT): Phase.HELD,
+    (Phase.HELD, Cause.SILENT): Phase.LOST,
+    (Phase.LOST, Cause.HEARD): Phase.HELD,
+    (Phase.LOST, Cause.CLAIM): Phase.HELD,
+    (Phase.VACANT, Cause.PREEMPT): Phase.HELD,
+    (Phase.HELD, Cause.PREEMPT): Phase.HELD,
+    (Phase.OFFERED, Cause.PREEMPT): Phase.HELD,
+    (Phase.LOST, Cause.PREEMPT): Phase.HELD,
+}
+
+
+class _Rule(NamedTuple):
+    """What a verb does, who may use it, and the answer where the table has no transition."""
+
+    cause: Cause
+    role: Role
+    refusal: Answer
+
+
+_RULES: Final = {
+    Verb.HAND_OVER: _Rule(Cause.HAND_OVER, Role.COMMANDER, Answer.NOT_HOLDER),
+    Verb.ACCEPT: _Rule(Cause.ACCEPT, Role.COMMANDER, Answer.NOT_OFFERED),
+    Verb.CLAIM: _Rule(Cause.CLAIM, Role.COMMANDER, Answer.HOLDER_PRESENT),
+    Verb.PREEMPT: _Rule(Cause.PREEMPT, Role.SUPERVISOR, Answer.NOT_ALLOWED),
+}
 
 
 class AuthorityState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,13 +122,25 @@ class Authority:
             self._heard_ns = now_ns
         return now_ns - self._heard_ns >= LEASE_NS
 
+    def phase(self, now_ns: int) -> Phase:
+        """Return how firmly command is held."""
+        if not self.is_held():
+            return Phase.VACANT
+        if self.is_holder_lost(now_ns):
+            return Phase.LOST
+        is_open = self._offered_to is not None and now_ns < self._offer_ends_ns
+        return Phase.OFFERED if is_open else Phase.HELD
+
     def flags(self, station: bytes, now_ns: int) -> Flag:
         """Return what the state means for a station."""
         flags = Flag.HOLDER if self.is_holder(station) else Flag(0)
-        if station == self._offered_to and now_ns < self._offer_ends_ns:
-            flags |= Flag.OFFERED_TO_YOU
-        if self.is_holder_lost(now_ns):
-            flags |= Flag.HOLDER_LOST
+        match self.phase(now_ns):
+            case Phase.OFFERED if station == self._offered_to:
+                flags |= Flag.OFFERED_TO_YOU
+            case Phase.LOST:
+                flags |= Flag.HOLDER_LOST
+            case _:
+                pass
         return flags
 
     def heard(self, station: bytes, role: Role, now_ns: int) -> None:
@@ -98,24 +158,33 @@ class Authority:
         A claim is answered with `Answer.CONFIRM` until it has been confirmed. `SUSPEND` is judged
         here and carried out by whoever holds the sessions.
         """
-        if role is Role.OBSERVER:
+        rule = _RULES.get(request.verb)
+        if role is Role.OBSERVER or (
+            role is not Role.SUPERVISOR and (rule is None or rule.role is Role.SUPERVISOR)
+        ):
             return Answer.NOT_ALLOWED
+        if rule is None:
+            return Answer.DONE
         if self.to_save is not None:
             return Answer.BUSY
-        match request.verb:
-            case Verb.HAND_OVER:
-                return self._offer(request.station, station, now_ns)
-            case Verb.ACCEPT:
-                is_offered = Flag.OFFERED_TO_YOU in self.flags(station, now_ns)
-                return self._take(station) if is_offered else Answer.NOT_OFFERED
-            case Verb.CLAIM:
-                if not self.is_holder(station) and not self.is_holder_lost(now_ns):
-                    return Answer.HOLDER_PRESENT
-                return self._take(station) if is_confirmed else Answer.CONFIRM
-            case Verb.PREEMPT:
-                return self._take(station) if role is Role.SUPERVISOR else Answer.NOT_ALLOWED
-            case Verb.SUSPEND:
-                return Answer.DONE if role is Role.SUPERVISOR else Answer.NOT_ALLOWED
+        if self.is_holder(station) and rule.cause is not Cause.HAND_OVER:
+            return Answer.DONE
+        if (self.phase(now_ns), rule.cause) not in TRANSITIONS:
+            return rule.refusal
+        match rule.cause:
+            case Cause.HAND_OVER if self.is_holder(station):
+                self._offered_to, self._offer_ends_ns = request.station, now_ns + OFFER_NS
+                return Answer.OFFERED
+            case Cause.ACCEPT if station != self._offered_to:
+                return rule.refusal
+            case Cause.CLAIM if not is_confirmed:
+                return Answer.CONFIRM
+            case Cause.ACCEPT | Cause.CLAIM | Cause.PREEMPT:
+                epoch = (self.state.epoch + 1) & 0xFFFFFFFF
+                self.to_save = AuthorityState(epoch=epoch, holder=station)
+                return Answer.WRITING
+            case _:
+                return rule.refusal
 
     def saved(self, state: AuthorityState, now_ns: int) -> None:
         """Let a change hold: it is on disk."""
@@ -127,16 +196,3 @@ class Authority:
     def not_saved(self) -> None:
         """Give up a change that could not be written."""
         self.to_save = None
-
-    def _offer(self, to: bytes, station: bytes, now_ns: int) -> Answer:
-        if not self.is_holder(station):
-            return Answer.NOT_HOLDER
-        self._offered_to, self._offer_ends_ns = to, now_ns + OFFER_NS
-        return Answer.OFFERED
-
-    def _take(self, station: bytes) -> Answer:
-        if self.is_holder(station):
-            return Answer.DONE
-        epoch = (self.state.epoch + 1) & 0xFFFFFFFF
-        self.to_save = AuthorityState(epoch=epoch, holder=station)
-        return Answer.WRITING

@@ -17,7 +17,8 @@ from crypto.generation import CounterExhaustedError, Opened
 from crypto.messages import DOWN_OVERHEAD, Drop
 from crypto.pair import PairRecord, Role
 from crypto.primitives import RandomBytes
-from crypto.responder import Established, PairChanged, Path, Reply, Responder
+from crypto.responder import Established, PairChanged, Reply, Responder
+from crypto.sessions import Path
 from flightcore.authority import Authority, AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
@@ -185,7 +186,7 @@ class Companion:
         station = self.stations.get(item.peer)
         record = None if station is None else station.saved(item)
         if record is not None:
-            self.link.replace_record(record)
+            self.link.replace_record(record, now_ns)
 
     def save_failed(self, item: Save, now_ns: int) -> None:
         """Go on with what is on disk: something could not be written."""
@@ -327,23 +328,23 @@ class Companion:
         if answer is Answer.CONFIRM:
             self._ask(station, encode_record(AUTHORITY, request.encode()), now_ns)
         if request.verb is Verb.SUSPEND and answer is Answer.DONE:
-            answer = self._suspend(request.station, station)
+            answer = self._suspend(request.station, station, now_ns)
         station.request_number, station.request_answer = request.number, answer
         self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
         self._write_authority()
         for other in self.stations.values():
             other.authority_due_ns = now_ns
 
-    def _suspend(self, target: bytes, by: PairedGround) -> Answer:
+    def _suspend(self, target: bytes, by: PairedGround, now_ns: int) -> Answer:
         for name, station in self.stations.items():
             if station.station == target and station is not by:
-                self.shut_out(name)
+                self.shut_out(name, now_ns)
                 return Answer.DONE
         return Answer.UNKNOWN_STATION
 
-    def shut_out(self, name: str) -> None:
+    def shut_out(self, name: str, now_ns: int) -> None:
         """Close the sessions of a station and answer it no more until a restart."""
-        self.link.forget(name)
+        self.link.forget(name, now_ns)
         del self.stations[name]
         self._notes.append(f"{name}: shut out")
 
@@ -374,7 +375,7 @@ class Companion:
             station.uplink.dropped["ratchet_refused"] += 1
             return
         # Until the new key is on disk neither it nor the one it replaces is good for a handshake.
-        self.link.replace_record(record.with_next(None))
+        self.link.replace_record(record.with_next(None), now_ns)
         self._to_save.append(record)
 
     def _context(self, station: PairedGround, path: Path) -> Context:

@@ -6,7 +6,7 @@ from crypto.chunks import Kind, Piece, Transfers
 from crypto.pair import PairRecord
 from crypto.primitives import AuthenticationError
 from crypto.ratchet import EK_BYTES, answer
-from crypto.responder import Peer
+from crypto.sessions import Peer
 from flightcore.uplink import Uplink
 from wire.authority import Answer
 from wire.fragments import Reassembler

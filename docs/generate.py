@@ -1,0 +1,71 @@
+"""Write the generated parts of the documents: `python docs/generate.py`, with --check only compare.
+
+State diagrams come from the tables that the code obeys, so they cannot differ from it.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from crypto import sessions
+from flightcore import authority
+
+DOCS = Path(__file__).parent
+
+
+def diagram(transitions: Mapping[tuple[StrEnum, StrEnum], StrEnum], start: StrEnum) -> str:
+    """Return a Mermaid state diagram; causes that lead the same way share an arrow."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (before, cause), after in transitions.items():
+        arrows.setdefault((before.value, after.value), []).append(cause.value)
+    lines = [
+        f"  {'[*]' if before == start else before} --> {after}: {', or '.join(causes)}"
+        for (before, after), causes in arrows.items()
+    ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"]).replace("+ 1", "+1")
+
+
+def session_diagram() -> str:
+    """Return the life of a session at the drone, with the times that end a phase."""
+    times = [f"{p.value} ends after {ns // 10**9} s" for p, ns in sessions.LIFETIME_NS.items()]
+    return f"{diagram(sessions.TRANSITIONS, sessions.Phase.NONE)}\n\n{'; '.join(times)}."
+
+
+GENERATED = {
+    "protocol.md": {
+        "sessions": session_diagram,
+        "authority": lambda: diagram(authority.TRANSITIONS, authority.Phase.VACANT),
+    },
+}
+
+
+def render(text: str, parts: Mapping[str, str]) -> str:
+    """Return the document with its generated parts as they should be."""
+    for name, part in parts.items():
+        pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
+        text, count = re.subn(
+            pattern, lambda m, p=part: f"{m[1]}{p}\n{m[2]}", text, flags=re.DOTALL
+        )
+        assert count == 1, f"no place for {name}"
+    return text
+
+
+def main() -> int:
+    """Write or check every document; return 1 if one was out of date under --check."""
+    stale = False
+    for name, parts in GENERATED.items():
+        path = DOCS / name
+        now = path.read_text()
+        wanted = render(now, {part: make() for part, make in parts.items()})
+        if now != wanted and "--check" in sys.argv:
+            print(f"{path} is out of date: run python docs/generate.py", file=sys.stderr)
+            stale = True
+        elif now != wanted:
+            path.write_text(wanted)
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
