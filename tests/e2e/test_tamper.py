@@ -22,7 +22,7 @@ def is_data(datagram):
 
 
 def is_large(datagram):
-    return is_data(datagram) and len(datagram) >= 480  # a file transfer frame, padded
+    return is_data(datagram) and len(datagram) >= 240  # a file transfer frame, padded
 
 
 def is_small(datagram):
@@ -139,6 +139,6 @@ def kinds(messages):
 
 def read_request():
     """Return the payload of a MAVFTP request that opens a file to read."""
-    path = b"@PARAM/param.pck"
+    path = b"@PARAM/param.pck?" + b"x" * 150
     payload = bytes((0, 0, 0, 4, len(path), 0, 0, 0, 0, 0, 0, 0)) + path
     return payload.ljust(251, b"\0")
