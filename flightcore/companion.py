@@ -209,7 +209,7 @@ class Companion:
         station.heard_ns = now_ns
         station.summary.datagrams_up += 1
         station.summary.bytes_up += size
-        self._follow_path(station)
+        self._follow_path(station, now_ns)
         context = self._context(station, path)
         if station.uplink.is_fresh(opened, Freshness.COMMAND, context):
             self.authority.heard(station.station, station.uplink.role, now_ns)
@@ -386,11 +386,12 @@ class Companion:
             limits=options.radio_limits if path == RADIO else options.udp_limits,
         )
 
-    def _follow_path(self, station: PairedGround) -> None:
+    def _follow_path(self, station: PairedGround, now_ns: int) -> None:
         """Queue for the radio while the station is there; stations there share the line."""
         if station.is_on_radio == (station.queue is not None):
             return
         station.queue = None
+        station.status_due_ns = now_ns  # so that the ground hears where its frames arrive
         there = [s for s in self.stations.values() if s.is_on_radio]
         for other in there:
             other.queue = SendQueue(self._options.radio_rate // len(there), dropped=self.dropped)

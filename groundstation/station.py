@@ -95,6 +95,7 @@ class Station:
         self._reassembler = Reassembler(self.dropped)
         self._summary = LinkSummary()
         self._order = (0, -1)
+        self._probe: tuple[int, int, Address] | None = None  # session, counter, way
         self._status_order = (0, -1)
         self._made_after_ns: int | None = None  # what is shown was made no earlier than this
         self._outgoing: list[tuple[bytes, Address]] = []
@@ -163,7 +164,8 @@ class Station:
 
     def tick(self, now_ns: int) -> None:
         """Do what is due: handshake, keepalive, requests, transfers."""
-        self._paths.settle(now_ns)
+        if self._paths.settle(now_ns):
+            self._keepalive_ns = now_ns  # so that the drone follows
         for handshake in self._link.outgoing(now_ns):
             self._outgoing.append((handshake, self._paths.active))
             if self._is_on_radio and self._queue is not None:
@@ -180,6 +182,7 @@ class Station:
             self._send_record(Priority.BULK, record, now_ns)
         probe = self._paths.probe(now_ns)
         if probe is not None:
+            self._probe = (self._link.session.number, self._link.session.next_counter, probe)
             self._seal([], probe, now_ns)
         self._drain_radio(now_ns)
         if now_ns >= self._keepalive_ns:
@@ -249,7 +252,8 @@ class Station:
 
     def _begin_session(self, path: Address, now_ns: int) -> None:
         """Start over what lives within one session; its first frame is what the drone waits for."""
-        self._paths.heard(path, now_ns)
+        self._paths.use(path, now_ns)
+        self._probe = None
         self._keepalive_ns = now_ns
         self._offer = None
         self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
@@ -276,7 +280,7 @@ class Station:
             frames, records = parse_records(opened.payload)
             out = [*frames]
             for kind, value in records:
-                out += self._receive_record(kind, value, opened.order, now_ns)
+                out += self._receive_record(kind, value, opened.order, path, now_ns)
         except MalformedRecordsError:
             self.dropped[_MALFORMED] += 1
             return b""
@@ -287,12 +291,12 @@ class Station:
         return b"".join(out)
 
     def _receive_record(
-        self, kind: int, value: bytes, order: tuple[int, int], now_ns: int
+        self, kind: int, value: bytes, order: tuple[int, int], path: Address, now_ns: int
     ) -> list[bytes]:
         """Take one typed record; return the MAVLink frame that it completes."""
         match kind:
             case _ if kind == STATUS:
-                self._receive_status(DroneStatus.parse(value), order, now_ns)
+                self._receive_status(DroneStatus.parse(value), order, path, now_ns)
             case _ if kind == AUTHORITY:
                 self.command.receive_state(value, order, now_ns)
             case _ if kind == CHALLENGE:
@@ -326,7 +330,9 @@ class Station:
             self._link.rekey()
         self._is_armed = is_armed
 
-    def _receive_status(self, status: DroneStatus, order: tuple[int, int], now_ns: int) -> None:
+    def _receive_status(
+        self, status: DroneStatus, order: tuple[int, int], path: Address, now_ns: int
+    ) -> None:
         if order <= self._status_order:
             return  # held back on the way: it says how things were
         self._status_order = order
@@ -337,6 +343,19 @@ class Station:
         if session is not None and session.number == order[0]:
             age_ns = session.sent.age_bound_ns(status.ack, now_ns)
             self._made_after_ns = None if age_ns is None else now_ns - age_ns
+            if self._made_after_ns is not None:
+                self._paths.answered(self._made_after_ns)
+                self._receive_probe_answer(status.ack, order[0], path, now_ns)
+
+    def _receive_probe_answer(self, ack: int, session: int, path: Address, now_ns: int) -> None:
+        """Return to a better way once the drone, heard there, acknowledges what was sent there.
+
+        Frames that were under way there before acknowledge less.
+        """
+        probe = self._probe
+        if probe is not None and (session, path) == (probe[0], probe[2]) and ack >= probe[1]:
+            self._probe = None
+            self._paths.use(path, now_ns)
 
     def _send_record(self, priority: Priority, record: bytes, now_ns: int) -> None:
         if self._is_on_radio:
@@ -368,7 +387,9 @@ class Station:
         self._outgoing.append((sealed, path))
         if path == RADIO and self._queue is not None:
             self._queue.spent(len(sealed) + FRAMING_BYTES, now_ns)
-        self._keepalive_ns = now_ns + (RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS)
+        if path == self._paths.active:
+            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
+            self._keepalive_ns = now_ns + interval_ns
         summary = self._summary
         summary.frames_up += frames
         summary.datagrams_up += 1
