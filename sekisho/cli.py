@@ -21,6 +21,7 @@ _MODULES: Final = {
     "drone": "sekisho.services",
     "ground": "sekisho.services",
     "status": "sekisho.status",
+    "logs": "sekisho.logs",
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2
