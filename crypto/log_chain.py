@@ -154,7 +154,6 @@ class LogChain:
                 self._read_end()
         except _Refused as refused:
             self._refused = refused
-            self._buffer.clear()
         return found
 
     def finish(self) -> Verdict:

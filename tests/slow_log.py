@@ -22,6 +22,11 @@ def mac(key, data):
 
 def read(seed, file):
     """Return the plaintexts of a clean file; assert at anything unexpected."""
+    return trace(seed, file)["data"]
+
+
+def trace(seed, file):
+    """Return all intermediate values of a clean file."""
     assert file[:8] == bytes.fromhex("89534c314c4f470a")
     assert file[8] == 1
     assert file[9] in (1, 2)
@@ -29,22 +34,28 @@ def read(seed, file):
     signer = Ed25519PublicKey.from_public_bytes(file[44:76])
     signer.verify(file[1244:1308], b"SL1 log header" + file[:1244])
     file_key = open_sealed(XWING, 3, seed, file[76:1244], b"SL1 log file key" + file[:76])
-    head = sha256(file[:1308])
-    secret = mac(mac(head, file_key), b"SL1 log chain\x01")  # HKDF, one block
-    at, plaintexts = 1308, []
+    heads = [sha256(file[:1308])]
+    secrets = [mac(mac(heads[0], file_key), b"SL1 log chain\x01")]  # HKDF, one block
+    at, keys, data = 1308, [], []
     while True:
-        word = int.from_bytes(file[at + 4 : at + 8], "big")
         place = file[at : at + 8]
-        assert int.from_bytes(place[:4], "big") == len(plaintexts)
-        assert file[at + 8 : at + 40] == sha256(head + place)
-        size = 40 + (word & 0x7FFFFFFF) + 16
-        chunk = file[at : at + size]
-        key = mac(secret, b"SL1 log chunk" + chunk[:40])
-        plaintext = ChaCha20Poly1305(key).decrypt(bytes(12), chunk[40:], b"")
-        secret, head, at = mac(secret, b"SL1 log ratchet"), sha256(chunk), at + size
+        index, word = int.from_bytes(place[:4], "big"), int.from_bytes(place[4:], "big")
+        assert index == len(data)
+        assert file[at + 8 : at + 40] == sha256(heads[-1] + place)
+        chunk = file[at : at + 40 + (word & 0x7FFFFFFF) + 16]
+        at += len(chunk)
+        keys.append(mac(secrets[-1], b"SL1 log chunk" + chunk[:40]))
+        data.append(ChaCha20Poly1305(keys[-1]).decrypt(bytes(12), chunk[40:], b""))
+        secrets.append(mac(secrets[-1], b"SL1 log ratchet"))
+        heads.append(sha256(chunk))
         if word >> 31:
-            assert plaintext == b""
-            signer.verify(file[at:], b"SL1 log end" + head)
-            return plaintexts
-        assert plaintext
-        plaintexts.append(plaintext)
+            assert data.pop() == b""
+            signer.verify(file[at:], b"SL1 log end" + heads[-1])
+            return {
+                "file_key": file_key,
+                "heads": heads,
+                "secrets": secrets[:-1],
+                "keys": keys,
+                "data": data,
+            }
+        assert data[-1]

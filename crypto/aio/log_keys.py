@@ -8,11 +8,11 @@ import msgspec
 from crypto.aio.store import StoreError, read_private, write_private
 from crypto.primitives import (
     KEY_BYTES,
-    XWING_PUBLIC_BYTES,
     RandomBytes,
     SigningKey,
     XWingKeyPair,
 )
+from crypto.sealed_log import key_id
 
 PRIVATE_KEY_NAME: Final = "log-private.key"
 PUBLIC_KEY_NAME: Final = "log-public.key"
@@ -22,6 +22,7 @@ _KEY_VERSION: Final = 1
 
 class _PrivateKeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
+    recipient: str
     log_private_seed: bytes
 
 
@@ -32,6 +33,7 @@ class _SigningKeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _PublicKeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
+    recipient: str
     log_public: bytes
 
 
@@ -48,11 +50,11 @@ def save_log_keys(directory: Path, pair: XWingKeyPair) -> tuple[Path, Path]:
                 f"{path}: exists; logs sealed to it open with nothing else: choose another "
                 "directory"
             )
-    private = _PrivateKeyFile(_KEY_VERSION, pair.seed)
+    recipient = key_id(pair.public).hex()
+    private = _PrivateKeyFile(_KEY_VERSION, recipient, pair.seed)
     write_private(private_path, msgspec.json.encode(private) + b"\n")
-    write_private(
-        public_path, msgspec.json.encode(_PublicKeyFile(_KEY_VERSION, pair.public)) + b"\n"
-    )
+    public = _PublicKeyFile(_KEY_VERSION, recipient, pair.public)
+    write_private(public_path, msgspec.json.encode(public) + b"\n")
     public_path.chmod(0o644)
     return private_path, public_path
 
@@ -67,9 +69,11 @@ def load_log_private(path: Path) -> XWingKeyPair:
         stored = msgspec.json.decode(read_private(path), type=_PrivateKeyFile)
     except msgspec.DecodeError as error:
         raise StoreError(f"{path}: not the private key of logs ({error})") from error
-    if stored.version != _KEY_VERSION or len(stored.log_private_seed) != KEY_BYTES:
-        raise StoreError(f"{path}: damaged; bring back the copy that was made of it")
-    return XWingKeyPair(stored.log_private_seed)
+    if stored.version == _KEY_VERSION and len(stored.log_private_seed) == KEY_BYTES:
+        pair = XWingKeyPair(stored.log_private_seed)
+        if key_id(pair.public).hex() == stored.recipient:
+            return pair
+    raise StoreError(f"{path}: damaged; bring back the copy that was made of it")
 
 
 def load_log_public(path: Path) -> bytes:
@@ -84,7 +88,8 @@ def load_log_public(path: Path) -> bytes:
         raise StoreError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise StoreError(f"{path}: not the public key of logs ({error})") from error
-    if stored.version != _KEY_VERSION or len(stored.log_public) != XWING_PUBLIC_BYTES:
+    # What is sealed to a key with one wrong bit never opens again.
+    if stored.version != _KEY_VERSION or key_id(stored.log_public).hex() != stored.recipient:
         raise StoreError(f"{path}: damaged; copy it again from where the logs are read")
     return stored.log_public
 

@@ -2,7 +2,7 @@
 
 The slow model of damage: a reader vouches for the chunks that lie within the longest common prefix
 of the file it is given and the genuine file with that header; the file is clean if equal, cut short
-if the given one is that prefix, damaged otherwise. The slow reader of the format itself is `tests.slow_log`.
+if the given one is that prefix, damaged otherwise. The format has a slow reader: `tests.slow_log`.
 
 Mutants that died here: index not compared; link not compared; link without the length word; length
 bound off by one; ratchet not stepped; chunk key without the chunk's head; end mark not signed, or
@@ -13,6 +13,7 @@ its first secret; a writer that keeps the file key.
 
 import gc
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -292,6 +293,24 @@ def test_junk_never_raises(junk, behind_a_header):
     chain.receive_untrusted(data)
     assert chunks == []
     assert verdict.chunks == chain.finish().chunks == 0
+
+
+@pytest.mark.slow
+def test_a_big_file_needs_little_memory():
+    writer = SealedLogWriter(KEY.public, HEADER, SIGNER, RANDOM.randbytes)
+    reader, read = SealedLogReader(KEY), 0
+    big = bytes(MAX_CHUNK_BYTES)
+    gc.collect()
+    tracemalloc.start()
+    for part in [writer.header_bytes, *[None] * 40, b""]:
+        sealed = writer.finish() if part == b"" else part or writer.append(big)
+        for at in range(0, len(sealed), 1 << 16):
+            read += sum(len(c.data) for c in reader.receive_untrusted(sealed[at : at + (1 << 16)]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert read == 40 * MAX_CHUNK_BYTES
+    assert reader.finish().state is LogState.CLEAN
+    assert peak < 8 * MAX_CHUNK_BYTES
 
 
 def held_by(obj):

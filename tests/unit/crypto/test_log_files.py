@@ -194,12 +194,14 @@ def test_damaged_keys_are_refused(tmp_path, random_bytes, load):
     path = tmp_path / names[load]
     arguments = (tmp_path, random_bytes) if load is load_or_create_log_signer else (path,)
     whole = path.read_bytes()
+    one_bit_off = whole[:-20] + (b"B" if whole[-20:-19] == b"A" else b"A") + whole[-19:]
     for damaged in (
         b"",
         whole[:-9],
         whole.replace(b'"version":1', b'"version":2'),
         whole.replace(b'":"', b'":"AAAA'),
         whole.replace(b'"version":1', b'"version":1,"more":1'),
+        *([one_bit_off] if load is not load_or_create_log_signer else []),
     ):
         path.write_bytes(damaged)
         with pytest.raises(StoreError, match=f"{path}: (damaged|not the)"):
