@@ -3,7 +3,8 @@
 ``SEKISHO_KILLS=1000 pytest tests/integration/test_log_killed.py`` kills more often.
 What a power cut leaves beyond that, any prefix, is `tests/property/test_sealed_log.py`.
 
-Mutants that died here: acknowledging before the write; a header written with the first chunk.
+Mutants that died here: acknowledging one chunk ahead; no header before the first chunk; each chunk
+written when the next one comes.
 """
 
 import multiprocessing
