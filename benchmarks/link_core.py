@@ -1,8 +1,9 @@
-"""`link_core`: what the secure link costs per operation, without sockets or processes."""
+"""`link_core`: what link and sealed logs cost per operation, without sockets or processes."""
 
 import msgspec
 
 from benchmarks.cases_link import rejecting, sealing
+from benchmarks.cases_logs import logging
 from benchmarks.cases_stack import cores, framing, judging
 from benchmarks.clock import measure
 from benchmarks.report import Options, Spread, figure, table
@@ -20,7 +21,7 @@ def run(options: Options) -> CoreResult:
     repeats = 7 if options.quick else 25
     cost = {
         case.name: measure(case.prepare, repeats=repeats)
-        for group in (sealing, rejecting, framing, judging, cores)
+        for group in (sealing, rejecting, logging, framing, judging, cores)
         for case in group()
     }
     ratios = {

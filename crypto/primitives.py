@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, hmac, hpke
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM768PrivateKey,
     MLKEM768PublicKey,
@@ -25,7 +26,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 KEY_BYTES: Final = 32
 MAC_BYTES: Final = 16
 TAG_BYTES: Final = 16
+SIGNATURE_BYTES: Final = 64
 ML_KEM_SEED_BYTES: Final = 64
+XWING_PUBLIC_BYTES: Final = 1216
+HPKE_OVERHEAD: Final = 1120 + TAG_BYTES
 
 RandomBytes = Callable[[int], bytes]
 
@@ -132,6 +136,86 @@ class MlKemKeyPair:
         if len(ciphertext) != self._parameters.ciphertext_bytes:
             raise AuthenticationError(f"ML-KEM ciphertext of {len(ciphertext)} bytes")
         return self._private.decapsulate(ciphertext)
+
+
+class SigningKey:
+    """An Ed25519 private key, its 32-byte seed, and its public key."""
+
+    __slots__ = ("_private", "private", "public")
+
+    def __init__(self, private: bytes) -> None:
+        self.private = private
+        self._private = Ed25519PrivateKey.from_private_bytes(private)
+        self.public = self._private.public_key().public_bytes_raw()
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the 64-byte signature of `data`."""
+        return self._private.sign(data)
+
+
+def check_signature(public: bytes, signature: bytes, data: bytes) -> None:
+    """Check an Ed25519 signature.
+
+    Raises:
+        AuthenticationError: The holder of `public` did not sign `data`.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
+    except (InvalidSignature, ValueError) as error:
+        raise AuthenticationError("signature refused") from error
+
+
+_HPKE: Final = hpke.Suite(
+    hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305
+)
+
+
+class XWingKeyPair:
+    """A recipient of HPKE (RFC 9180) under X-Wing: safe while ML-KEM-768 or X25519 is.
+
+    Made from its 32-byte seed as draft-connolly-cfrg-xwing-kem §5.2 expands it.
+    """
+
+    __slots__ = ("_private", "public", "seed")
+
+    def __init__(self, seed: bytes) -> None:
+        expanded = hashlib.shake_256(seed).digest(ML_KEM_SEED_BYTES + KEY_BYTES)
+        ml_kem = MLKEM768PrivateKey.from_seed_bytes(expanded[:ML_KEM_SEED_BYTES])
+        x25519 = X25519PrivateKey.from_private_bytes(expanded[ML_KEM_SEED_BYTES:])
+        self.seed = seed
+        self._private = hpke.MLKEM768X25519PrivateKey(ml_kem, x25519)
+        self.public = (
+            ml_kem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+        )
+
+    def open(self, sealed: bytes, info: bytes) -> bytes:
+        """Return what `hpke_seal` sealed to this key with the same `info`.
+
+        Raises:
+            AuthenticationError: It was sealed to another key, with another `info`, or changed.
+        """
+        try:
+            return _HPKE.decrypt(sealed, self._private, info)
+        except InvalidTag as error:
+            raise AuthenticationError("not sealed to this key") from error
+
+
+def hpke_seal(public: bytes, data: bytes, info: bytes) -> bytes:
+    """Seal `data` to an X-Wing public key: encapsulation 1120 B, ciphertext, tag 16 B.
+
+    The randomness is the library's own.
+
+    Raises:
+        ValueError: `public` is no X-Wing key.
+    """
+    if len(public) != XWING_PUBLIC_BYTES:
+        raise ValueError(f"an X-Wing public key has {XWING_PUBLIC_BYTES} bytes, not {len(public)}")
+    split = ML_KEM_768.public_bytes
+    key = hpke.MLKEM768X25519PublicKey(
+        MLKEM768PublicKey.from_public_bytes(public[:split]),
+        X25519PublicKey.from_public_bytes(public[split:]),
+    )
+    return _HPKE.encrypt(data, key, info)
 
 
 def digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:

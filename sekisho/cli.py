@@ -23,6 +23,7 @@ _MODULES: Final = {
     "status": "sekisho.status",
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
+    "logs": "sekisho.logs",
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -1,0 +1,116 @@
+"""The keys of sealed logs on disk: the offline pair that opens, the device's that signs."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from crypto.aio.store import StoreError, read_private, write_private
+from crypto.primitives import (
+    KEY_BYTES,
+    RandomBytes,
+    SigningKey,
+    XWingKeyPair,
+)
+from crypto.sealed_log import key_id
+
+PRIVATE_KEY_NAME: Final = "log-private.key"
+PUBLIC_KEY_NAME: Final = "log-public.key"
+SIGNING_KEY_NAME: Final = "log-signing.key"
+_KEY_VERSION: Final = 1
+
+
+class _PrivateKeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    recipient: str
+    log_private_seed: bytes
+
+
+class _SigningKeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    log_signing_seed: bytes
+
+
+class _PublicKeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    recipient: str
+    log_public: bytes
+
+
+def save_log_keys(directory: Path, pair: XWingKeyPair) -> tuple[Path, Path]:
+    """Write the private file (0600) and the public one (0644); return where they are.
+
+    Raises:
+        StoreError: There is a key already: without it, nothing sealed to it opens again.
+    """
+    private_path, public_path = directory / PRIVATE_KEY_NAME, directory / PUBLIC_KEY_NAME
+    for path in (private_path, public_path):
+        if path.exists():
+            raise StoreError(
+                f"{path}: exists; logs sealed to it open with nothing else: choose another "
+                "directory"
+            )
+    recipient = key_id(pair.public).hex()
+    private = _PrivateKeyFile(_KEY_VERSION, recipient, pair.seed)
+    write_private(private_path, msgspec.json.encode(private) + b"\n")
+    public = _PublicKeyFile(_KEY_VERSION, recipient, pair.public)
+    write_private(public_path, msgspec.json.encode(public) + b"\n")
+    public_path.chmod(0o644)
+    return private_path, public_path
+
+
+def load_log_private(path: Path) -> XWingKeyPair:
+    """Read the offline private key.
+
+    Raises:
+        StoreError: It is missing, damaged or readable by others.
+    """
+    try:
+        stored = msgspec.json.decode(read_private(path), type=_PrivateKeyFile)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: not the private key of logs ({error})") from error
+    if stored.version == _KEY_VERSION and len(stored.log_private_seed) == KEY_BYTES:
+        pair = XWingKeyPair(stored.log_private_seed)
+        if key_id(pair.public).hex() == stored.recipient:
+            return pair
+    raise StoreError(f"{path}: damaged; bring back the copy that was made of it")
+
+
+def load_log_public(path: Path) -> bytes:
+    """Read the public key that logs are sealed to; it is no secret.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    try:
+        stored = msgspec.json.decode(path.read_bytes(), type=_PublicKeyFile)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: not the public key of logs ({error})") from error
+    # What is sealed to a key with one wrong bit never opens again.
+    if stored.version != _KEY_VERSION or key_id(stored.log_public).hex() != stored.recipient:
+        raise StoreError(f"{path}: damaged; copy it again from where the logs are read")
+    return stored.log_public
+
+
+def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> SigningKey:
+    """Return the key by which this device signs its logs, making it on first use.
+
+    Raises:
+        StoreError: It is damaged or readable by others.
+    """
+    path = directory / SIGNING_KEY_NAME
+    if not path.exists():
+        signer = SigningKey(random_bytes(KEY_BYTES))
+        write_private(
+            path, msgspec.json.encode(_SigningKeyFile(_KEY_VERSION, signer.private)) + b"\n"
+        )
+        return signer
+    try:
+        stored = msgspec.json.decode(read_private(path), type=_SigningKeyFile)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: not the signing key of logs ({error})") from error
+    if stored.version != _KEY_VERSION or len(stored.log_signing_seed) != KEY_BYTES:
+        raise StoreError(f"{path}: damaged; remove it, and tell who reads the logs the new key")
+    return SigningKey(stored.log_signing_seed)
