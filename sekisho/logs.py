@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from crypto.aio.files import StoreError
 from crypto.aio.log_files import list_logs, pieces
 from crypto.aio.log_keys import load_log_private, save_log_keys
-from crypto.aio.store import StoreError
 from crypto.log_chain import Damage, Known, LogChain, LogState, SignedHeader, Verdict
 from crypto.log_reader import SealedLogReader
 from crypto.primitives import KEY_BYTES, XWingKeyPair

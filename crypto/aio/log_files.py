@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from crypto.aio.store import StoreError
+from crypto.aio.files import StoreError
 from crypto.primitives import RandomBytes, SigningKey
 from crypto.sealed_log import SHORT_HEAD_BYTES, LogContent, LogHeader, SealedLogWriter
 

@@ -5,7 +5,13 @@ from typing import Final
 
 import msgspec
 
-from crypto.aio.store import StoreError, read_private, write_private
+from crypto.aio.files import (
+    StoreError,
+    make_private_directory,
+    read_handed_over,
+    read_private,
+    write_private,
+)
 from crypto.primitives import (
     KEY_BYTES,
     RandomBytes,
@@ -50,6 +56,7 @@ def save_log_keys(directory: Path, pair: XWingKeyPair) -> tuple[Path, Path]:
                 f"{path}: exists; logs sealed to it open with nothing else: choose another "
                 "directory"
             )
+    make_private_directory(directory)
     recipient = key_id(pair.public).hex()
     private = _PrivateKeyFile(_KEY_VERSION, recipient, pair.seed)
     write_private(private_path, msgspec.json.encode(private) + b"\n")
@@ -66,7 +73,7 @@ def load_log_private(path: Path) -> XWingKeyPair:
         StoreError: It is missing, damaged or readable by others.
     """
     try:
-        stored = msgspec.json.decode(read_private(path), type=_PrivateKeyFile)
+        stored = msgspec.json.decode(read_handed_over(path), type=_PrivateKeyFile)
     except msgspec.DecodeError as error:
         raise StoreError(f"{path}: not the private key of logs ({error})") from error
     if stored.version == _KEY_VERSION and len(stored.log_private_seed) == KEY_BYTES:
@@ -102,6 +109,7 @@ def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> Sig
     """
     path = directory / SIGNING_KEY_NAME
     if not path.exists():
+        make_private_directory(directory)
         signer = SigningKey(random_bytes(KEY_BYTES))
         write_private(
             path, msgspec.json.encode(_SigningKeyFile(_KEY_VERSION, signer.private)) + b"\n"
