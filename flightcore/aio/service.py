@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from crypto.pair import PairRecord
-from flightcore.aio.ports import Port, SerialPort, UdpPort
+from flightcore.aio.ports import Port, UdpPort
 from flightcore.companion import Companion, CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
 from wire.aio.alarm import Alarm, monotonic_ns
+from wire.aio.serial_line import SerialLine
 from wire.locality import NotAllowedError, parse_local
 
 _BURST: Final = 64
@@ -37,7 +38,13 @@ class CompanionService:
         if device.startswith(UDP_DEVICE):
             self._port = UdpPort(parse_local(device.removeprefix(UDP_DEVICE)), self._from_line)
         else:
-            self._port = SerialPort(device, config.autopilot.baud, self._from_line, self._line_lost)
+            self._port = SerialLine(
+                "autopilot.device",
+                device,
+                config.autopilot.baud,
+                self._from_line,
+                self._line_lost,
+            )
         self._device = device
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
