@@ -11,6 +11,7 @@ from wire.mavlink import MAGIC_V2, frame_bytes_untrusted
 
 # Record types. 0x80 and above are never assigned, so that a magic byte cannot be one.
 STATUS: Final = 0x01
+FRAGMENT: Final = 0x03
 
 Record = tuple[int, bytes]
 
