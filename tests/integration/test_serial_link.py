@@ -68,6 +68,7 @@ def numbered(count, rng):
     ]
 
 
+@pytest.mark.slow
 def test_two_ends_with_garbage_and_cuts_between_them():
     """A radio that inserts RADIO_STATUS and noise, and loses pieces: the rest arrives, in order."""
     rng = random.Random(20261121)
@@ -134,6 +135,7 @@ def test_noise_before_the_first_datagram_is_cut_off():
     line.close()
 
 
+@pytest.mark.slow
 def test_an_unplugged_radio_is_awaited_for_ever(tmp_path):
     device = tmp_path / "ttyUSB0"
     heard: list[bytes] = []
