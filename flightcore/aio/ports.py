@@ -1,26 +1,12 @@
-"""The autopilot's line: a serial device that may vanish and come back, or a UDP socket."""
+"""What the autopilot is connected to: a serial line, or for development a UDP socket."""
 
 import asyncio
-import contextlib
 import errno
-import logging
-import os
 import socket
-from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
-
-import serial
+from typing import Protocol
 
 from wire.locality import Address
-
-_log = logging.getLogger(__name__)
-
-REOPEN_S: Final = 0.5
-GATHER_S: Final = 0.004
-MAX_UNSENT_BYTES: Final = 1 << 16
-_READ_BYTES = 4096
-_BITS_PER_BYTE = 10
 
 
 class Port(Protocol):
@@ -37,147 +23,6 @@ class Port(Protocol):
 
     def close(self) -> None:
         """Close the line for good."""
-
-
-class SerialPort:
-    """A serial device, reopened for ever.
-
-    Reading is paced to the line rate: a UART cannot exceed it, and a pseudo-terminal that does is
-    held back by its own buffer rather than by losses further down. A busy line is read
-    every few milliseconds, in chunks and not frame by frame; an idle one as soon as a byte comes.
-    """
-
-    def __init__(
-        self,
-        device: str,
-        baud: int,
-        on_bytes: Callable[[bytes], None],
-        on_lost: Callable[[], None],
-    ) -> None:
-        self.is_open = False
-        self.unsent_dropped = 0
-        self._device = device
-        self._baud = baud
-        self._on_bytes = on_bytes
-        self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
-        self._serial: serial.Serial | None = None
-        self._unsent: deque[bytes] = deque()
-        self._unsent_bytes = 0
-        self._rate = baud / _BITS_PER_BYTE
-        self._allowance = 0.0
-        self._allowance_at = 0.0
-        self._is_busy = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._complained = False
-
-    def start(self) -> None:
-        """Open the device, or try again shortly until it is there."""
-        self._timer = None
-        try:
-            self._serial = serial.Serial(self._device, self._baud, timeout=0, exclusive=True)
-        except (serial.SerialException, OSError, ValueError) as error:
-            if not self._complained:
-                self._complained = True
-                number = getattr(error, "errno", None)
-                reason = str(error) if number is None else os.strerror(number)
-                _log.warning(
-                    "autopilot.device = %r cannot be opened: %s; trying again every %s s",
-                    self._device,
-                    reason,
-                    REOPEN_S,
-                )
-            self._timer = self._loop.call_later(REOPEN_S, self.start)
-            return
-        self.is_open = True
-        self._complained = self._is_busy = False
-        self._allowance, self._allowance_at = _READ_BYTES, self._loop.time()
-        self._loop.add_reader(self._serial.fileno(), self._readable)
-        _log.info("autopilot.device %s is open at %d baud", self._device, self._baud)
-
-    def write(self, data: bytes) -> None:
-        """Send, or drop and count when the line does not keep up."""
-        if self._serial is None or self._unsent_bytes + len(data) > MAX_UNSENT_BYTES:
-            self.unsent_dropped += len(data)
-            return
-        self._unsent.append(data)
-        self._unsent_bytes += len(data)
-        if len(self._unsent) == 1:
-            self._writable()
-
-    def close(self) -> None:
-        """Close the line for good."""
-        self._release()
-
-    def _readable(self) -> None:
-        assert self._serial is not None
-        now = self._loop.time()
-        earned = (now - self._allowance_at) * self._rate
-        self._allowance = max(1.0, min(self._allowance + earned, _READ_BYTES + self._rate / 50))
-        self._allowance_at = now
-        try:
-            data = os.read(self._serial.fileno(), min(int(self._allowance), _READ_BYTES))
-        except BlockingIOError:
-            data = b""
-        except OSError as error:
-            self._lose(error.strerror or str(error))
-            return
-        if not data:
-            if self._is_busy:  # no more for now: wait for the next byte
-                self._is_busy = False
-                self._loop.add_reader(self._serial.fileno(), self._readable)
-            else:  # readable, and yet nothing there: the other side has gone
-                self._lose("end of file")
-            return
-        self._allowance -= len(data)
-        self._on_bytes(data)
-        if self._serial is not None:
-            if not self._is_busy:
-                self._is_busy = True
-                self._loop.remove_reader(self._serial.fileno())
-            self._timer = self._loop.call_later(GATHER_S, self._readable)
-
-    def _writable(self) -> None:
-        assert self._serial is not None
-        fd = self._serial.fileno()
-        while self._unsent:
-            data = self._unsent[0]
-            try:
-                sent = os.write(fd, data)
-            except BlockingIOError:
-                self._loop.add_writer(fd, self._writable)
-                return
-            except OSError as error:
-                self._lose(error.strerror or str(error))
-                return
-            self._unsent_bytes -= sent
-            if sent < len(data):
-                self._unsent[0] = data[sent:]
-            else:
-                self._unsent.popleft()
-        self._loop.remove_writer(fd)
-
-    def _lose(self, reason: str) -> None:
-        _log.warning("autopilot.device %s is gone: %s", self._device, reason)
-        self._complained = True
-        self._release()
-        self._on_lost()
-        self._timer = self._loop.call_later(REOPEN_S, self.start)
-
-    def _release(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._serial is None:
-            return
-        self.is_open = False
-        fd = self._serial.fileno()
-        self._loop.remove_reader(fd)
-        self._loop.remove_writer(fd)
-        with contextlib.suppress(OSError, serial.SerialException):
-            self._serial.close()
-        self._serial = None
-        self._unsent.clear()
-        self._unsent_bytes = 0
 
 
 class UdpPort:

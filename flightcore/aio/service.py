@@ -12,7 +12,7 @@ import msgspec
 from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
-from flightcore.aio.ports import Port, SerialPort, UdpPort
+from flightcore.aio.ports import Port, UdpPort
 from flightcore.authority import AuthorityState
 from flightcore.companion import DEFAULT_OPTIONS, Companion, Options, Save
 from flightcore.companion_status import CompanionStatus
@@ -20,6 +20,7 @@ from flightcore.config import UDP_DEVICE, DroneConfig
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
+from wire.aio.serial_line import SerialLine
 from wire.aio.serial_link import SerialLink, line_rate
 from wire.locality import RADIO, NotAllowedError, parse_local
 
@@ -56,7 +57,13 @@ class CompanionService:
         if device.startswith(UDP_DEVICE):
             self._port = UdpPort(parse_local(device.removeprefix(UDP_DEVICE)), self._from_line)
         else:
-            self._port = SerialPort(device, config.autopilot.baud, self._from_line, self._line_lost)
+            self._port = SerialLine(
+                "autopilot.device",
+                device,
+                config.autopilot.baud,
+                self._from_line,
+                self._line_lost,
+            )
         self._device = device
         radio = config.link.radio
         self._radio = (

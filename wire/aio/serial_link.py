@@ -75,4 +75,4 @@ class SerialLink:
             self._on_datagram(datagram)
 
     def _forget(self) -> None:
-        pass
+        self._splitter = DatagramSplitter(self.dropped)
