@@ -44,7 +44,7 @@ from wire.records import (
     padded,
     parse_records,
 )
-from wire.send_queue import SendQueue
+from wire.send_queue import MIN_RATE, SendQueue
 
 STATUS_INTERVAL_NS: Final = 200_000_000
 AUTHORITY_INTERVAL_NS: Final = 1_000_000_000
@@ -116,6 +116,9 @@ class Companion:
                     self._receive_opened(event, path, len(datagram), now_ns)
                 case Reply(datagram=reply):
                     self._to_link.append((reply, event.path))
+                    for station in self.stations.values():
+                        if event.path == RADIO and station.queue is not None:
+                            station.queue.spent(len(reply) + FRAMING_BYTES, now_ns)
                 case PairChanged(record=record):
                     self._to_save.append(record)
                     self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
@@ -394,7 +397,8 @@ class Companion:
         station.status_due_ns = now_ns  # so that the ground hears where its frames arrive
         there = [s for s in self.stations.values() if s.is_on_radio]
         for other in there:
-            other.queue = SendQueue(self._options.radio_rate // len(there), dropped=self.dropped)
+            rate = max(MIN_RATE, self._options.radio_rate // len(there))
+            other.queue = SendQueue(rate, dropped=self.dropped)
 
     def _send_to_all(self, frames: list[bytes], now_ns: int) -> None:
         live = [s for s in self.stations.values() if s.peer.live is not None]

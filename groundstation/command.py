@@ -79,6 +79,11 @@ class Command:
         self._answers.append(encode_record(CONFIRM, answer(self._suite, challenge.value)))
         return True
 
+    def decline(self, nonce: bytes) -> None:
+        """Let an operation lapse that the operator was shown and does not want."""
+        if self._challenge is not None and self._challenge.nonce == nonce:
+            self._challenge = None
+
     def receive_state(self, value: bytes, order: tuple[int, int], now_ns: int) -> None:
         """Take what the drone says; an older word than the last is ignored."""
         state = State.parse(value)

@@ -106,6 +106,7 @@ def run_confirm(arguments: argparse.Namespace) -> int:
             print(f"{arguments.drone}: {text}. Confirm? [y/N] ", end="", flush=True)
             readable, _, _ = select.select([sys.stdin], [], [], 3.0)
             if not readable or sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                _ask(path, arguments.drone, "decline", authority["challenge"])
                 print("not confirmed")
                 return 1
             return 0 if _ask(path, arguments.drone, "confirm", authority["challenge"]) else 1

@@ -37,12 +37,12 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     drone: str
-    do: Literal["hand_over", "accept", "claim", "preempt", "suspend", "confirm"]
+    do: Literal["hand_over", "accept", "claim", "preempt", "suspend", "confirm", "decline"]
     value: str = ""
 
     def __post_init__(self) -> None:
         size = len(bytes.fromhex(self.value))
-        if size not in ((NONCE_BYTES,) if self.do == "confirm" else (0, len(NOBODY))):
+        if size not in ((NONCE_BYTES,) if self.do in ("confirm", "decline") else (0, len(NOBODY))):
             raise ValueError("the value has the wrong length")
 
 
@@ -132,6 +132,9 @@ class _DroneLink:
             case "confirm":
                 is_open = command.confirm(bytes.fromhex(request.value), now_ns)
                 answer = "sent" if is_open else "nothing waits for that confirmation"
+            case "decline":
+                command.decline(bytes.fromhex(request.value))
+                answer = "sent"
             case _:
                 station = bytes.fromhex(request.value) or NOBODY
                 command.request(Verb[request.do.upper()], station, now_ns)

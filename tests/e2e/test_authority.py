@@ -1,0 +1,153 @@
+"""Two ground stations on one drone, each with its own gateway, by the commands people type."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.between import BenchAutopilot
+from tests.e2e.pilot import Pilot
+from tests.e2e.processes import ENVIRONMENT, Process, wait_until
+from tests.e2e.stack import NAME, SEKISHO, Stack, free_ports
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+class Second:
+    """Another ground station of the same drone."""
+
+    def __init__(self, bench: Stack, directory, role):
+        self.state = directory / "ground-2"
+        argv = ["pair", "lab", "--drone-dir", bench.drone_state, "--ground-dir", self.state]
+        argv += ["--name", NAME, "--role", role]
+        subprocess.run([*SEKISHO, *argv], check=True, capture_output=True, timeout=30)
+        (self.port,) = free_ports(1)
+        self.config = directory / "ground-2.toml"
+        self.config.write_text(
+            f'[state]\ndir = "{self.state}"\n'
+            f'[[drone]]\nname = "{NAME}"\naddress = "127.0.0.1:{bench.link_port}"\n'
+            f'mavlink_out = []\nmavlink_udp = "127.0.0.1:{self.port}"\n'
+        )
+        self.process = Process("second", [*SEKISHO, "ground", "--config", self.config], directory)
+
+
+def type_command(config, *words, stdin=""):
+    return subprocess.run(
+        [*SEKISHO, *words, "--config", str(config)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=ENVIRONMENT,
+        check=False,
+    )
+
+
+def own_id(config):
+    shown = type_command(config, "authority", "show", NAME).stdout
+    return shown.split("this station: ")[1].split()[0]
+
+
+@pytest.fixture
+def second(bench, tmp_path):
+    second = Second(bench, tmp_path, "supervisor")
+    bench.start()
+    bench.await_link()
+    wait_until(
+        lambda: (
+            "in command" in type_command(second.config, "authority", "show", NAME).stdout
+            and len([p for p in bench.status("drone")["peers"].values() if p["state"] == "live"])
+            == 2
+        ),
+        20,
+        "both stations are there",
+        0.3,
+    )
+    yield second
+    second.process.stop()
+    print(second.process.output)
+
+
+def holder(bench):
+    return bench.status("drone")["authority"]["holder_id"]
+
+
+def test_hand_over_claim_preempt_and_restart(bench, second, line):
+    first = bench.configs["ground"]
+    with BenchAutopilot(line):
+        bench.await_autopilot()
+        a, b = own_id(first), own_id(second.config)
+        start = holder(bench)
+        here, there = (first, second.config) if start == a else (second.config, first)
+        other = b if start == a else a
+        done = type_command(there, "authority", "claim", NAME)
+        assert (done.returncode, "is there" in done.stdout) == (1, True)
+        done = type_command(here, "authority", "hand-over", NAME, "--station", other)
+        assert done.returncode == 0, done.stderr
+        done = type_command(there, "authority", "accept", NAME)
+        assert (done.returncode, holder(bench)) == (0, other)
+        # Killed without a chance to tidy up: who commands is on the disk.
+        bench.stop("drone", number=signal.SIGKILL)
+        bench.start("drone")
+        assert holder(bench) == other
+        assert bench.status("drone")["authority"]["epoch"] == 1
+        bench.await_link()
+        bench.await_autopilot()
+        done = type_command(second.config, "authority", "preempt", NAME)
+        assert (done.returncode, holder(bench)) == (0, b)
+        done = type_command(first, "authority", "preempt", NAME)
+        assert (done.returncode, "role" in done.stdout) == (1, True)
+
+
+def test_second_step_by_word(bench, line):
+    bench.start()
+    bench.await_link()
+    config = bench.configs["ground"]
+    with BenchAutopilot(line) as autopilot, Pilot(f"udpout:127.0.0.1:{bench.udp_port}") as pilot:
+        bench.await_autopilot()
+        pilot.until(lambda: "HEARTBEAT" in pilot.latest, 10, "a heartbeat")
+        for answer, executed in (("n\n", []), ("y\n", [246])):
+            autopilot.take()
+            asker = Process(
+                "confirm",
+                [*SEKISHO, "confirm", NAME, "--config", config],
+                bench.configs["drone"].parent,
+            )
+            asker.expect("waiting", 10)
+            pilot.connection.mav.command_long_send(1, 1, 246, 0, 1, 0, 0, 0, 0, 0, 0)
+            asker.expect("MAV_CMD 246 with 1, 0, 0, 0. Confirm?", 5)
+            assert [m.command for m in autopilot.take() if m.get_type() == "COMMAND_LONG"] == []
+            asker.say(answer.strip())
+            code = asker.wait(10)
+            asker.stop()
+            assert code == (0 if executed else 1), asker.output
+            if executed:
+                wait_until(
+                    lambda: [m.command for m in autopilot.take() if m.get_type() == "COMMAND_LONG"],
+                    3,
+                    "it is carried out",
+                )
+        pilot.until(lambda: any("Confirm: restart" in t for t in pilot.texts), 5, "it was said")
+
+
+def test_who_asks_nobody_is_told_so():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "sekisho",
+            "authority",
+            "show",
+            "x",
+            "--config",
+            "/nonexistent.toml",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "/nonexistent.toml" in done.stderr
