@@ -9,15 +9,23 @@ import hmac as constant_time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV, ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES: Final = 32
 MAC_BYTES: Final = 16
 TAG_BYTES: Final = 16
+NONCE_BYTES: Final = 12
+ED25519_PUBLIC_BYTES: Final = 32
+ED25519_SIGNATURE_BYTES: Final = 64
+MLDSA65_PUBLIC_BYTES: Final = 1952
+MLDSA65_SIGNATURE_BYTES: Final = 3309
 
 RandomBytes = Callable[[int], bytes]
 
@@ -72,6 +80,48 @@ class KeyPair:
             raise AuthenticationError("X25519 public key refused") from error
 
 
+class Ed25519:
+    """An Ed25519 key (RFC 8032)."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self._private.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature of `message`."""
+        return self._private.sign(message)
+
+    @staticmethod
+    def verify(public: bytes, signature: bytes, message: bytes) -> bool:
+        """Return whether the holder of `public` signed `message`."""
+        try:
+            Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+class MlDsa65:
+    """An ML-DSA-65 key (FIPS 204), hedged signing, empty context."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._private = MLDSA65PrivateKey.from_seed_bytes(seed)
+        self.public = self._private.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 3309-byte signature of `message`."""
+        return self._private.sign(message)
+
+    @staticmethod
+    def verify(public: bytes, signature: bytes, message: bytes) -> bool:
+        """Return whether the holder of `public` signed `message`."""
+        try:
+            MLDSA65PublicKey.from_public_bytes(public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
 def digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
     """Return the hash of `data`."""
     context = hashes.Hash(algorithm)
@@ -91,6 +141,18 @@ def hkdf(
 ) -> bytes:
     """Return `length` bytes of HKDF (RFC 5869)."""
     return HKDF(algorithm, length, salt=salt, info=info).derive(secret)
+
+
+def argon2id(passphrase: bytes, salt: bytes, memory_kib: int, passes: int, lanes: int) -> bytes:
+    """Return a 32-byte key (RFC 9106): slow and large on purpose, `memory_kib` of it."""
+    return Argon2id(
+        salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory_kib
+    ).derive(passphrase)
+
+
+def misuse_resistant(key: bytes) -> Aead:
+    """Return AES-256-GCM-SIV (RFC 8452): a nonce used twice shows equal plaintexts, no more."""
+    return AESGCMSIV(key)
 
 
 def keyed_blake2s(key: bytes, data: bytes) -> bytes:
