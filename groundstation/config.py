@@ -8,9 +8,11 @@ from wire.locality import NotAllowedError, check_address, parse_local, parse_loo
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where pair records and counters live."""
+    """Where pair records and counters live, and what opens them if they are wrapped."""
 
     dir: str = "~/.local/share/sekisho"
+    passphrase_file: str | None = None
+    key_file: str | None = None
 
 
 class Drone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
