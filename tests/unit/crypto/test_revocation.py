@@ -75,6 +75,7 @@ def test_signatures_are_those_of_the_documented_message(random_bytes):
     assert AuthorityPublic.parse(public_file).encode() == public_file
 
 
+@pytest.mark.slow
 def test_every_byte_changed_is_refused(authority):
     signed = authority.sign(NOBODY.extended(IDS[:2]))
     for at in range(len(signed)):
