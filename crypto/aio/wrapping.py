@@ -10,11 +10,7 @@ either way can be taken again from its beginning.
 import os
 from pathlib import Path
 
-from crypto.aio.files import (
-    remove_private,
-    remove_unfinished,
-    write_private,
-)
+from crypto.aio.files import remove_private, remove_unfinished, write_private
 from crypto.aio.secret_files import SecretFiles
 from crypto.vault import Contents, Vault
 
@@ -37,7 +33,6 @@ def unwrap(directory: Path, vault: Vault) -> int:
     mixed = _announce_mixed(directory, vault)
     for file in mixed.existing():
         write_private(file.path, mixed.read(file))
-    _remove_unfinished(mixed)
     remove_private(mixed.vault_path)
     return len(mixed.existing())
 

@@ -124,6 +124,16 @@ def test_unwrapped_is_what_it_was(plain):
     assert {p: p.read_bytes() for p in plain.directory.rglob("*") if p.is_file()} == before
 
 
+def test_what_a_killed_writer_left_plain_is_removed(plain):
+    before = everything(plain)
+    for path in (plain.directory / "device.key", plain.pair_path("tsubame-1")):
+        left = path.with_name(".earlier.pair.new")
+        left.write_bytes(path.read_bytes())
+    assert plain_keys_in(plain.directory, before) != []
+    wrapped(plain)
+    assert plain_keys_in(plain.directory, before) == []
+
+
 def test_a_store_opened_before_does_not_touch_what_was_wrapped_since(plain):
     record = plain.load_pair("tsubame-1")
     store = wrapped(plain)
