@@ -76,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    if arguments.command in _HANDLES_KEYS:
-        harden()
     try:
+        if arguments.command in _HANDLES_KEYS:
+            harden()
         code: int = arguments.run(arguments)
     except (ConfigError, StoreError) as error:
         print(f"sekisho: {error}", file=sys.stderr)

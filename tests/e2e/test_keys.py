@@ -358,6 +358,12 @@ def test_a_lost_station_is_revoked_and_paired_again(bench, fleet, tmp_path):
     assert f"every paired ground station is revoked ({pair['peer']})" in refused.stderr
     assert f"{pair['peer']}: revoked by the fleet authority" in refused.stderr
     bench.stop("ground")
+    for action in (["trust", fleet / "authority.pub"], ["apply", usb]):
+        done = sekisho("revoke", action[0], "--state-dir", bench.ground_state, action[1])
+        assert done.returncode == 0, done.stderr
+    bench.start("ground")
+    bench.processes["ground"].expect(f"{NAME}: this station is revoked", 5)
+    bench.stop("ground")
     pair_lab(state, bench.ground_state, replace=True)
     (pair,) = json.loads(sekisho("keys", "list", "--state-dir", state, "--json").stdout)["pairs"]
     assert (pair["grant_serial"], pair["revoked"]) == (1, False)
