@@ -5,14 +5,14 @@ from typing import Final
 
 from benchmarks.clock import Batch, Case
 from crypto.log_reader import open_sealed_log
-from crypto.primitives import SigningKey, XWingKeyPair
+from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import LogContent, LogHeader, SealedLogWriter
 
 _OPS: Final = 200
 _FILES: Final = 5
 _CHUNK: Final = bytes(4096)
 _KEY: Final = XWingKeyPair(bytes(32))
-_SIGNER: Final = SigningKey(bytes(32))
+_SIGNER: Final = Ed25519(bytes(32))
 _HEADER: Final = LogHeader(LogContent.TLOG, bytes(16), 1, 1)
 
 

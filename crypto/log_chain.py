@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from crypto.primitives import (
-    SIGNATURE_BYTES,
+    ED25519_SIGNATURE_BYTES,
     TAG_BYTES,
-    AuthenticationError,
-    check_signature,
+    Ed25519,
 )
 from crypto.sealed_log import (
     CHUNK_HEAD,
@@ -188,11 +187,9 @@ class LogChain:
             raise _Refused(Damage.NOT_A_LOG)
         if (version, zero) != (VERSION, 0) or content not in list(LogContent):
             raise _Refused(Damage.UNKNOWN_VERSION)
-        unsigned, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
-        try:
-            check_signature(signer, signature, HEADER_SIGNATURE_LABEL + unsigned)
-        except AuthenticationError:
-            raise _Refused(Damage.HEADER_FORGED) from None
+        unsigned, signature = raw[:-ED25519_SIGNATURE_BYTES], raw[-ED25519_SIGNATURE_BYTES:]
+        if not Ed25519.verify(signer, signature, HEADER_SIGNATURE_LABEL + unsigned):
+            raise _Refused(Damage.HEADER_FORGED)
         if self._known.signer not in (None, signer):
             raise _Refused(Damage.OTHER_SIGNER)
         self._advance(sha256(raw), len(raw))
@@ -237,14 +234,12 @@ class LogChain:
             raise _Refused(Damage.BAD_LENGTH)
 
     def _read_end(self) -> None:
-        if not self._is_signed and len(self._buffer) >= SIGNATURE_BYTES:
+        if not self._is_signed and len(self._buffer) >= ED25519_SIGNATURE_BYTES:
             assert self.header is not None
-            signature = self._take(SIGNATURE_BYTES)
-            try:
-                check_signature(self.header.signer, signature, END_SIGNATURE_LABEL + self._head)
-            except AuthenticationError:
-                raise _Refused(Damage.END_FORGED) from None
-            self._offset += SIGNATURE_BYTES
+            signature = self._take(ED25519_SIGNATURE_BYTES)
+            if not Ed25519.verify(self.header.signer, signature, END_SIGNATURE_LABEL + self._head):
+                raise _Refused(Damage.END_FORGED)
+            self._offset += ED25519_SIGNATURE_BYTES
             self._is_signed = True
         if self._is_signed and self._buffer:
             raise _Refused(Damage.AFTER_END)

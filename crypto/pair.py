@@ -179,10 +179,12 @@ def pair_in_lab(
     names: PairNames,
     random_bytes: RandomBytes,
     suite: Suite = CHACHA,
+    grant_serial: int = 0,
 ) -> tuple[PairRecord, PairRecord]:
     """Return the drone's and the ground's record of a new pair, both made in one place.
 
-    Only for development: a real pairing makes each end's secrets on that end.
+    Only for development: a real pairing makes each end's secrets on that end. `grant_serial` is the
+    drone's revocation serial now.
     """
     secrets = PairSecrets.derive(suite, random_bytes(KEY_BYTES))
 
@@ -200,6 +202,7 @@ def pair_in_lab(
             mac_responder_key=secrets.mac_responder_key,
             psk_generation=0,
             psk=secrets.psk,
+            grant_serial=grant_serial,
         )
 
     return record(drone, ground, names.ground), record(ground, drone, names.drone)

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 
 from crypto.primitives import (
     AEADS,
+    ED25519_SIGNATURE_BYTES,
     HASHES,
     HPKE_OVERHEAD,
     KEY_BYTES,
-    SIGNATURE_BYTES,
     TAG_BYTES,
+    Ed25519,
     RandomBytes,
-    SigningKey,
     digest,
     hkdf,
     hmac_digest,
@@ -30,7 +30,7 @@ MAGIC: Final = b"\x89SL1LOG\n"
 VERSION: Final = 1
 KEY_ID_BYTES: Final = 8
 FIELDS: Final = struct.Struct(">8sBBH16sII8s32s")
-HEADER_BYTES: Final = FIELDS.size + KEY_BYTES + HPKE_OVERHEAD + SIGNATURE_BYTES
+HEADER_BYTES: Final = FIELDS.size + KEY_BYTES + HPKE_OVERHEAD + ED25519_SIGNATURE_BYTES
 CHUNK_HEAD: Final = struct.Struct(">II32s")
 FINAL_BIT: Final = 1 << 31
 MAX_CHUNK_BYTES: Final = 1 << 20
@@ -113,7 +113,7 @@ class SealedLogWriter:
     __slots__ = ("_finished", "_index", "_ratchet", "_signer", "head", "header_bytes")
 
     def __init__(
-        self, recipient: bytes, header: LogHeader, signer: SigningKey, random_bytes: RandomBytes
+        self, recipient: bytes, header: LogHeader, signer: Ed25519, random_bytes: RandomBytes
     ) -> None:
         fields = FIELDS.pack(
             MAGIC,

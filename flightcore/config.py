@@ -28,9 +28,11 @@ class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where pair records and counters live."""
+    """Where pair records and counters live, and what opens them if they are wrapped."""
 
     dir: str = "/var/lib/sekisho"
+    passphrase_file: str | None = None
+    key_file: str | None = None
 
 
 class MaxAge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

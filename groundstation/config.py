@@ -9,9 +9,11 @@ from wire.send_queue import check_radio
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where pair records and counters live."""
+    """Where pair records and counters live, and what opens them if they are wrapped."""
 
     dir: str = "~/.local/share/sekisho"
+    passphrase_file: str | None = None
+    key_file: str | None = None
 
 
 class Drone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,13 +11,16 @@ from typing import Final
 
 from crypto.aio.files import StoreError
 from sekisho.config_file import ConfigError
-from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError
+from sekisho.hardening import harden
+from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError, OperationFailedError
 
 # A service loads its own part only: the companion has no use for the simulator.
 _MODULES: Final = {
     "demo": "sekisho.demo",
     "sim": "sekisho.sim_command",
     "pair": "sekisho.pair",
+    "keys": "sekisho.keys",
+    "revoke": "sekisho.revoke",
     "drone": "sekisho.services",
     "ground": "sekisho.services",
     "status": "sekisho.status",
@@ -25,6 +28,7 @@ _MODULES: Final = {
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",
 }
+_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground")
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -76,11 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
+        if arguments.command in _HANDLES_KEYS:
+            harden()
         code: int = arguments.run(arguments)
     except (ConfigError, StoreError) as error:
         print(f"sekisho: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except (AlreadyRunningError, OSError) as error:
+    except (AlreadyRunningError, OperationFailedError, OSError) as error:
         print(f"sekisho: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from crypto.aio.files import StoreError, check_name
-from crypto.aio.store import Store
 from crypto.pair import PairNames, Role, pair_in_lab
 from crypto.suites import CHACHA, SUITES
+from sekisho.unlock import open_store
 
 
 class LabReport(msgspec.Struct):
@@ -52,7 +52,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_lab(arguments: argparse.Namespace) -> int:
     """Pair both ends at once."""
     name = check_name(arguments.name)
-    drone_store, ground_store = Store(arguments.drone_dir), Store(arguments.ground_dir)
+    drone_store = open_store(arguments.drone_dir)
+    ground_store = open_store(arguments.ground_dir)
     drone = drone_store.load_or_create_identity(os.urandom)
     ground = ground_store.load_or_create_identity(os.urandom)
     ground_name = f"ground-{ground.device_id[:4].hex()}"
@@ -63,7 +64,8 @@ def run_lab(arguments: argparse.Namespace) -> int:
             raise StoreError(f"{path}: already paired; add --replace to make new keys")
     names = PairNames(drone=name, ground=ground_name, role=Role(arguments.role))
     suite = next(s for s in SUITES.values() if s.name == arguments.suite)
-    for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom, suite)
+    granted = drone_store.load_revocations().serial
+    for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom, suite, granted)
     drone_store.save_pair(for_drone)
     ground_store.save_pair(for_ground)
     if arguments.json:

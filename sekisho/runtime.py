@@ -20,6 +20,10 @@ class AlreadyRunningError(Exception):
     """Another instance uses this state directory."""
 
 
+class OperationFailedError(Exception):
+    """What was asked for was not done; the text says why and what to do."""
+
+
 def runtime_dir() -> Path:
     """Return the private directory of this user's status sockets, making it if need be.
 

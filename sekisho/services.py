@@ -16,10 +16,12 @@ import groundstation.config
 from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
+from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
 from sekisho.runtime import refuse_if_running, serve_until_stopped, socket_path
+from sekisho.unlock import SecretSource, open_store
 from wire.locality import NotAllowedError
 
 _log = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog="example: sekisho drone --config drone.toml",
     )
     drone.add_argument("--config", type=Path, required=True, metavar="drone.toml")
+    _add_passphrase_option(drone)
     drone.set_defaults(run=run_drone)
     ground = subparsers.add_parser(
         "ground",
@@ -84,33 +87,63 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog="example: sekisho ground --config ground.toml",
     )
     ground.add_argument("--config", type=Path, required=True, metavar="ground.toml")
+    _add_passphrase_option(ground)
     ground.set_defaults(run=run_ground)
+
+
+def _add_passphrase_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-fd",
+        type=int,
+        metavar="N",
+        help="if the keys are wrapped: read the passphrase from descriptor N instead of asking",
+    )
 
 
 def run_drone(arguments: argparse.Namespace) -> int:
     """Run the companion service until it is told to stop."""
     config = load_drone_config(arguments.config)
-    store = Store(config.state_dir)
+    store = _open(config.state_dir, config.state, arguments)
     pairs = store.load_pairs()
     if not pairs:
         raise StoreError(
             f"{config.state_dir / 'pairs'}: no ground station is paired with this drone; "
             "run `sekisho pair`"
         )
+    usable, revoked = usable_pairs(pairs, store.load_revocations())
+    for pair in revoked:
+        _log.warning("%s: revoked by the fleet authority, left out", pair.peer)
+    if not usable:
+        raise StoreError(
+            f"{config.state_dir / 'pairs'}: every paired ground station is revoked "
+            f"({', '.join(pair.peer for pair in revoked)}); pair one again: `sekisho pair`"
+        )
     with _in_file(arguments.config):
-        return asyncio.run(_serve_drone(config, store, pairs))
+        return asyncio.run(_serve_drone(config, store, usable))
 
 
 def run_ground(arguments: argparse.Namespace) -> int:
     """Run the gateway until it is told to stop."""
     config = load_ground_config(arguments.config)
-    store = Store(config.state_dir)
+    store = _open(config.state_dir, config.state, arguments)
     pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
+    _, revoked = usable_pairs(list(pairs.values()), store.load_revocations())
+    for pair in revoked:
+        _log.warning("%s: this station is revoked and will not be answered; pair again", pair.peer)
     for table in ("console", "mqtt"):
         if getattr(config, table) is not None:
             _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
     with _in_file(arguments.config):
         return asyncio.run(_serve_ground(config, store, pairs))
+
+
+def _open(
+    directory: Path,
+    state: flightcore.config.State | groundstation.config.State,
+    arguments: argparse.Namespace,
+) -> Store:
+    source = SecretSource.configured(state.passphrase_file, state.key_file, arguments.passphrase_fd)
+    return open_store(directory, source)
 
 
 async def _serve_drone(

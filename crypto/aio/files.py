@@ -65,8 +65,9 @@ def write_private(path: Path, data: bytes) -> None:
     """Replace `path` with `data` so that a power cut leaves the old or the new, never a mixture.
 
     Raises:
-        StoreError: The directory is missing or not private.
+        StoreError: Its directory, made if it is missing, is not private.
     """
+    make_private_directory(path.parent)
     temporary = f".{path.name}{_NEW}"
     with private_directory(path.parent) as directory:
         # What a killed writer left behind, or someone planted, is never written to.
@@ -113,6 +114,14 @@ def remove_private(path: Path) -> None:
             os.unlink(path.name, dir_fd=directory)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None
+        os.fsync(directory)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Delete what killed writers left in a directory."""
+    with private_directory(path) as directory:
+        for left in path.glob(f".*{_NEW}"):
+            os.unlink(left.name, dir_fd=directory)
         os.fsync(directory)
 
 

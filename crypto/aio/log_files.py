@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crypto.aio.files import StoreError
-from crypto.primitives import RandomBytes, SigningKey
+from crypto.primitives import Ed25519, RandomBytes
 from crypto.sealed_log import SHORT_HEAD_BYTES, LogContent, LogHeader, SealedLogWriter
 
 SUFFIX: Final = ".slog"
@@ -39,7 +39,7 @@ class LogOrigin(NamedTuple):
     """What all files of one device and boot have in common."""
 
     recipient: bytes
-    signer: SigningKey
+    signer: Ed25519
     device_id: bytes
     boot_count: int
 

@@ -14,8 +14,8 @@ from crypto.aio.files import (
 )
 from crypto.primitives import (
     KEY_BYTES,
+    Ed25519,
     RandomBytes,
-    SigningKey,
     XWingKeyPair,
 )
 from crypto.sealed_log import key_id
@@ -101,7 +101,7 @@ def load_log_public(path: Path) -> bytes:
     return stored.log_public
 
 
-def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> SigningKey:
+def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> Ed25519:
     """Return the key by which this device signs its logs, making it on first use.
 
     Raises:
@@ -110,10 +110,8 @@ def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> Sig
     path = directory / SIGNING_KEY_NAME
     if not path.exists():
         make_private_directory(directory)
-        signer = SigningKey(random_bytes(KEY_BYTES))
-        write_private(
-            path, msgspec.json.encode(_SigningKeyFile(_KEY_VERSION, signer.private)) + b"\n"
-        )
+        signer = Ed25519(random_bytes(KEY_BYTES))
+        write_private(path, msgspec.json.encode(_SigningKeyFile(_KEY_VERSION, signer.seed)) + b"\n")
         return signer
     try:
         stored = msgspec.json.decode(read_private(path), type=_SigningKeyFile)
@@ -121,4 +119,4 @@ def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> Sig
         raise StoreError(f"{path}: not the signing key of logs ({error})") from error
     if stored.version != _KEY_VERSION or len(stored.log_signing_seed) != KEY_BYTES:
         raise StoreError(f"{path}: damaged; remove it, and tell who reads the logs the new key")
-    return SigningKey(stored.log_signing_seed)
+    return Ed25519(stored.log_signing_seed)

@@ -1,10 +1,14 @@
 """The state directory: identity, pair records, counters and other state, private and atomic.
 
 ``device.key`` is this device's identity, ``pairs/NAME.pair`` one record per peer, ``boot_count``
-the count of starts, and ``NAME.state`` what services remember besides keys.
+the count of starts, and ``NAME.state`` what services remember besides keys. With a vault the
+first two are sealed (`crypto.aio.secret_files`).
 """
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -14,40 +18,76 @@ from crypto.aio.files import (
     StoreError,
     check_name,
     make_private_directory,
+    private_directory,
     read_private,
     remove_private,
     write_private,
 )
+from crypto.aio.secret_files import SecretFile, SecretFiles
 from crypto.pair import Identity, PairRecord
 from crypto.primitives import HASHES, RandomBytes, digest
+from crypto.revocation import (
+    AuthorityPublic,
+    RefusedListError,
+    RevocationList,
+    SignedList,
+    accept_untrusted,
+    parse_stored,
+)
+from crypto.vault import Vault
 
+REVOCATIONS: Final = "revocations"
 _Secret = TypeVar("_Secret", Identity, PairRecord)
 STATE_MAGIC: Final = b"SKT\x01"  # the last byte is the version
 _CHECK_BYTES: Final = 16
 
 
 class Store:
-    """One state directory. Nothing is read or made before a method asks for it."""
+    """One state directory. Nothing is read or made before a method asks for it.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory.resolve()
+    `vault` opens its secret files; a directory that has none needs none.
+    """
+
+    def __init__(self, directory: Path, vault: Vault | None = None) -> None:
+        self.secrets = SecretFiles(directory, vault)
+        self.directory = self.secrets.directory
+
+    @property
+    def authority_public_path(self) -> Path:
+        """Where the fleet authority that this device trusts is installed."""
+        return self.directory / "authority.pub"
 
     def load_or_create_identity(self, random_bytes: RandomBytes) -> Identity:
         """Return this device's identity, making it on first use."""
-        path = self.directory / "device.key"
-        if os.path.lexists(path):
-            return self._load_secret(path, Identity)
+        file = self.secrets.identity
+        if os.path.lexists(file.path):
+            return self._decode(file, Identity)
         identity = Identity.create(random_bytes)
-        self._save_secret(path, identity)
+        self.secrets.write(file, msgspec.json.encode(identity))
         return identity
 
     def pair_path(self, peer: str) -> Path:
         """Return where the record of `peer` is kept."""
-        return self.directory / "pairs" / f"{check_name(peer)}.pair"
+        return self.secrets.pair(peer).path
+
+    def existing_pair_path(self, peer: str) -> Path:
+        """Return where the record of `peer` is.
+
+        Raises:
+            StoreError: There is none.
+        """
+        path = self.pair_path(peer)
+        if not os.path.lexists(path):
+            raise StoreError(
+                f"{path}: not paired with {peer!r} "
+                f"(paired here: {', '.join(self.peers()) or 'nobody'}); run `sekisho pair`"
+            )
+        return path
 
     def save_pair(self, record: PairRecord) -> None:
         """Write one pair record."""
-        self._save_secret(self.pair_path(record.peer), record)
+        file = self.secrets.pair(record.peer)
+        self.secrets.write(file, msgspec.json.encode(record))
 
     def load_pair(self, peer: str) -> PairRecord:
         """Read the record of one peer.
@@ -55,8 +95,8 @@ class Store:
         Raises:
             StoreError: There is none, or it cannot be used.
         """
-        path = self._existing_pair_path(peer)
-        record = self._load_secret(path, PairRecord)
+        path = self.existing_pair_path(peer)
+        record = self._decode(self.secrets.pair(peer), PairRecord)
         if record.peer != peer:
             raise StoreError(
                 f"{path}: holds the record of {record.peer!r}; rename it or pair again"
@@ -69,7 +109,7 @@ class Store:
 
     def peers(self) -> list[str]:
         """Return the names of all peers, sorted."""
-        return sorted(path.stem for path in (self.directory / "pairs").glob("*.pair"))
+        return [file.name for file in self.secrets.pairs()]
 
     def remove_pair(self, peer: str) -> None:
         """Delete the record of one peer: the two can never talk again unless paired anew.
@@ -77,7 +117,7 @@ class Store:
         Raises:
             StoreError: There is none.
         """
-        remove_private(self._existing_pair_path(peer))
+        remove_private(self.existing_pair_path(peer))
 
     def next_boot_count(self) -> int:
         """Count this start and return the new count; it is never part of a key or a nonce."""
@@ -89,12 +129,12 @@ class Store:
                 raise StoreError(f"{path}: damaged; remove it")
             count = int(text)
         count = (count + 1) & 0xFFFFFFFF
-        self._write(path, b"%d\n" % count)
+        write_private(path, b"%d\n" % count)
         return count
 
     def save_state(self, name: str, data: bytes) -> None:
         """Write state that is not a key; it is replaced whole and its damage will be noticed."""
-        self._write(self._state_path(name), STATE_MAGIC + _check(data) + data)
+        write_private(self._state_path(name), STATE_MAGIC + _check(data) + data)
 
     def load_state(self, name: str) -> bytes | None:
         """Return the state saved under `name`, None if there never was any.
@@ -115,30 +155,88 @@ class Store:
             )
         return data
 
-    def _existing_pair_path(self, peer: str) -> Path:
-        path = self.pair_path(peer)
+    def load_authority(self) -> AuthorityPublic | None:
+        """Return the fleet authority this device trusts, None if it trusts none.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        path = self.authority_public_path
         if not os.path.lexists(path):
+            return None
+        try:
+            return AuthorityPublic.parse(read_private(path))
+        except ValueError as error:
+            raise StoreError(f"{path}: {error}; install it again: `sekisho revoke trust`") from None
+
+    def save_authority(self, public: AuthorityPublic) -> None:
+        """Trust this fleet authority, and no other, from now on.
+
+        What was revoked stays revoked, and its serial the floor: the new authority goes on from it.
+        """
+        with self._locked():
+            stored = self._load_stored_revocations()
+            if stored is not None:
+                self.save_state(REVOCATIONS, stored.body)
+            write_private(self.authority_public_path, public.encode())
+
+    def load_revocations(self) -> RevocationList:
+        """Return the revocations in force; its serial is the floor."""
+        stored = self._load_stored_revocations()
+        return RevocationList() if stored is None else stored.revocations
+
+    def load_signed_revocations(self) -> bytes | None:
+        """Return the list in force as it was signed, to hand on; None if there is none."""
+        stored = self._load_stored_revocations()
+        if stored is None or not stored.signatures:
+            return None
+        return stored.body + stored.signatures
+
+    def accept_revocations(self, data: bytes) -> RevocationList:
+        """Verify a signed list from anyone; put it in force and on disk.
+
+        Raises:
+            RefusedListError: It is malformed, not newer or not signed by the trusted authority.
+            StoreError: This device trusts no authority yet.
+        """
+        authority = self.load_authority()
+        if authority is None:
             raise StoreError(
-                f"{path}: not paired with {peer!r} "
-                f"(paired here: {', '.join(self.peers()) or 'nobody'}); run `sekisho pair`"
+                f"{self.authority_public_path}: missing, so no list can be verified; install the "
+                "fleet authority's public file first: `sekisho revoke trust`"
             )
-        return path
+        with self._locked():
+            accepted = accept_untrusted(data, self.load_revocations(), authority)
+            self.save_state(REVOCATIONS, data)
+        return accepted
+
+    def _load_stored_revocations(self) -> SignedList | None:
+        data = self.load_state(REVOCATIONS)
+        try:
+            return None if data is None else parse_stored(data)
+        except RefusedListError:
+            raise StoreError(
+                f"{self._state_path(REVOCATIONS)}: written by another version; apply the fleet's "
+                "newest list with that version"
+            ) from None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from deciding on the same state; held for milliseconds."""
+        make_private_directory(self.directory)
+        with private_directory(self.directory) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
 
     def _state_path(self, name: str) -> Path:
         return self.directory / f"{check_name(name)}.state"
 
-    def _load_secret(self, path: Path, kind: type[_Secret]) -> _Secret:
+    def _decode(self, file: SecretFile, kind: type[_Secret]) -> _Secret:
         try:
-            return msgspec.json.decode(read_private(path), type=kind)
+            return msgspec.json.decode(self.secrets.read(file), type=kind)
         except (msgspec.DecodeError, ValueError) as error:
-            raise StoreError(f"{path}: damaged ({error}); remove it and pair again") from error
-
-    def _save_secret(self, path: Path, secret: Identity | PairRecord) -> None:
-        self._write(path, msgspec.json.encode(secret))
-
-    def _write(self, path: Path, data: bytes) -> None:
-        make_private_directory(path.parent)
-        write_private(path, data)
+            # The cause is not shown: it could quote the file.
+            raise StoreError(f"{file.path}: damaged ({error}); remove it and pair again") from None
 
 
 def _check(data: bytes) -> bytes:

@@ -17,12 +17,12 @@ import pytest
 from crypto.aio.log_files import LogFile, LogOrigin, SyncPolicy, list_logs
 from crypto.log_chain import Known, LogState
 from crypto.log_reader import open_sealed_log
-from crypto.primitives import SigningKey, XWingKeyPair
+from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import LogContent
 
 KILLS = int(os.environ.get("SEKISHO_KILLS", "40"))
 KEY = XWingKeyPair(bytes(range(32)))
-SIGNER = SigningKey(bytes(range(32)))
+SIGNER = Ed25519(bytes(range(32)))
 ACKNOWLEDGED = 4 + 32  # how many chunks, the head after them
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from crypto.log_chain import NOTHING_KNOWN, Damage, Known, LogChain, LogState
 from crypto.log_reader import SealedLogReader, open_sealed_log
-from crypto.primitives import AEADS, InvalidTagError, SigningKey, XWingKeyPair
+from crypto.primitives import AEADS, Ed25519, InvalidTagError, XWingKeyPair
 from crypto.sealed_log import (
     CHUNK_HEAD,
     CHUNK_OVERHEAD,
@@ -39,7 +39,7 @@ from tests import slow_log
 
 RANDOM = random.Random(35)
 KEY = XWingKeyPair(RANDOM.randbytes(32))
-SIGNER = SigningKey(RANDOM.randbytes(32))
+SIGNER = Ed25519(RANDOM.randbytes(32))
 HEADER = LogHeader(LogContent.TLOG, bytes(range(16)), 7, 3)
 DATA = [b"first" * 3, b"2", b"third chunk", b"x" * 40, b"fifth"]
 
@@ -263,7 +263,7 @@ def test_a_length_that_no_chunk_has_is_refused_before_it_is_waited_for(word):
 
 
 def test_a_writer_that_the_recipient_does_not_expect():
-    thief = SigningKey(RANDOM.randbytes(32))
+    thief = Ed25519(RANDOM.randbytes(32))
     forged = b"".join(write(DATA, signer=thief)[0])
     assert open_sealed_log(KEY, forged)[1].state is LogState.CLEAN
     _, verdict = open_sealed_log(KEY, forged, Known(SIGNER.public))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crypto.log_chain import Known, LogState
 from crypto.log_reader import open_sealed_log
-from crypto.primitives import SigningKey, XWingKeyPair
+from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import LogContent, LogHeader, SealedLogWriter
 from tests import slow_log
 
@@ -20,7 +20,7 @@ def value(key):
 
 
 def test_the_product_reads_it():
-    pair, signer = XWingKeyPair(value("recipient_seed")), SigningKey(value("signer_seed"))
+    pair, signer = XWingKeyPair(value("recipient_seed")), Ed25519(value("signer_seed"))
     assert pair.public == value("recipient_public")
     assert signer.public == value("signer_public")
     chunks, verdict = open_sealed_log(pair, value("file"), Known(signer.public, value("heads")[4]))
@@ -42,7 +42,7 @@ def test_the_product_writes_the_same_but_for_the_wrapped_key():
         VECTOR["boot_count"],
         VECTOR["file_number"],
     )
-    signer, file_key = SigningKey(value("signer_seed")), value("file_key")
+    signer, file_key = Ed25519(value("signer_seed")), value("file_key")
     writer = SealedLogWriter(value("recipient_public"), header, signer, lambda _: file_key)
     file = b"".join((writer.header_bytes, *map(writer.append, value("data")), writer.finish()))
     assert file[:76] == value("file")[:76]

@@ -30,11 +30,11 @@ from crypto.aio.log_keys import (
 from crypto.aio.store import StoreError
 from crypto.log_chain import Damage, Known, LogState
 from crypto.log_reader import open_sealed_log
-from crypto.primitives import SigningKey, XWingKeyPair
+from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import CHUNK_OVERHEAD, HEADER_BYTES, LogContent
 
 KEY = XWingKeyPair(bytes(range(32)))
-SIGNER = SigningKey(bytes(range(32)))
+SIGNER = Ed25519(bytes(range(32)))
 ORIGIN = LogOrigin(KEY.public, SIGNER, b"device id 16 byt", 5)
 NEVER = SyncPolicy(1 << 40, 1 << 60)
 

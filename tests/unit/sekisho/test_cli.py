@@ -154,7 +154,11 @@ def test_southern_and_western_places_need_no_equals_sign(capsys):
     assert "'-95.3,-149.1,584,0' is not LAT,LON,ALT,HDG" in err
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["sim"], ["pair", "lab"], ["drone"], ["status"]])
+HELPED = ["", "demo", "sim", "pair lab", "drone", "status", "keys", "keys wrap", "keys remove"]
+HELPED += ["revoke", "revoke keygen", "revoke sign", "revoke show", "revoke trust", "revoke apply"]
+
+
+@pytest.mark.parametrize("command", [command.split() for command in HELPED], ids=HELPED)
 def test_help_has_an_example(capsys, command):
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0

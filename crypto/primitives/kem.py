@@ -1,18 +1,11 @@
-"""The cryptographic primitives SL1 stands on: the only importer of `cryptography`.
-
-Nothing here is ours but the names. Keyed BLAKE2s, which `cryptography` lacks, is the standard
-library's.
-"""
+"""ML-KEM (FIPS 203), and HPKE (RFC 9180) under its hybrid with X25519."""
 
 import hashlib
-import hmac as constant_time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac, hpke
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM768PrivateKey,
     MLKEM768PublicKey,
@@ -20,68 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM1024PublicKey,
 )
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-KEY_BYTES: Final = 32
-MAC_BYTES: Final = 16
-TAG_BYTES: Final = 16
-SIGNATURE_BYTES: Final = 64
+from crypto.primitives.errors import KEY_BYTES, AuthenticationError
+from crypto.primitives.symmetric import TAG_BYTES
+
 ML_KEM_SEED_BYTES: Final = 64
 XWING_PUBLIC_BYTES: Final = 1216
 HPKE_OVERHEAD: Final = 1120 + TAG_BYTES
-
-RandomBytes = Callable[[int], bytes]
-
-
-class AuthenticationError(Exception):
-    """The tag, point, key or padding is not what the key holder would have made."""
-
-
-class Aead(Protocol):
-    """An authenticated cipher bound to one key."""
-
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        """Return ciphertext and tag."""
-
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        """Return the plaintext; raise `InvalidTag` if the tag is wrong."""
-
-
-AEADS: Final[dict[str, Callable[[bytes], Aead]]] = {
-    "ChaChaPoly": ChaCha20Poly1305,
-    "AESGCM": AESGCM,
-}
-HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
-    "SHA256": hashes.SHA256,
-    "SHA512": hashes.SHA512,
-    "BLAKE2s": lambda: hashes.BLAKE2s(32),
-    "BLAKE2b": lambda: hashes.BLAKE2b(64),
-}
-
-InvalidTagError = InvalidTag
-
-
-class KeyPair:
-    """An X25519 private key and its public key."""
-
-    __slots__ = ("_private", "private", "public")
-
-    def __init__(self, private: bytes) -> None:
-        self.private = private
-        self._private = X25519PrivateKey.from_private_bytes(private)
-        self.public = self._private.public_key().public_bytes_raw()
-
-    def exchange(self, public: bytes) -> bytes:
-        """Return the X25519 shared secret.
-
-        Raises:
-            AuthenticationError: The point is of low order (RFC 7748 §6.1, all-zero output).
-        """
-        try:
-            return self._private.exchange(X25519PublicKey.from_public_bytes(public))
-        except ValueError as error:
-            raise AuthenticationError("X25519 public key refused") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,33 +76,6 @@ class MlKemKeyPair:
         return self._private.decapsulate(ciphertext)
 
 
-class SigningKey:
-    """An Ed25519 private key, its 32-byte seed, and its public key."""
-
-    __slots__ = ("_private", "private", "public")
-
-    def __init__(self, private: bytes) -> None:
-        self.private = private
-        self._private = Ed25519PrivateKey.from_private_bytes(private)
-        self.public = self._private.public_key().public_bytes_raw()
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the 64-byte signature of `data`."""
-        return self._private.sign(data)
-
-
-def check_signature(public: bytes, signature: bytes, data: bytes) -> None:
-    """Check an Ed25519 signature.
-
-    Raises:
-        AuthenticationError: The holder of `public` did not sign `data`.
-    """
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
-    except (InvalidSignature, ValueError) as error:
-        raise AuthenticationError("signature refused") from error
-
-
 _HPKE: Final = hpke.Suite(
     hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305
 )
@@ -216,34 +127,3 @@ def hpke_seal(public: bytes, data: bytes, info: bytes) -> bytes:
         X25519PublicKey.from_public_bytes(public[split:]),
     )
     return _HPKE.encrypt(data, key, info)
-
-
-def digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
-    """Return the hash of `data`."""
-    context = hashes.Hash(algorithm)
-    context.update(data)
-    return context.finalize()
-
-
-def hmac_digest(algorithm: hashes.HashAlgorithm, key: bytes, data: bytes) -> bytes:
-    """Return HMAC(key, data)."""
-    context = hmac.HMAC(key, algorithm)
-    context.update(data)
-    return context.finalize()
-
-
-def hkdf(
-    algorithm: hashes.HashAlgorithm, secret: bytes, *, salt: bytes, info: bytes, size: int
-) -> bytes:
-    """Return `size` bytes of HKDF (RFC 5869)."""
-    return HKDF(algorithm, size, salt=salt, info=info).derive(secret)
-
-
-def keyed_blake2s(key: bytes, data: bytes) -> bytes:
-    """Return the 16-byte keyed BLAKE2s of `data` (RFC 7693 §2.9)."""
-    return hashlib.blake2s(data, key=key, digest_size=MAC_BYTES).digest()
-
-
-def equal(left: bytes, right: bytes) -> bool:
-    """Compare in time that does not depend on where the inputs differ."""
-    return constant_time.compare_digest(left, right)
