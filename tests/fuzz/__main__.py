@@ -5,6 +5,7 @@ import random
 import resource
 import time
 from itertools import islice
+from pathlib import Path
 
 from tests.fuzz import (
     companion,
@@ -33,8 +34,7 @@ ROUND = 50_000
 
 
 def rss_bytes() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def run(name: str, count: int, seed: int, *, is_quiet: bool = False) -> int:

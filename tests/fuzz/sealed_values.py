@@ -14,6 +14,7 @@ from wire.records import DroneStatus, MalformedRecordsError, encode_record, padd
 
 class Target:
     def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
         request = Request(Verb.CLAIM, 3, bytes(16))
         state = State(7, bytes(range(16)), Flag.HOLDER, 3, Answer.DONE, 9)
         fragments = Fragmenter().cut(FRAMES[6])
@@ -45,7 +46,7 @@ class Target:
         assert whole is None or is_valid_frame(whole.frame)
         assert len(self._reassembler._partial) <= 7
         if is_valid_frame(data):
-            verdict = judge(data, Role.COMMANDER, 1, FlightState.DISARMED)
+            verdict = judge(data, Role.COMMANDER, 1, self._rng.choice(list(FlightState)))
             assert isinstance(verdict, Forward | TwoStep | Refuse)
 
     def _records(self, data: bytes) -> None:
