@@ -118,9 +118,9 @@ class Companion:
                 case PairChanged(record=record):
                     self._to_save.append(record)
                     self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
-                case Established(peer=name):
-                    self.stations[name].begin_session(now_ns)
-                    self._notes.append(f"{name}: session {event.number}")
+                case Established(peer=name, number=number):
+                    self.stations[name].begin_session(number, now_ns)
+                    self._notes.append(f"{name}: session {number}")
         self._drain_radio(now_ns)
 
     def line_lost(self) -> None:
@@ -240,7 +240,8 @@ class Companion:
             case _ if kind == CONFIRM:
                 self._receive_confirmation(station, opened, context, value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
-                self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
+                if station.is_of_session(opened.order):
+                    self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
             case _ if kind == FRAGMENT and opened.age_bound_ns is not None:
                 whole = station.reassembler.receive(value, now_ns - opened.age_bound_ns)
                 if whole is not None:
@@ -383,6 +384,7 @@ class Companion:
             epoch=self.authority.state.epoch,
             is_holder=self.authority.is_holder(station.station),
             limits=options.radio_limits if path == RADIO else options.udp_limits,
+            last_order=station.uplink.last_order,
         )
 
     def _follow_path(self, station: PairedGround) -> None:

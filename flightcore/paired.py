@@ -61,13 +61,18 @@ class PairedGround:
         """Tell whether the station was last heard over the serial radio."""
         return self.peer.path == RADIO
 
-    def begin_session(self, now_ns: int) -> None:
+    def begin_session(self, number: int, now_ns: int) -> None:
         """Start over: transfers live within one session, and the station wants to know at once."""
+        self.uplink.begin_session(number)
         self.transfers = Transfers(
             {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_REVOCATIONS_BYTES}
         )
         self.status_due_ns = self.authority_due_ns = now_ns
         self.request_number, self.request_answer = 0, Answer.NONE
+
+    def is_of_session(self, order: tuple[int, int]) -> bool:
+        """Tell whether a frame came under the live session: transfers live within one."""
+        return self.peer.live is not None and self.peer.live.number == order[0]
 
     def is_repeated(self, number: int) -> bool:
         """Tell whether a request has been answered for good."""
