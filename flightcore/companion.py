@@ -332,7 +332,9 @@ class Companion:
         station.request_number, station.request_answer = request.number, answer
         self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
         self._write_authority()
-        for other in self.stations.values():
+        # A refusal concerns nobody else: no station can make the drone talk to the others.
+        is_news = answer in (Answer.OFFERED, Answer.DONE)
+        for other in self.stations.values() if is_news else (station,):
             other.authority_due_ns = now_ns
 
     def _suspend(self, target: bytes, by: PairedGround) -> Answer:

@@ -45,6 +45,7 @@ class PairedGround:
         self.queue: SendQueue | None = None  # only on the radio
         self.reassembler = Reassembler(self.uplink.dropped)
         self._ratchet: _Ratchet | None = None
+        self._ratcheted = 0  # the last session in which a key was offered
 
     @property
     def name(self) -> str:
@@ -88,16 +89,20 @@ class PairedGround:
     def offer_key(self, ek: bytes) -> PairRecord | None:
         """Take an encapsulation key; return the record that must be on disk before the answer.
 
-        None if the session does not use the newest key, or `ek` is none.
+        None if the session does not use the newest key or has had its ratchet, or `ek` is none:
+        nobody wears out the disk.
         """
         record, live = self.peer.record, self.peer.live
         if live is None or live.psk_generation != record.psk_generation:
+            return None
+        if self._ratcheted == live.number:
             return None
         try:
             psk, reply = answer(record, ek, live.transcript)
         except AuthenticationError:
             return None
         self._ratchet = _Ratchet(record.with_next(psk), reply, live.number)
+        self._ratcheted = live.number
         return self._ratchet.record
 
     def saved(self, record: PairRecord) -> PairRecord | None:

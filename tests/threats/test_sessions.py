@@ -6,9 +6,12 @@ is not compared with the live one.
 
 import pytest
 
-from tests.world import World, command
-from wire.authority import Answer, Request, Verb
-from wire.records import AUTHORITY, encode_record
+from crypto.chunks import Kind, Transfers
+from crypto.pair import Role
+from crypto.primitives import ML_KEM_1024, MlKemKeyPair
+from tests.world import S, World, command
+from wire.authority import NOBODY, Answer, Request, Verb
+from wire.records import AUTHORITY, CHUNK, encode_record
 
 RTL = command(20)
 
@@ -82,3 +85,26 @@ def test_what_comes_in_one_datagram_passes_together(world):
     world.run(50)
     assert RTL in world.line
     assert world.companion.stations["a"].request_answer is Answer.OFFERED
+
+
+def test_an_observer_cannot_make_the_drone_write_or_talk_to_others(random_bytes):
+    world = World(random_bytes, {"a": Role.COMMANDER, "o": Role.OBSERVER})
+    world.run(10_000)
+    writes = []
+    real, world.companion.saved = world.companion.saved, lambda i, n: writes.append(i) or real(i, n)
+    link = world.station("o")._link
+    transfers = Transfers({})
+    key = MlKemKeyPair(ML_KEM_1024, bytes(64)).public
+    world.captured_down.clear()
+    for number in range(1, 101):
+        records = [encode_record(AUTHORITY, Request(Verb.PREEMPT, number, NOBODY).encode())]
+        transfers.send(Kind.ENCAPSULATION_KEY, key)
+        for step in range(30):
+            pieces = transfers.outgoing(world.now + step * S, 1e9)
+            records += [encode_record(CHUNK, piece.value) for piece in pieces]
+        for record in records:
+            world.receive_up("o", link.seal(record, world.now))
+        world.run(20)
+    assert len(writes) <= 1
+    # In two seconds the commander gets what it gets anyway: status, authority, heartbeat.
+    assert sum(name == "a" for name, _, _ in world.captured_down) <= 2 * 10
