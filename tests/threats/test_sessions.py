@@ -100,7 +100,7 @@ def test_an_observer_cannot_make_the_drone_write_or_talk_to_others(random_bytes)
         records = [encode_record(AUTHORITY, Request(Verb.PREEMPT, number, NOBODY).encode())]
         transfers.send(Kind.ENCAPSULATION_KEY, key)
         for step in range(30):
-            pieces = transfers.outgoing(world.now + step * S, 1e9)
+            pieces = transfers.outgoing((number * 30 + step) * S, 1e9)
             records += [encode_record(CHUNK, piece.value) for piece in pieces]
         for record in records:
             world.receive_up("o", link.seal(record, world.now))
