@@ -251,6 +251,8 @@ class Initiator:
             payload = pending.handshake.read_message(datagram[HS_HEADER_BYTES:-MAC_BYTES])
         except AuthenticationError:
             raise DroppedError(Drop.BAD_HANDSHAKE) from None
+        # Its one message is used up, whatever becomes of it: the same HS2 may well come again.
+        self._pending.remove(pending)
         hello = Hs2Payload.parse(payload)
         if hello.index != remote_index or remote_index >= INDEX_COUNT:
             raise DroppedError(Drop.BAD_HANDSHAKE)

@@ -122,9 +122,9 @@ class Companion:
                 case PairChanged(record=record):
                     self._to_save.append(record)
                     self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
-                case Established(peer=name):
-                    self.stations[name].begin_session(now_ns)
-                    self._notes.append(f"{name}: session {event.number}")
+                case Established(peer=name, number=number):
+                    self.stations[name].begin_session(number, now_ns)
+                    self._notes.append(f"{name}: session {number}")
         self._drain_radio(now_ns)
 
     def line_lost(self) -> None:
@@ -244,7 +244,8 @@ class Companion:
             case _ if kind == CONFIRM:
                 self._receive_confirmation(station, opened, context, value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
-                self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
+                if station.is_of_session(opened.order):
+                    self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
             case _ if kind == FRAGMENT and opened.age_bound_ns is not None:
                 whole = station.reassembler.receive(value, now_ns - opened.age_bound_ns)
                 if whole is not None:
@@ -335,7 +336,9 @@ class Companion:
         station.request_number, station.request_answer = request.number, answer
         self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
         self._write_authority()
-        for other in self.stations.values():
+        # A refusal concerns nobody else: no station can make the drone talk to the others.
+        is_news = answer in (Answer.OFFERED, Answer.DONE)
+        for other in self.stations.values() if is_news else (station,):
             other.authority_due_ns = now_ns
 
     def _suspend(self, target: bytes, by: PairedGround, now_ns: int) -> Answer:
@@ -387,6 +390,7 @@ class Companion:
             epoch=self.authority.state.epoch,
             is_holder=self.authority.is_holder(station.station),
             limits=options.radio_limits if path == RADIO else options.udp_limits,
+            last_order=station.uplink.last_order,
         )
 
     def _follow_path(self, station: PairedGround, now_ns: int) -> None:

@@ -45,6 +45,7 @@ class PairedGround:
         self.queue: SendQueue | None = None  # only on the radio
         self.reassembler = Reassembler(self.uplink.dropped)
         self._ratchet: _Ratchet | None = None
+        self._ratcheted = 0  # the last session in which a key was offered
 
     @property
     def name(self) -> str:
@@ -61,13 +62,18 @@ class PairedGround:
         """Tell whether the station was last heard over the serial radio."""
         return self.peer.path == RADIO
 
-    def begin_session(self, now_ns: int) -> None:
+    def begin_session(self, number: int, now_ns: int) -> None:
         """Start over: transfers live within one session, and the station wants to know at once."""
+        self.uplink.begin_session(number)
         self.transfers = Transfers(
             {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_REVOCATIONS_BYTES}
         )
         self.status_due_ns = self.authority_due_ns = now_ns
         self.request_number, self.request_answer = 0, Answer.NONE
+
+    def is_of_session(self, order: tuple[int, int]) -> bool:
+        """Tell whether a frame came under the live session: transfers live within one."""
+        return self.peer.live is not None and self.peer.live.number == order[0]
 
     def is_repeated(self, number: int) -> bool:
         """Tell whether a request has been answered for good."""
@@ -83,16 +89,20 @@ class PairedGround:
     def offer_key(self, ek: bytes) -> PairRecord | None:
         """Take an encapsulation key; return the record that must be on disk before the answer.
 
-        None if the session does not use the newest key, or `ek` is none.
+        None if the session does not use the newest key or has had its ratchet, or `ek` is none:
+        nobody wears out the disk.
         """
         record, live = self.peer.record, self.peer.live
         if live is None or live.psk_generation != record.psk_generation:
+            return None
+        if self._ratcheted == live.number:
             return None
         try:
             psk, reply = answer(record, ek, live.transcript)
         except AuthenticationError:
             return None
         self._ratchet = _Ratchet(record.with_next(psk), reply, live.number)
+        self._ratcheted = live.number
         return self._ratchet.record
 
     def saved(self, record: PairRecord) -> PairRecord | None:

@@ -45,11 +45,16 @@ _TEXTS = {
 
 
 class Context(NamedTuple):
-    """What a frame is judged against: who commands now, and how old a frame may be."""
+    """What the frames of one datagram are judged against.
+
+    Who commands now, how old a frame may be, and the `order` of what was last executed before this
+    datagram: what comes in one datagram passes together.
+    """
 
     epoch: int
     is_holder: bool
     limits: AgeLimits
+    last_order: tuple[int, int]
 
 
 class Passed(NamedTuple):
@@ -71,8 +76,12 @@ class Uplink:
         self.role = role
         self.dropped: Counter[str] = Counter()
         self.forwarded = 0
-        self._last_order = (0, -1)
+        self.last_order = (0, -1)
         self._reported_ns: dict[str, int] = {}
+
+    def begin_session(self, number: int) -> None:
+        """Refuse commands of every earlier session from now on."""
+        self.last_order = (number, -1)
 
     def receive(
         self,
@@ -84,11 +93,10 @@ class Uplink:
     ) -> Passed:
         """Judge the frames of one authenticated datagram."""
         passed = Passed([], [], [])
-        last_order = self._last_order
         for frame in frames:
             verdict = self._judge(frame, autopilot, now_ns)
             if not isinstance(verdict, Refuse):
-                verdict = self.check(opened, verdict.freshness, context, last_order) or verdict
+                verdict = self.check(opened, verdict.freshness, context) or verdict
             match verdict:
                 case Refuse():
                     passed.answers.extend(self.refuse(frame, verdict, autopilot, now_ns))
@@ -99,37 +107,22 @@ class Uplink:
         self.forwarded += len(passed.frames)
         return passed
 
-    def check(
-        self,
-        opened: Opened,
-        freshness: Freshness,
-        context: Context,
-        last_order: tuple[int, int] | None = None,
-    ) -> Refuse | None:
+    def check(self, opened: Opened, freshness: Freshness, context: Context) -> Refuse | None:
         """Refuse what is not the present holder's, too old or overtaken; else count it as last."""
         if not context.is_holder:
             return _stop(Stop.NOT_HOLDER)
-        return self.check_order(opened, freshness, context, last_order)
+        return self.check_order(opened, freshness, context)
 
-    def check_order(
-        self,
-        opened: Opened,
-        freshness: Freshness,
-        context: Context,
-        last_order: tuple[int, int] | None = None,
-    ) -> Refuse | None:
-        """Refuse what belongs to another epoch, is too old or overtaken; else count it as last.
-
-        `last_order` is what came before the datagram, for the second and later frames of it.
-        """
+    def check_order(self, opened: Opened, freshness: Freshness, context: Context) -> Refuse | None:
+        """Refuse what belongs to another epoch, is too old or overtaken; else count it as last."""
         if opened.epoch != context.epoch & 0xFF:
             return _stop(Stop.STALE_EPOCH)
         if not self.is_fresh(opened, freshness, context):
             return _stop(Stop.STALE)
         if freshness is not Freshness.TRANSFER:
-            if opened.order <= (self._last_order if last_order is None else last_order):
+            if opened.order <= context.last_order:
                 return _stop(Stop.OUT_OF_ORDER)
-            self._last_order = opened.order
+            self.last_order = opened.order
         return None
 
     def is_fresh(self, opened: Opened, freshness: Freshness, context: Context) -> bool:

@@ -302,7 +302,8 @@ class Station:
             case _ if kind == CHALLENGE:
                 self.command.receive_challenge(value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
-                self._receive_piece(Piece(kind == CHUNK_ACK, value), now_ns)
+                if self._link.session is not None and self._link.session.number == order[0]:
+                    self._receive_piece(Piece(kind == CHUNK_ACK, value), now_ns)
             case _ if kind == FRAGMENT:
                 whole = self._reassembler.receive(value, now_ns)
                 return [] if whole is None else [whole.frame]
