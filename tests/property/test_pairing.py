@@ -83,16 +83,25 @@ class Adversary:
             self.said_yes[end] = matches
             self.check(end, self.ends[end].says(matches, self.now))
 
+    def step(self):
+        """Do what comes next in an honest pairing."""
+        for end in ENDS:
+            honest, taken = self.sent[1 - end], len(self.taken[end])
+            if not self.ends[end].core.is_over and taken < len(honest):
+                self.take(end, honest[taken])
+                return
+        for end in ENDS:
+            self.answer(end, True)
+
+    def let_pass(self, time_ns):
+        self.now += time_ns
+        for end in ENDS:
+            self.check(end, self.ends[end].take(self.ends[end].core.tick(self.now)))
+
     def act(self, action):
         match action:
             case ("next",):
-                for end in (0, 1):
-                    honest = self.sent[1 - end]
-                    if not self.ends[end].core.is_over and len(self.taken[end]) < len(honest):
-                        self.take(end, honest[len(self.taken[end])])
-                        return
-                for end in (0, 1):
-                    self.answer(end, True)
+                self.step()
             case ("yes" | "no" as what, end):
                 self.answer(end, what == "yes")
             case ("deliver", end, at) if self.sent[1 - end]:
@@ -106,9 +115,7 @@ class Adversary:
             case ("bytes", end, data):
                 self.take(end, data)
             case ("time", passed):
-                self.now += passed
-                for end in (0, 1):
-                    self.check(end, self.ends[end].take(self.ends[end].core.tick(self.now)))
+                self.let_pass(passed)
             case ("close", end):
                 self.check(end, self.ends[end].take(self.ends[end].core.line_closed()))
 
