@@ -5,7 +5,7 @@ to its random bytes in OFFER, the drone sends its own in ANSWER, and only REVEAL
 commitment. So whoever stands in the middle, and knows the token because he photographed it, must
 fix everything he contributes to either end's code before he knows that end's random bytes: his
 chance is one in a million. Without the commitment he would learn them first and try a million
-values of his own until both codes were equal, which takes seconds.
+values of his own until both codes were equal, which takes a minute.
 """
 
 from dataclasses import dataclass

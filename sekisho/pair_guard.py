@@ -40,10 +40,6 @@ class Guard:
     autopilot: AutopilotConfig | None
     no_autopilot: bool
 
-    def is_service_running(self) -> bool:
-        """Tell whether the companion service of this state directory answers."""
-        return self._ask_service() is not None
-
     def check(self) -> None:
         """Return if the vehicle is known to be disarmed.
 

@@ -119,6 +119,7 @@ class TcpLine:
         listener.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, DIRECT_TTL)
         listener.bind(address)
         listener.listen(1)
+        listener.settimeout(CONNECT_WITHIN_S)  # should a caller vanish before it is accepted
         return cls(listener, is_connected=False)
 
     @classmethod

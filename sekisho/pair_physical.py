@@ -23,6 +23,7 @@ from sekisho.config_file import ConfigError
 from sekisho.pair_guard import Guard, RefusedError
 from sekisho.pair_line import Line, SerialLine, TcpLine
 from sekisho.pair_run import PairingFailedError, Run, Screen, Shelf
+from sekisho.runtime import query, socket_path
 from sekisho.services import load_drone_config
 from wire.locality import Address, NotAllowedError, check_address, parse_local
 
@@ -120,6 +121,10 @@ def run_drone(arguments: argparse.Namespace) -> int:
     shelf = Shelf(state_dir, arguments.name, arguments.replace)
     shelf.check_free()
     address = _address("--listen", arguments.address)
+    if autopilot is not None and arguments.serial == autopilot.device:
+        raise ConfigError(
+            f"--serial = {arguments.serial!r}; allowed: another device than autopilot.device"
+        )
     guard = Guard(state_dir, autopilot, arguments.no_autopilot)
     screen = _screen(arguments)
     with _reported(arguments, screen) as report:
@@ -138,8 +143,7 @@ def run_drone(arguments: argparse.Namespace) -> int:
         _show(exchange.token, screen)
         record = Run(pairing, line, screen, shelf).until_saved(lambda r: r.gcs_id, guard.check)
         report(record, state_dir)
-        if guard.is_service_running():
-            screen.say("The running drone service knows it from its next start on: restart it.")
+        _tell_service("drone", state_dir, screen)
     return 0 if report.ok else EXIT_FAILED
 
 
@@ -158,6 +162,7 @@ def run_ground(arguments: argparse.Namespace) -> int:
         pairing = Pairing(GroundExchange(token, identity, own_name, os.urandom), monotonic_ns())
         record = Run(pairing, line, screen, shelf).until_saved(lambda r: r.drone_id, _nothing)
         report(record, arguments.state_dir)
+        _tell_service("ground", arguments.state_dir, screen)
     return 0 if report.ok else EXIT_FAILED
 
 
@@ -243,9 +248,10 @@ def _screen(arguments: argparse.Namespace) -> Screen:
 
 def _read_token(arguments: argparse.Namespace, screen: Screen) -> Token:
     """Return the token that was typed, or that a descriptor holds; a terminal may try again."""
-    source = screen if arguments.token_fd is None else Screen(sys.stderr, arguments.token_fd)
+    typed = arguments.token_fd in (None, screen.fileno())
+    source = screen if typed else Screen(sys.stderr, arguments.token_fd)
     while True:
-        if source is screen:
+        if typed:
             screen.ask("Token that the drone shows:")
         try:
             return Token.parse(source.read_line())
@@ -261,6 +267,13 @@ def _show(token: Token, screen: Screen) -> None:
     if screen.is_terminal:
         # Upper case, digits and dashes: the code's alphanumeric mode.
         segno.make(token.text, error="m", micro=False).terminal(screen.out, compact=True, border=2)
+
+
+def _tell_service(kind: str, state_dir: Path, screen: Screen) -> None:
+    """Say what a service must do that read its pair records when it started."""
+    with contextlib.suppress(OSError):  # none is running
+        query(socket_path(kind, state_dir))
+        screen.say(f"The running {kind} service knows it from its next start on: restart it.")
 
 
 def _nothing() -> None:

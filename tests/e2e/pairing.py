@@ -80,8 +80,9 @@ class Pair:
         return aboard, below
 
     def close(self) -> None:
-        for process in self.processes:
-            process.stop()
+        """End what still runs; another round may follow."""
+        while self.processes:
+            self.processes.pop().stop()
 
 
 def found(process: Process, pattern: re.Pattern[str], timeout_s: float = 15) -> str:

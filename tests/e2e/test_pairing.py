@@ -1,6 +1,7 @@
 """`sekisho pair drone` and `pair ground`: two processes, a cable, and two people."""
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import time
 
 import msgspec
 import pytest
+import segno
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from crypto.aio.store import load_pair
@@ -56,6 +58,34 @@ def check_records_fit(pair, role="commander"):
     assert aboard.role.value == below.role.value == role
     for path in (pair.drone_record, pair.ground_record):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_terminal_shows_the_token_as_text_and_qr_and_the_time_left(tcp):
+    master, slave = os.openpty()
+    argv = [*SEKISHO, "pair", "drone", "--state-dir", tcp.drone_state, "--no-autopilot"]
+    argv += ["--listen", f"127.0.0.1:{tcp.port}", "--role", "observer"]
+    ends = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    aboard = subprocess.Popen(list(map(str, argv)), env=ENVIRONMENT, **ends)
+    try:
+        shown = b""
+        while b"left" not in shown:
+            shown += os.read(master, 65536)
+        token = TOKEN.search(shown.decode())[0]
+        qr = io.StringIO()
+        segno.make(token, error="m", micro=False).terminal(qr, compact=True, border=2)
+        assert qr.getvalue() in shown.decode().replace("\r\n", "\n")
+        below = tcp.ground(token)
+        below.say("y")
+        while b"[y/N]" not in shown:
+            shown += os.read(master, 65536)
+        time.sleep(0.2)  # what was typed before the question is thrown away
+        os.write(master, b"y\n")
+        assert (aboard.wait(15), below.wait()) == (0, 0)
+    finally:
+        aboard.kill()
+        aboard.wait()
+        os.close(slave)
+        os.close(master)
 
 
 @pytest.mark.parametrize("suite", ["chacha20-poly1305", "aes-256-gcm"])
@@ -225,6 +255,22 @@ def test_addresses_that_are_not_local_are_refused(tcp, option, address):
     assert address in process.output
 
 
+def test_the_autopilots_own_line_is_refused(tcp, line, tmp_path):
+    config = Stack(tmp_path / "stack", line.device).configs["drone"]
+    argv = ("pair", "drone", "--config", config, "--role", "observer", "--serial", line.device)
+    process = tcp.start(*argv)
+    assert process.wait() == 2
+    assert "another device than autopilot.device" in process.output
+
+
+def test_token_and_answer_may_come_through_one_pipe(tcp):
+    aboard = tcp.drone()
+    aboard.say("y")
+    below = tcp.ground(None, "--token-fd", "0")
+    below.say(f"{token_of(aboard)}\ny")
+    assert (aboard.wait(), below.wait()) == (0, 0)
+
+
 def test_nobody_listening_is_told_at_once(tcp):
     below = tcp.ground("3800-20G3-0G2G-C1R8-1450-P30D-1R7K-E0BR")
     assert below.wait() == 1
@@ -234,54 +280,62 @@ def test_nobody_listening_is_told_at_once(tcp):
 # ---- kill -9 ---------------------------------------------------------------------------------
 
 
+def let_end(process):
+    """On a serial line nobody hears that the other has died: the person ends it."""
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["drone", "ground"])
-def test_killed_at_any_moment_they_pair_again(tcp, victim):
+def test_killed_at_any_moment_they_pair_again(pair, victim):
     """The drone may be left with a record, the ground never with one that the drone lacks."""
     source = random.Random(victim)
     left = {"both": 0, "drone only": 0, "none": 0}
     for _ in range(KILLS):
-        for path in (tcp.drone_record, tcp.ground_record):
+        for path in (pair.drone_record, pair.ground_record):
             path.unlink(missing_ok=True)
-        aboard, below = tcp.until_code()
-        killed = aboard if victim == "drone" else below
+        aboard, below = pair.until_code()
+        killed, other = (aboard, below) if victim == "drone" else (below, aboard)
         aboard.say("y")
         below.say("y")
-        time.sleep(source.choice((0.0, 0.0005, 0.001, 0.002, 0.004, 0.01)) * source.random() * 2)
+        time.sleep(source.choice((0.001, 0.004, 0.01, 0.02)) * source.random())
         killed.send_signal(signal.SIGKILL)
-        aboard.wait()
-        below.wait()
-        has = tcp.drone_record.exists(), tcp.ground_record.exists()
+        killed.wait()
+        let_end(other)
+        has = pair.drone_record.exists(), pair.ground_record.exists()
         assert has != (False, True)
         left["both" if all(has) else "drone only" if has[0] else "none"] += 1
         if all(has):
-            check_records_fit(tcp)
-        tcp.processes.clear()
+            check_records_fit(pair)
+        pair.close()
     print("left:", left)
-    aboard, below = tcp.until_code("--replace")
+    aboard, below = pair.until_code("--replace")
     aboard.say("y")
     below.say("y")
     assert (aboard.wait(), below.wait()) == (0, 0)
-    check_records_fit(tcp)
+    check_records_fit(pair)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["drone", "ground"])
-def test_killed_before_the_code_they_leave_nothing(tcp, victim):
+def test_killed_before_the_code_they_leave_nothing(pair, victim):
     source = random.Random(victim)
     for _ in range(max(3, KILLS // 5)):
-        aboard = tcp.drone()
-        below = tcp.ground(token_of(aboard))
+        aboard = pair.drone()
+        below = pair.ground(token_of(aboard))
         time.sleep(source.random() * 0.6)
         killed, other = (aboard, below) if victim == "drone" else (below, aboard)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        if killed is below and "holds the token" not in aboard.output:
-            other.send_signal(signal.SIGINT)  # it may not even have called
-        other.wait()
-        assert not tcp.drone_record.exists()
-        assert not tcp.ground_record.exists()
-    aboard, below = tcp.until_code()
+        let_end(other)
+        pair.close()
+        assert not pair.drone_record.exists()
+        assert not pair.ground_record.exists()
+    aboard, below = pair.until_code()
     aboard.say("y")
     below.say("y")
     assert (aboard.wait(), below.wait()) == (0, 0)

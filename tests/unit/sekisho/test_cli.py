@@ -130,6 +130,9 @@ def test_status_without_a_service(capsys, tmp_path, monkeypatch, config):
         ["demo", "--drones", "0"],
         ["demo", "--seconds", "-1"],
         ["demo", "--attack"],
+        ["pair", "drone", "--state-dir", "d", "--listen", "127.0.0.1:1"],
+        ["pair", "drone", "--state-dir", "d", "--role", "observer"],
+        ["pair", "ground", "--state-dir", "d", "--connect", "127.0.0.1:1", "--serial", "x"],
         ["sim", "--speedup", "fast"],
         ["sim", "--home", "1,2"],
         ["nonsense"],
@@ -148,7 +151,17 @@ def test_southern_and_western_places_need_no_equals_sign(capsys):
     assert "'-95.3,-149.1,584,0' is not LAT,LON,ALT,HDG" in err
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["sim"], ["pair", "lab"], ["drone"], ["status"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["demo"],
+        ["sim"],
+        *(["pair", kind] for kind in ("lab", "drone", "ground")),
+        ["drone"],
+        ["status"],
+    ],
+)
 def test_help_has_an_example(capsys, command):
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0
