@@ -1,4 +1,9 @@
-"""`sekisho pair drone` and `pair ground`: two processes, a cable, and two people."""
+"""`sekisho pair drone` and `pair ground`: two processes, a cable, and two people.
+
+Mutants killed: --no-autopilot believed against an armed autopilot, silence taken for disarmed, the
+running service not asked, no second look before saving, SAVED said before the record is written, a
+distant TTL accepted, an existing pair replaced unasked. SEKISHO_KILLS sets how often to kill (30).
+"""
 
 import contextlib
 import io

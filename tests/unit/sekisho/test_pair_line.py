@@ -1,7 +1,7 @@
 """Frames of a pairing on the line.
 
-Mutants killed: an empty frame delivered, no limit on what is held, a bad frame skipped in silence,
-`_rest` not kept.
+Mutants killed: an empty frame delivered, no limit on what is held or on a frame, a bad frame
+delivered as something, `_rest` not kept.
 """
 
 from hypothesis import given
