@@ -77,15 +77,15 @@ def test_what_is_no_token_is_refused_and_not_repeated(text):
     assert len(text.strip()) < 8 or text.strip() not in str(caught.value)
 
 
-@pytest.mark.parametrize("terms", range(256))
-def test_terms_of_another_version_are_refused(terms):
+def test_terms_of_another_version_are_refused():
     known = [0x10 + 4 * suite + role for suite in (1, 2) for role in (0, 1, 2)]
-    text = slow_text(terms, bytes(16))
-    if terms in known:
-        assert Token.parse(text).text == text
-    else:
-        with pytest.raises(TokenError, match="another version"):
-            Token.parse(text)
+    for terms in range(256):
+        text = slow_text(terms, bytes(16))
+        if terms in known:
+            assert Token.parse(text).text == text
+        else:
+            with pytest.raises(TokenError, match="another version"):
+                Token.parse(text)
 
 
 def test_the_secret_is_not_in_the_representation():
