@@ -30,7 +30,7 @@ class Target:
         assert ends.drone.receive(data, ("10.0.0.66", 666), ends.now) == []
         assert ends.drone.dropped.total() == dropped + 1
         peer = ends.drone.peers["a"]
-        assert (peer.live, peer.path, peer.provisional) == (self._live, PATH, [])
+        assert (peer.live, peer.path, len(peer.sessions)) == (self._live, PATH, 1)
 
     def finish(self) -> None:
         """Check that the genuine frame still passes."""
