@@ -9,15 +9,21 @@ that it is on disk.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from crypto.chunks import Kind, Piece
+from crypto.chunks import Blob, Kind, Piece
 from crypto.confirmation import Challenge, Confirmations, UnconfirmedError
 from crypto.generation import CounterExhaustedError, Opened
 from crypto.messages import DOWN_OVERHEAD, Drop
 from crypto.pair import PairRecord, Role
 from crypto.primitives import RandomBytes
 from crypto.responder import Established, PairChanged, Reply, Responder
+from crypto.revocation import (
+    AuthorityPublic,
+    RefusedListError,
+    RevocationList,
+    accept_untrusted,
+)
 from crypto.sessions import Path
 from flightcore.authority import Authority, AuthorityState
 from flightcore.autopilot import Autopilot
@@ -51,9 +57,18 @@ AUTHORITY_INTERVAL_NS: Final = 1_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _STATUS_BYTES = 10
 _MALFORMED = "malformed_records"
+NOBODY_REVOKED: Final = RevocationList()
 _UNCONFIRMED = "Not confirmed"
 
-Save = PairRecord | AuthorityState
+
+class AcceptedList(NamedTuple):
+    """A revocation list that has been verified, and the bytes it came in."""
+
+    revocations: RevocationList
+    signed: bytes
+
+
+Save = PairRecord | AuthorityState | AcceptedList
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,8 @@ class Companion:
         random_bytes: RandomBytes,
         authority: AuthorityState | None = None,
         options: Options = DEFAULT_OPTIONS,
+        fleet: AuthorityPublic | None = None,
+        revocations: RevocationList = NOBODY_REVOKED,
     ) -> None:
         self.autopilot = Autopilot()
         self.dropped: Counter[str] = Counter()
@@ -93,6 +110,9 @@ class Companion:
         self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
         self.authority = Authority(AuthorityState() if authority is None else authority)
         self._options = options
+        self._fleet = fleet
+        self._revocations = revocations
+        self._revocation_floor = revocations.serial  # what is on disk
         self._confirmations = Confirmations(random_bytes, dual=options.dual_control)
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
         self._to_line: list[bytes] = []
@@ -186,8 +206,13 @@ class Companion:
             self._notes.append(f"command: {self.link.holder}, epoch {item.epoch}")
             self._settle_requests(Answer.DONE, now_ns)
             return
-        station = self.stations.get(item.peer)
-        record = None if station is None else station.saved(item)
+        if isinstance(item, AcceptedList):
+            self._revocation_floor = item.revocations.serial
+            for station in self.stations.values():
+                station.authority_due_ns = now_ns
+            return
+        paired = self.stations.get(item.peer)
+        record = None if paired is None else paired.saved(item)
         if record is not None:
             self.link.replace_record(record, now_ns)
 
@@ -198,7 +223,7 @@ class Companion:
             self._writes_authority = False
             self.authority.not_saved()
             self._settle_requests(Answer.NOT_SAVED, now_ns)
-        elif item.peer in self.stations:
+        elif isinstance(item, PairRecord) and item.peer in self.stations:
             self.stations[item.peer].not_saved()
 
     def status(self, now_ns: int) -> CompanionStatus:
@@ -374,15 +399,47 @@ class Companion:
 
     def _receive_piece(self, station: PairedGround, piece: Piece, now_ns: int) -> None:
         blob = station.transfers.receive(piece, now_ns)
-        if blob is None or blob.kind is not Kind.ENCAPSULATION_KEY:
-            return
-        record = station.offer_key(blob.data)
+        match blob:
+            case Blob(kind=Kind.ENCAPSULATION_KEY, data=ek):
+                self._receive_key(station, ek, now_ns)
+            case Blob(kind=Kind.REVOCATIONS, data=data):
+                self._receive_revocations(station, data, now_ns)
+            case _:
+                pass
+
+    def _receive_key(self, station: PairedGround, ek: bytes, now_ns: int) -> None:
+        record = station.offer_key(ek)
         if record is None:
             station.uplink.dropped["ratchet_refused"] += 1
             return
         # Until the new key is on disk neither it nor the one it replaces is good for a handshake.
         self.link.replace_record(record.with_next(None), now_ns)
         self._to_save.append(record)
+
+    def _receive_revocations(self, station: PairedGround, data: bytes, now_ns: int) -> None:
+        """Take a list that any paired station may bring: only the fleet authority can make one."""
+        if self._fleet is None:
+            station.uplink.dropped["revocation_no_authority"] += 1
+            return
+        try:
+            revocations = accept_untrusted(data, self._revocations, self._fleet)
+        except RefusedListError as error:
+            station.uplink.dropped[error.reason] += 1
+            return
+        self._to_save.append(AcceptedList(revocations, data))
+        self.revoke(revocations, now_ns)
+
+    def revoke(self, revocations: RevocationList, now_ns: int) -> None:
+        """Shut out whom a verified list names, at once: this is safe before it is on disk."""
+        self._revocations = revocations
+        for name, station in list(self.stations.items()):
+            if revocations.revokes(station.peer.record):
+                self.shut_out(name, now_ns)
+
+    def revoked_on_disk(self, revocations: RevocationList, now_ns: int) -> None:
+        """Heed a list that was applied on this machine."""
+        self._revocation_floor = revocations.serial
+        self.revoke(revocations, now_ns)
 
     def _context(self, station: PairedGround, path: Path) -> Context:
         options = self._options
@@ -429,7 +486,7 @@ class Companion:
             flags=self.authority.flags(station.station, now_ns),
             number=station.request_number,
             answer=station.request_answer,
-            revocation_serial=0,
+            revocation_serial=self._revocation_floor,
         )
         return encode_record(AUTHORITY, state.encode())
 

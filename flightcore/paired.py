@@ -1,11 +1,12 @@
 """One paired ground station as the companion keeps it: what it sends, what is under way, counts."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from crypto.chunks import Kind, Piece, Transfers
 from crypto.pair import PairRecord
 from crypto.primitives import AuthenticationError
 from crypto.ratchet import EK_BYTES, answer
+from crypto.revocation import MAX_LIST_BYTES
 from crypto.sessions import Peer
 from flightcore.uplink import Uplink
 from wire.authority import Answer
@@ -16,7 +17,6 @@ from wire.records import CHALLENGE, CHUNK, CHUNK_ACK, encode_record
 from wire.send_queue import SendQueue
 from wire.summary import LinkSummary
 
-MAX_REVOCATIONS_BYTES: Final = 8192
 _PRIORITY = {CHALLENGE: Priority.COMMAND, CHUNK: Priority.BULK, CHUNK_ACK: Priority.BULK}
 _FINAL_ANSWERS = frozenset((Answer.DONE, Answer.OFFERED, Answer.WRITING))
 
@@ -66,7 +66,7 @@ class PairedGround:
         """Start over: transfers live within one session, and the station wants to know at once."""
         self.uplink.begin_session(number)
         self.transfers = Transfers(
-            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_REVOCATIONS_BYTES}
+            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_LIST_BYTES}
         )
         self.status_due_ns = self.authority_due_ns = now_ns
         self.request_number, self.request_answer = 0, Answer.NONE

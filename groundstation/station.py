@@ -45,6 +45,8 @@ from wire.summary import LinkSummary, merge_drops
 KEEPALIVE_NS: Final = 200_000_000
 RADIO_KEEPALIVE_NS: Final = 500_000_000
 MAX_DATAGRAM_BYTES: Final = 1200
+# A drone that refuses a list is asked again, but not all the time.
+REVOCATIONS_EVERY_NS: Final = 60_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _MAX_RECORDS = MAX_DATAGRAM_BYTES - UP_OVERHEAD
 _MALFORMED = "malformed_records"
@@ -106,6 +108,13 @@ class Station:
         self._offer: RatchetOffer | None = None
         self._ratchet_due_ns = 0
         self._to_save: list[PairRecord] = []
+        self._revocations = (0, b"")  # serial, signed list
+        self._revocations_due_ns = 0
+
+    def bring_revocations(self, serial: int, signed: bytes) -> None:
+        """Bring a fleet authority's list to the drone, if the drone has none as new."""
+        self._revocations = (serial, signed)
+        self._revocations_due_ns = 0
 
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
@@ -256,6 +265,7 @@ class Station:
         self._probe = None
         self._keepalive_ns = now_ns
         self._offer = None
+        self._revocations_due_ns = 0
         self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
 
     @property
@@ -299,6 +309,7 @@ class Station:
                 self._receive_status(DroneStatus.parse(value), order, path, now_ns)
             case _ if kind == AUTHORITY:
                 self.command.receive_state(value, order, now_ns)
+                self._bring_revocations(now_ns)
             case _ if kind == CHALLENGE:
                 self.command.receive_challenge(value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
@@ -323,6 +334,15 @@ class Station:
             self.dropped["ratchet_refused"] += 1
             return
         self._to_save.append(self._link.pair.with_next(psk))
+
+    def _bring_revocations(self, now_ns: int) -> None:
+        """Begin to carry the list when the drone has said that it has an older one."""
+        serial, signed = self._revocations
+        state = self.command.state
+        if state is None or serial <= state.revocation_serial or now_ns < self._revocations_due_ns:
+            return
+        self._revocations_due_ns = now_ns + REVOCATIONS_EVERY_NS
+        self._transfers.send(Kind.REVOCATIONS, signed)
 
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""

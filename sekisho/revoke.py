@@ -1,6 +1,7 @@
 """`sekisho revoke`: the offline fleet authority, and the lists by which it revokes stations."""
 
 import argparse
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ from crypto.revocation import (
     parse_untrusted,
 )
 from crypto.vault import Vault
-from sekisho.runtime import OperationFailedError
+from sekisho.runtime import RELOAD_REVOCATIONS, OperationFailedError, query, socket_path
 from sekisho.unlock import add_source_options, confirm, new_secret, open_store, source_of
 
 _GCS_ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -194,7 +195,7 @@ def run_show(arguments: argparse.Namespace) -> int:
 
 
 def run_apply(arguments: argparse.Namespace) -> int:
-    """Put a list in force; a service started from now on leaves out whom it revokes."""
+    """Put a list in force; a running service heeds it at once."""
     store = Store(arguments.state_dir)
     data = _read(arguments.file)
     if data != store.load_signed_revocations():
@@ -206,6 +207,10 @@ def run_apply(arguments: argparse.Namespace) -> int:
                 f"{arguments.file}: {_REASONS[refused.reason]}; serial {floor} stays in force"
             ) from None
     in_force = store.load_revocations()
+    for kind in ("drone", "ground"):
+        # A running service heeds it at once: the drone shuts out, the gateway brings it to drones.
+        with contextlib.suppress(OSError):
+            query(socket_path(kind, store.directory), RELOAD_REVOCATIONS + b"\n")
     if arguments.json:
         print(msgspec.json.encode(_report(in_force, verified=True)).decode())
     else:

@@ -20,7 +20,7 @@ from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
-from sekisho.runtime import refuse_if_running, serve_until_stopped, socket_path
+from sekisho.runtime import RELOAD_REVOCATIONS, refuse_if_running, serve_until_stopped, socket_path
 from sekisho.unlock import SecretSource, open_store
 from wire.locality import NotAllowedError
 
@@ -154,6 +154,9 @@ async def _serve_drone(
     name = config.vehicle.name or socket.gethostname()
 
     def answer(request: bytes) -> bytes:
+        if request == RELOAD_REVOCATIONS:
+            service.reload_revocations()
+            return b"reloaded"
         if request:
             return b"a companion takes no requests: ask the gateway of its ground station"
         described = service.status()
@@ -175,6 +178,9 @@ async def _serve_ground(
     gateway = Gateway(config, store, pairs, store.next_boot_count())
 
     def answer(request: bytes) -> bytes:
+        if request == RELOAD_REVOCATIONS:
+            gateway.reload_revocations()
+            return b"reloaded"
         if request:
             return _control(gateway, request)
         described = gateway.status()

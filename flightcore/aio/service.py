@@ -1,6 +1,7 @@
 """The companion's shell: owns the clock, the line and the link's socket; decides nothing."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -12,9 +13,10 @@ import msgspec
 from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
+from crypto.revocation import RefusedListError
 from flightcore.aio.ports import Port, UdpPort
 from flightcore.authority import AuthorityState
-from flightcore.companion import DEFAULT_OPTIONS, Companion, Options, Save
+from flightcore.companion import DEFAULT_OPTIONS, AcceptedList, Companion, Options, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
@@ -40,9 +42,15 @@ class CompanionService:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._store = store
-        self._disk = Disk()
+        self._disk = Disk((OSError, StoreError))
         self._companion = Companion(
-            pairs, boot_count, os.urandom, load_authority(store), _options(config)
+            pairs,
+            boot_count,
+            os.urandom,
+            load_authority(store),
+            _options(config),
+            store.load_authority(),
+            store.load_revocations(),
         )
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(0)
@@ -91,6 +99,12 @@ class CompanionService:
         self._socket.close()
         self._port.close()
         self._disk.close()
+
+    def reload_revocations(self) -> None:
+        """Heed the list that `sekisho revoke apply` has put into the state directory."""
+        now_ns = monotonic_ns()
+        self._companion.revoked_on_disk(self._store.load_revocations(), now_ns)
+        self._pump(now_ns)
 
     def status(self) -> CompanionStatus:
         """Describe everything that is counted."""
@@ -170,6 +184,10 @@ def save(store: Store, item: Save) -> None:
     """Write what the companion must find again after a restart."""
     if isinstance(item, AuthorityState):
         store.save_state(_AUTHORITY, msgspec.json.encode(item))
+    elif isinstance(item, AcceptedList):
+        # Refused now only if a newer one has been applied here meanwhile.
+        with contextlib.suppress(RefusedListError):
+            store.accept_revocations(item.signed)
     else:
         store.save_pair(item)
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.confirmation import NONCE_BYTES
 from crypto.pair import PairRecord
@@ -232,11 +233,13 @@ class Gateway:
     def __init__(
         self, config: GroundConfig, store: Store, pairs: dict[str, PairRecord], boot_count: int
     ) -> None:
-        self._disk = Disk()
+        self._disk = Disk((OSError, StoreError))
         self._links = [
             _DroneLink(drone, store, self._disk, pairs[drone.name], boot_count)
             for drone in config.drone
         ]
+        self._store = store
+        self.reload_revocations()
 
     async def start(self) -> None:
         """Open every endpoint and start calling every drone."""
@@ -248,6 +251,13 @@ class Gateway:
         for link in self._links:
             link.close()
         self._disk.close()
+
+    def reload_revocations(self) -> None:
+        """Bring the list in the state directory to every drone that has an older one."""
+        signed = self._store.load_signed_revocations()
+        if signed is not None:
+            for link in self._links:
+                link.station.bring_revocations(self._store.load_revocations().serial, signed)
 
     def request(self, request: Control) -> str:
         """Carry out what the operator asks for in words; return what became of it."""

@@ -1,7 +1,8 @@
 """Keys at rest and in processes, and the revocation of a lost station (R31, R33, R34).
 
-Mutants these tests killed: a passphrase echoed; `apply` before `trust`; the drone started with all
-pairs; `grant_serial` left 0 at a new pairing; the authority's own floor not kept.
+Mutants these tests killed: the passphrase echoed; the passphrase logged; no core limit; processes
+dumpable; the drone started with all pairs, or with none; `grant_serial` left 0 at a new pairing;
+the authority's own floor not kept.
 """
 
 import base64
@@ -19,7 +20,7 @@ import pytest
 
 from crypto.aio.store import Store
 from crypto.vault import Passphrase, Vault
-from tests.e2e.processes import ENVIRONMENT
+from tests.e2e.processes import ENVIRONMENT, wait_until
 from tests.e2e.stack import NAME, SEKISHO, pair_lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -368,6 +369,28 @@ def test_a_lost_station_is_revoked_and_paired_again(bench, fleet, tmp_path):
     (pair,) = json.loads(sekisho("keys", "list", "--state-dir", state, "--json").stdout)["pairs"]
     assert (pair["grant_serial"], pair["revoked"]) == (1, False)
     bench.start()
+    bench.await_link()
+
+
+def test_a_drone_answers_whom_the_list_leaves(bench, fleet, tmp_path):
+    """Two stations are paired and one of them is revoked: the drone is silent to it alone."""
+    state, usb = bench.drone_state, tmp_path / "fleet.skrl"
+    lost = json.loads(sekisho("keys", "list", "--state-dir", state, "--json").stdout)["pairs"][0]
+    pair_lab(state, tmp_path / "kept")
+    assert sign(fleet, usb, lost["gcs_id"]).returncode == 0
+    for action in (["trust", fleet / "authority.pub"], ["apply", usb]):
+        assert sekisho("revoke", action[0], "--state-dir", state, action[1]).returncode == 0
+    bench.start()
+    wait_until(lambda: bench.dropped("drone").get("bad_mac", 0) >= 3, 10, "the lost one calls")
+    drone = bench.status("drone")
+    assert len(drone["peers"]) == 1
+    assert lost["peer"] not in drone["peers"]
+    assert (drone["link"]["handshakes"], drone["link"]["datagrams_down"]) == (0, 0)
+    bench.stop("ground")
+    config = bench.configs["ground"]
+    config.write_text(config.read_text().replace(str(bench.ground_state), str(tmp_path / "kept")))
+    bench.ground_state = tmp_path / "kept"
+    bench.start("ground")
     bench.await_link()
 
 

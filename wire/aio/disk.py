@@ -9,9 +9,13 @@ _log = logging.getLogger(__name__)
 
 
 class Disk:
-    """A thread that writes, in the order of the calls. `close` waits for what has begun."""
+    """A thread that writes, in the order of the calls. `close` waits for what has begun.
 
-    def __init__(self) -> None:
+    `failures` are the errors that mean that the disk, or its directory, is at fault.
+    """
+
+    def __init__(self, failures: tuple[type[Exception], ...] = (OSError,)) -> None:
+        self._failures = failures
         self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
         self._is_failing = False
@@ -29,7 +33,7 @@ class Disk:
         if future.cancelled():
             return
         error = future.exception()
-        if error is not None and not isinstance(error, OSError):
+        if error is not None and not isinstance(error, self._failures):
             raise error
         if error is not None and not self._is_failing:
             _log.error("state cannot be written: %s; what needs it does not take effect", error)

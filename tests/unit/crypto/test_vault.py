@@ -1,7 +1,8 @@
 """The vault: what it seals opens as the same file of the same vault only; bounds; wrong or damaged.
 
-Mutants these tests killed: name left out of the associated data; role left out; `mac` not compared;
-bounds on memory not checked; no Unicode normalisation; `with_secret` drawing a new key.
+Mutants these tests killed: name left out of the associated data; role left out; `mac` not compared,
+or not covering `contents`; no bound on memory; headers in other encodings accepted; the vault's id
+not compared; no Unicode normalisation; `with_secret` drawing a new key.
 """
 
 import base64

@@ -1,8 +1,9 @@
 """A wrapped state directory: only sealed files, and readable wherever wrapping was killed.
 
-Mutants these tests killed: the header written after the first file; the header removed before the
-last file was plain; left-overs of killed writers kept; the plain file accepted when all are sealed;
-the sealing header written before the last file; `write` sealing only if the file was sealed.
+Mutants these tests killed: no header before the first file; the header removed before the last file
+was plain, or not saying mixed meanwhile; left-overs of killed writers kept; a plain file accepted
+when all are sealed; the header that says sealed written before the last file; `write` not sealing;
+files written in place; the vault not looked for again before each use.
 """
 
 import base64
