@@ -7,6 +7,7 @@ import random
 
 from crypto.messages import HS1_BYTES, add_mac
 from crypto.primitives import MAC_BYTES
+from crypto.sessions import Phase
 from tests.fuzz.ends import PATH, Ends
 
 
@@ -30,7 +31,8 @@ class Target:
         assert ends.drone.receive(data, ("10.0.0.66", 666), ends.now) == []
         assert ends.drone.dropped.total() == dropped + 1
         peer = ends.drone.peers["a"]
-        assert (peer.live, peer.path, peer.provisional) == (self._live, PATH, [])
+        provisional = peer.those(Phase.PROVISIONAL)
+        assert (peer.live, peer.path, provisional) == (self._live, PATH, [])
 
     def finish(self) -> None:
         """Check that the genuine frame still passes."""
