@@ -207,6 +207,12 @@ class HandshakeState:
         """Tell whether every message of the pattern has been processed."""
         return self._message == len(self._protocol.messages)
 
+    @property
+    def remote_static(self) -> bytes:
+        """Return the peer's static public key, once it is known."""
+        assert self._remote_static is not None
+        return self._remote_static
+
     def write_message(self, payload: bytes = b"") -> bytes:
         """Return the next message, carrying `payload`."""
         out = b""

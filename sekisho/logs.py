@@ -57,7 +57,11 @@ class KeyReport(msgspec.Struct):
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `logs keygen`, `list`, `verify` and `export`."""
-    parser = subparsers.add_parser("logs", help="sealed recordings: keygen, list, verify, export")
+    parser = subparsers.add_parser(
+        "logs",
+        help="sealed recordings: keygen, list, verify, export",
+        epilog="example: sekisho logs verify --key log-private.key flight-000007.slog",
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     keygen = verbs.add_parser(

@@ -9,6 +9,7 @@ import msgspec
 from crypto.aio.files import StoreError, check_name
 from crypto.pair import PairNames, Role, pair_in_lab
 from crypto.suites import CHACHA, SUITES
+from sekisho import pair_physical
 from sekisho.unlock import open_store
 
 
@@ -23,9 +24,10 @@ class LabReport(msgspec.Struct):
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `pair lab`."""
+    """Add `pair drone`, `pair ground` and `pair lab`."""
     parser = subparsers.add_parser("pair", help="pair a drone with a ground station")
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    pair_physical.add_parsers(kinds)
     lab = kinds.add_parser(
         "lab",
         help="for development: make both ends' keys in one place",

@@ -62,13 +62,8 @@
 #define CRASHES 1
 #endif
 #endif
-#ifdef BIG
-#define NS 5
-#define EACH_SESSION(X) X(0) X(1) X(2) X(3) X(4)
-#else
 #define NS 4
 #define EACH_SESSION(X) X(0) X(1) X(2) X(3)
-#endif
 #define NK 2
 #define NV 3
 #define EACH_RATCHET(X) X(0) X(1)

@@ -136,6 +136,9 @@ def test_status_without_a_service(capsys, tmp_path, monkeypatch, config):
         ["demo", "--drones", "0"],
         ["demo", "--seconds", "-1"],
         ["demo", "--attack"],
+        ["pair", "drone", "--state-dir", "d", "--listen", "127.0.0.1:1"],
+        ["pair", "drone", "--state-dir", "d", "--role", "observer"],
+        ["pair", "ground", "--state-dir", "d", "--connect", "127.0.0.1:1", "--serial", "x"],
         ["sim", "--speedup", "fast"],
         ["sim", "--home", "1,2"],
         ["nonsense"],
@@ -154,7 +157,22 @@ def test_southern_and_western_places_need_no_equals_sign(capsys):
     assert "'-95.3,-149.1,584,0' is not LAT,LON,ALT,HDG" in err
 
 
-HELPED = ["", "demo", "sim", "pair lab", "drone", "status", "keys", "keys wrap", "keys remove"]
+HELPED = [
+    "",
+    "demo",
+    "sim",
+    "pair lab",
+    "pair drone",
+    "pair ground",
+    "drone",
+    "status",
+    "keys",
+    "keys wrap",
+    "authority",
+    "confirm",
+    "logs",
+    "keys remove",
+]
 HELPED += ["revoke", "revoke keygen", "revoke sign", "revoke show", "revoke trust", "revoke apply"]
 
 

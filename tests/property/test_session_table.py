@@ -1,0 +1,176 @@
+"""The drone's sessions of two grounds against plain lists: which frames open, and which never.
+
+Mutants killed: a session is replaced when HS1 comes; provisional sessions do not expire, or not all
+but the newest four go; the previous session is kept for good, or not at all; an index is given
+twice; what was begun before the adopted one is kept; exact replays of HS1 are answered; the token
+bucket is not there.
+"""
+
+import os
+import random
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from crypto.generation import Opened
+from crypto.initiator import Initiator
+from crypto.pair import Identity, PairNames, Role, pair_in_lab
+from crypto.responder import (
+    PREVIOUS_LIFETIME_NS,
+    PROVISIONAL_LIFETIME_NS,
+    PROVISIONAL_PER_PEER,
+    Established,
+    Reply,
+    Responder,
+)
+
+EXAMPLES = int(os.environ.get("SEKISHO_EXAMPLES", "1"))
+S = 1_000_000_000
+PATH = ("192.168.50.2", 40000)
+NAMES = st.sampled_from("ab")
+WAITS = st.one_of(
+    st.sampled_from([0, 1, S // 5, S, 3 * S - 1, 3 * S, 5 * S - 1, 5 * S]), st.integers(0, 6 * S)
+)
+
+
+class Model:
+    """One ground's sessions: what the state diagram says, in lists."""
+
+    def __init__(self):
+        self.provisional = []  # (session, expires), the oldest first
+        self.live = None
+        self.previous = None  # (session, until)
+
+    def tick(self, now):
+        self.provisional = [(s, until) for s, until in self.provisional if now < until]
+        if self.previous is not None and now >= self.previous[1]:
+            self.previous = None
+
+    def begin(self, session, now):
+        self.provisional.append((session, now + PROVISIONAL_LIFETIME_NS))
+        self.provisional = self.provisional[-PROVISIONAL_PER_PEER:]
+
+    def opens(self):
+        sessions = [s for s, _ in self.provisional]
+        sessions += [] if self.live is None else [self.live]
+        return sessions + ([] if self.previous is None else [self.previous[0]])
+
+    def confirm(self, session, now):
+        """A frame of a provisional session: it is adopted, and what was begun before it goes."""
+        at = [s for s, _ in self.provisional].index(session)
+        self.previous = None if self.live is None else (self.live, now + PREVIOUS_LIFETIME_NS)
+        self.live = session
+        self.provisional = self.provisional[at + 1 :]
+
+
+class SessionTable(RuleBasedStateMachine):
+    @initialize(seed=st.integers(0, 2**32))
+    def start(self, seed):
+        self.random_bytes = random.Random(seed).randbytes
+        drone = Identity.create(self.random_bytes)
+        pairs = {
+            name: pair_in_lab(
+                drone,
+                Identity.create(self.random_bytes),
+                PairNames("tsubame-1", name, Role.COMMANDER),
+                self.random_bytes,
+            )
+            for name in "ab"
+        }
+        self.grounds = {name: pair[1] for name, pair in pairs.items()}
+        self.drone = Responder([pair[0] for pair in pairs.values()], 1, self.random_bytes)
+        self.now = 10**12
+        self.models = {name: Model() for name in pairs}
+        self.sessions = []  # (name, ground's end), in the order of their HS1
+        self.handshakes = []
+        self.answered = {name: [] for name in pairs}
+
+    @rule(name=NAMES)
+    def begin(self, name):
+        ground = Initiator(self.grounds[name], 1, self.random_bytes)
+        (hs1,) = ground.outgoing(self.now)
+        self.handshakes.append(hs1)
+        events = self.drone.receive(hs1, PATH, self.now)
+        # Ten at once, then five a second.
+        answered = self.answered[name]
+        if not events:
+            assert sum(at > self.now - 3 * S for at in answered) >= 10, "refused for no reason"
+            return
+        (reply,) = events
+        assert isinstance(reply, Reply)
+        answered.append(self.now)
+        for since in answered:
+            burst = [at for at in answered if at >= since]
+            assert len(burst) <= 10 + (self.now - since) * 5 // S, "more than the bucket holds"
+        ground.receive(reply.datagram, self.now)
+        self.sessions.append((name, ground))
+        self.models[name].tick(self.now)
+        self.models[name].begin(ground, self.now)
+
+    @rule(name=NAMES, count=st.integers(9, 13))
+    def begin_many(self, name, count):
+        for _ in range(count):
+            self.begin(name)
+
+    @rule(data=st.data())
+    def frame(self, data):
+        """A frame of any session there ever was."""
+        if not self.sessions:
+            return
+        back = data.draw(st.one_of(st.integers(1, 7), st.integers(1, 40)))
+        name, ground = self.sessions[-min(back, len(self.sessions))]
+        model = self.models[name]
+        events = self.drone.receive(ground.session.seal(b"", 0, self.now), PATH, self.now)
+        if ground not in model.opens():
+            assert events == []
+            return
+        adopts = ground in [s for s, _ in model.provisional]
+        assert [type(e) for e in events] == [Established, Opened] if adopts else [Opened]
+        if adopts:
+            model.confirm(ground, self.now)
+
+    @rule(ns=WAITS)
+    def wait(self, ns):
+        self.now += ns
+        self.drone.tick(self.now)
+        for model in self.models.values():
+            model.tick(self.now)
+
+    @rule(data=st.data())
+    def replay_handshake(self, data):
+        if self.handshakes:
+            hs1 = data.draw(st.sampled_from(self.handshakes))
+            before = [peer.live for peer in self.drone.peers.values()]
+            tokens = [peer.tokens for peer in self.drone.peers.values()]
+            events = self.drone.receive(hs1, PATH, self.now)
+            if events:  # one that the bucket had kept out, and which is new to the drone
+                self.handshakes.remove(hs1)
+                name = next(n for n, t in zip("ab", tokens, strict=True) if self.tokens(n) != t)
+                self.answered[name].append(self.now)
+                self.models[name].begin(None, self.now)
+            assert [peer.live for peer in self.drone.peers.values()] == before
+
+    def tokens(self, name):
+        return self.drone.peers[name].tokens
+
+    @invariant()
+    def indices_differ(self):
+        if not hasattr(self, "drone"):
+            return
+        held = [
+            generation
+            for peer in self.drone.peers.values()
+            for generation in (peer.live, peer.previous, *(p.generation for p in peer.provisional))
+            if generation is not None
+        ]
+        indices = [generation.local_index for generation in held]
+        assert len(set(indices)) == len(indices) == len(self.drone._sessions)
+        for generation in held:
+            assert self.drone._sessions[generation.local_index][1] is generation
+
+
+TestSessionTable = SessionTable.TestCase
+TestSessionTable.settings = settings(
+    max_examples=60 * EXAMPLES, stateful_step_count=40, deadline=None
+)
