@@ -67,12 +67,14 @@ class _Pending:
     handshake: HandshakeState
     index: int
     psk_generation: int
+    psk: bytes
 
 
 @dataclass(slots=True)
 class _Session:
     generation: Generation
     hello: Hs2Payload
+    psk: bytes
     since_ns: int
     confirmed: bool = False
 
@@ -235,7 +237,10 @@ class Initiator:
             prologue=prologue(self._suite, pair.drone_id, pair.gcs_id, header),
         )
         message = handshake.write_message(Hs1Payload(0, self._boot_count).encode())
-        self._pending = [*self._pending[-MAX_PENDING + 1 :], _Pending(handshake, index, generation)]
+        self._pending = [
+            *self._pending[-MAX_PENDING + 1 :],
+            _Pending(handshake, index, generation, psk),
+        ]
         return add_mac(self._suite, pair.mac_initiator_key, header + message)
 
     def _finish(self, datagram: bytes, now_ns: int) -> list[Event]:
@@ -275,7 +280,7 @@ class Initiator:
                 self._newest,
                 now_ns + CONFIRM_WITHIN_NS + PREVIOUS_LIFETIME_NS,
             )
-        self._newest = _Session(generation, hello, now_ns)
+        self._newest = _Session(generation, hello, pending.psk, now_ns)
         self.authority_epoch = hello.authority_epoch
         self.heard_ns = now_ns
         if self._may_promote(self._newest) and hello.next_check != self.pair.next_check:
@@ -301,7 +306,7 @@ class Initiator:
             self._previous_until_ns = now_ns + PREVIOUS_LIFETIME_NS
         events: list[Event] = []
         if session.generation.psk_generation != self.pair.psk_generation:
-            self.pair = self.pair.promoted()
+            self.pair = self.pair.promoted(session.psk)
             events.append(PairChanged(self.pair))
         hello = session.hello
         return [

@@ -144,14 +144,14 @@ class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the record with another second slot, in place of a key never confirmed."""
         return msgspec.structs.replace(self, next_psk=psk)
 
-    def promoted(self) -> "PairRecord":
-        """Return the record once a session under the second slot is confirmed: the first is gone.
+    def promoted(self, psk: bytes) -> "PairRecord":
+        """Return the record once a session under the next generation is confirmed.
 
-        Only for a record whose second slot is filled.
+        `psk` is the key of that session, whatever the second slot holds by now: it is what the
+        other end has.
         """
-        assert self.next_psk is not None
         return msgspec.structs.replace(
-            self, psk_generation=self.next_generation, psk=self.next_psk, next_psk=None
+            self, psk_generation=self.next_generation, psk=psk, next_psk=None
         )
 
 

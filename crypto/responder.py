@@ -28,7 +28,7 @@ from crypto.messages import (
 from crypto.noise import DH_BYTES, HandshakeState, Keys
 from crypto.pair import PairRecord
 from crypto.primitives import MAC_BYTES, AuthenticationError, KeyPair, RandomBytes
-from crypto.sessions import Path, Peer, Phase, Sessions
+from crypto.sessions import Path, Peer, Phase, Session, Sessions
 
 MAX_PEERS: Final = 8
 HANDSHAKE_BURST: Final = 10
@@ -159,15 +159,16 @@ class Responder:
         self._sessions.confirm(session, now_ns)
         self.handshakes += 1
         peer.path = path
-        changed = self._promote(peer, generation, now_ns)
+        changed = self._promote(session, now_ns)
         return [*changed, Established(peer.record.peer, generation.number), opened]
 
-    def _promote(self, peer: Peer, generation: Generation, now_ns: int) -> list[Event]:
+    def _promote(self, session: Session, now_ns: int) -> list[Event]:
         """Make the second PSK slot the first if the session that has been confirmed used it."""
-        if generation.psk_generation == peer.record.psk_generation:
+        peer = session.peer
+        if session.generation.psk_generation == peer.record.psk_generation:
             return []
         self._sessions.drop_key(peer, peer.record.psk_generation, now_ns)
-        peer.record = peer.record.promoted()
+        peer.record = peer.record.promoted(session.psk)
         return [PairChanged(peer.record)]
 
     def _answer(self, datagram: bytes, path: Path, now_ns: int) -> Reply:
@@ -226,7 +227,7 @@ class Responder:
             handshake_ns=now_ns,
             uplink_sender=False,
         )
-        self._sessions.begin(peer, generation, now_ns)
+        self._sessions.begin(peer, generation, psk, now_ns)
         return Reply(add_mac(profile, record.mac_responder_key, header + message), path)
 
     def _peer_of_untrusted(self, datagram: bytes) -> Peer:

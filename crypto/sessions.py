@@ -64,6 +64,7 @@ class Session:
 
     peer: "Peer"
     generation: Generation
+    psk: bytes
     phase: Phase = Phase.NONE
     ends_ns: int | None = None
 
@@ -111,12 +112,12 @@ class Sessions:
         """Return an unused 6-bit index; 8 peers hold at most 8 * (1 + 1 + 4) = 48 of the 64."""
         return next(i for i in range(INDEX_COUNT) if i not in self._open)
 
-    def begin(self, peer: Peer, generation: Generation, now_ns: int) -> None:
-        """Add a provisional session, in place of the oldest if there are four."""
+    def begin(self, peer: Peer, generation: Generation, psk: bytes, now_ns: int) -> None:
+        """Add a provisional session made under `psk`, in place of the oldest if there are four."""
         provisional = peer.those(Phase.PROVISIONAL)
         if len(provisional) == PROVISIONAL_PER_PEER:
             self._move(provisional[0], Cause.EVICTED, now_ns)
-        session = Session(peer, generation)
+        session = Session(peer, generation, psk)
         peer.sessions.append(session)
         self._open[generation.local_index] = session
         self._move(session, Cause.BEGUN, now_ns)
@@ -126,10 +127,8 @@ class Sessions:
         peer = session.peer
         for other in list(peer.sessions):
             # What was begun before is stale; what was begun after may yet be confirmed.
-            if other is not session and other.generation.number < session.generation.number:
+            if other.generation.number < session.generation.number:
                 self._move(other, Cause.SUCCEEDED, now_ns)
-        for other in peer.those(Phase.LIVE):
-            self._move(other, Cause.SUCCEEDED, now_ns)
         self._move(session, Cause.CONFIRMED, now_ns)
         peer.adopted += 1
 

@@ -99,7 +99,8 @@ class Authority:
         self.to_save: AuthorityState | None = None
         self._heard_ns: int | None = None  # the holder, by a fresh frame
         self._offered_to: bytes | None = None
-        self._offer_ends_ns = 0
+        self._offered_ns = 0
+        self._changed_ns: int | None = None
 
     def is_holder(self, station: bytes) -> bool:
         """Tell whether a station is in command."""
@@ -112,6 +113,14 @@ class Authority:
     def heard_ns(self) -> int | None:
         """Return when the holder was last heard afresh; None if not since the start."""
         return self._heard_ns
+
+    def held_for_ns(self, now_ns: int) -> int:
+        """Return for how long the present state has held; since ever, if since the start.
+
+        No frame made before passes. The one byte of the epoch that a frame names would do that
+        only while 256 changes cannot fit into a frame's life.
+        """
+        return now_ns if self._changed_ns is None else now_ns - self._changed_ns
 
     def is_holder_lost(self, now_ns: int) -> bool:
         """Tell whether the holder has not been heard afresh for 15 s.
@@ -128,7 +137,7 @@ class Authority:
             return Phase.VACANT
         if self.is_holder_lost(now_ns):
             return Phase.LOST
-        is_open = self._offered_to is not None and now_ns < self._offer_ends_ns
+        is_open = self._offered_to is not None and now_ns < self._offered_ns + OFFER_NS
         return Phase.OFFERED if is_open else Phase.HELD
 
     def flags(self, station: bytes, now_ns: int) -> Flag:
@@ -151,9 +160,19 @@ class Authority:
             self.to_save = AuthorityState(epoch=self.state.epoch, holder=station)
 
     def request(
-        self, request: Request, station: bytes, role: Role, now_ns: int, *, is_confirmed: bool
+        self,
+        request: Request,
+        station: bytes,
+        role: Role,
+        now_ns: int,
+        *,
+        made_ns: int,
+        is_confirmed: bool,
     ) -> Answer:
-        """Judge a fresh request that came under the present epoch.
+        """Judge a fresh request that came under the present epoch, made no earlier than `made_ns`.
+
+        An acceptance must have been made since the offer, so that one held back from an offer
+        since withdrawn does not accept the next.
 
         A claim is answered with `Answer.CONFIRM` until it has been confirmed. `SUSPEND` is judged
         here and carried out by whoever holds the sessions.
@@ -173,9 +192,9 @@ class Authority:
             return rule.refusal
         match rule.cause:
             case Cause.HAND_OVER if self.is_holder(station):
-                self._offered_to, self._offer_ends_ns = request.station, now_ns + OFFER_NS
+                self._offered_to, self._offered_ns = request.station, now_ns
                 return Answer.OFFERED
-            case Cause.ACCEPT if station != self._offered_to:
+            case Cause.ACCEPT if station != self._offered_to or made_ns < self._offered_ns:
                 return rule.refusal
             case Cause.CLAIM if not is_confirmed:
                 return Answer.CONFIRM
@@ -191,6 +210,7 @@ class Authority:
         assert state == self.to_save
         self.state, self.to_save = state, None
         self._heard_ns = now_ns
+        self._changed_ns = now_ns
         self._offered_to = None
 
     def not_saved(self) -> None:

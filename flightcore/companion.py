@@ -238,7 +238,7 @@ class Companion:
         station.summary.datagrams_up += 1
         station.summary.bytes_up += size
         self._follow_path(station, now_ns)
-        context = self._context(station, path)
+        context = self._context(station, path, now_ns)
         if station.uplink.is_fresh(opened, Freshness.COMMAND, context):
             self.authority.heard(station.station, station.uplink.role, now_ns)
             self._write_authority()
@@ -323,7 +323,7 @@ class Companion:
             return
         request = Request.parse(operation[2:])
         assert request is not None
-        self._answer_request(asker, request, now_ns, is_confirmed=True)
+        self._answer_request(asker, request, now_ns, made_ns=now_ns, is_confirmed=True)
 
     def _refuse_unconfirmed(self, challenge: Challenge, now_ns: int) -> None:
         station = self.stations.get(challenge.requester)
@@ -346,13 +346,26 @@ class Companion:
             station.request_number, station.request_answer = request.number, Answer.STALE
             station.authority_due_ns = now_ns
         else:
-            self._answer_request(station, request, now_ns, is_confirmed=False)
+            assert opened.age_bound_ns is not None  # or it would have been stale
+            made_ns = now_ns - opened.age_bound_ns
+            self._answer_request(station, request, now_ns, made_ns=made_ns, is_confirmed=False)
 
     def _answer_request(
-        self, station: PairedGround, request: Request, now_ns: int, *, is_confirmed: bool
+        self,
+        station: PairedGround,
+        request: Request,
+        now_ns: int,
+        *,
+        made_ns: int,
+        is_confirmed: bool,
     ) -> None:
         answer = self.authority.request(
-            request, station.station, station.uplink.role, now_ns, is_confirmed=is_confirmed
+            request,
+            station.station,
+            station.uplink.role,
+            now_ns,
+            made_ns=made_ns,
+            is_confirmed=is_confirmed,
         )
         if answer is Answer.CONFIRM:
             self._ask(station, encode_record(AUTHORITY, request.encode()), now_ns)
@@ -441,11 +454,12 @@ class Companion:
         self._revocation_floor = revocations.serial
         self.revoke(revocations, now_ns)
 
-    def _context(self, station: PairedGround, path: Path) -> Context:
+    def _context(self, station: PairedGround, path: Path, now_ns: int) -> Context:
         options = self._options
         return Context(
             epoch=self.authority.state.epoch,
             is_holder=self.authority.is_holder(station.station),
+            held_for_ns=self.authority.held_for_ns(now_ns),
             limits=options.radio_limits if path == RADIO else options.udp_limits,
             last_order=station.uplink.last_order,
         )

@@ -47,12 +47,13 @@ _TEXTS = {
 class Context(NamedTuple):
     """What the frames of one datagram are judged against.
 
-    Who commands now, how old a frame may be, and the `order` of what was last executed before this
-    datagram: what comes in one datagram passes together.
+    Who commands now and since when, how old a frame may be, and the `order` of what was last
+    executed before this datagram: what comes in one datagram passes together.
     """
 
     epoch: int
     is_holder: bool
+    held_for_ns: int
     limits: AgeLimits
     last_order: tuple[int, int]
 
@@ -119,6 +120,8 @@ class Uplink:
             return _stop(Stop.STALE_EPOCH)
         if not self.is_fresh(opened, freshness, context):
             return _stop(Stop.STALE)
+        if opened.age_bound_ns is None or opened.age_bound_ns > context.held_for_ns:
+            return _stop(Stop.STALE_EPOCH)
         if freshness is not Freshness.TRANSFER:
             if opened.order <= context.last_order:
                 return _stop(Stop.OUT_OF_ORDER)

@@ -151,7 +151,7 @@ def test_commands_of_an_earlier_authority_are_fenced_off(world):
         )
         world.run(60)
         world.station(taker).command.request(Verb.ACCEPT, NOBODY, world.now)
-        world.run(60)
+        world.run(1060)
     world.line.clear()
     for name, datagram in held:
         world.receive_up(name, datagram)

@@ -182,7 +182,7 @@ class PskCommit(RuleBasedStateMachine):
     def sessions(self):
         """Return the sessions of both ends by handshake hash."""
         peer, link = self.companion.link.peers["a"], self.station._link
-        drone = [peer.live, peer.previous, *(p.generation for p in peer.provisional)]
+        drone = [session.generation for session in peer.sessions]
         ground = [s.generation for s in (link._newest, link._previous) if s is not None]
         return {g.transcript: g for g in drone if g}, {g.transcript: g for g in ground}
 

@@ -16,17 +16,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crypto.generation import Opened
 from crypto.initiator import Initiator
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
-from crypto.responder import (
-    PREVIOUS_LIFETIME_NS,
-    PROVISIONAL_LIFETIME_NS,
-    PROVISIONAL_PER_PEER,
-    Established,
-    Reply,
-    Responder,
-)
+from crypto.responder import Established, Reply, Responder
+from crypto.sessions import Phase
 
 EXAMPLES = int(os.environ.get("SEKISHO_EXAMPLES", "1"))
 S = 1_000_000_000
+# What docs/protocol.md says, not what the code says.
+PREVIOUS_LIFETIME_NS = 3 * S
+PROVISIONAL_LIFETIME_NS = 5 * S
+PROVISIONAL_PER_PEER = 4
 PATH = ("192.168.50.2", 40000)
 NAMES = st.sampled_from("ab")
 WAITS = st.one_of(
@@ -142,7 +140,7 @@ class SessionTable(RuleBasedStateMachine):
         if self.handshakes:
             hs1 = data.draw(st.sampled_from(self.handshakes))
             before = [peer.live for peer in self.drone.peers.values()]
-            tokens = [peer.tokens for peer in self.drone.peers.values()]
+            tokens = [self.tokens(name) for name in "ab"]
             events = self.drone.receive(hs1, PATH, self.now)
             if events:  # one that the bucket had kept out, and which is new to the drone
                 self.handshakes.remove(hs1)
@@ -152,22 +150,18 @@ class SessionTable(RuleBasedStateMachine):
             assert [peer.live for peer in self.drone.peers.values()] == before
 
     def tokens(self, name):
-        return self.drone.peers[name].tokens
+        return self.drone._buckets[name].tokens
 
     @invariant()
     def indices_differ(self):
         if not hasattr(self, "drone"):
             return
-        held = [
-            generation
-            for peer in self.drone.peers.values()
-            for generation in (peer.live, peer.previous, *(p.generation for p in peer.provisional))
-            if generation is not None
-        ]
-        indices = [generation.local_index for generation in held]
-        assert len(set(indices)) == len(indices) == len(self.drone._sessions)
-        for generation in held:
-            assert self.drone._sessions[generation.local_index][1] is generation
+        held = [session for peer in self.drone.peers.values() for session in peer.sessions]
+        indices = [session.generation.local_index for session in held]
+        assert len(set(indices)) == len(indices) == len(self.drone._sessions._open)
+        for session in held:
+            assert self.drone._sessions.at(session.generation.local_index) is session
+            assert (session.generation is session.peer.live) == (session.phase is Phase.LIVE)
 
 
 TestSessionTable = SessionTable.TestCase

@@ -115,7 +115,9 @@ def test_what_is_written_later_is_sealed(plain, random_bytes):
     record = store.load_pair("tsubame-1").with_next(random_bytes(32))
     store.save_pair(record)
     assert store.load_pair("tsubame-1") == record == opened(plain.directory).load_pair("tsubame-1")
-    assert plain_keys_in(plain.directory, (everything(store)[0], [record.promoted()])) == []
+    assert (
+        plain_keys_in(plain.directory, (everything(store)[0], [record.promoted(record.next_psk)])) == []
+    )
 
 
 def test_unwrapped_is_what_it_was(plain):
