@@ -66,7 +66,14 @@ class Confirmations:
         self._waiting: dict[str, Challenge] = {}
 
     def ask(self, requester: str, operation: bytes, now_ns: int) -> Challenge:
-        """Return a challenge for an operation; it replaces the requester's last one."""
+        """Return a challenge for an operation; it replaces the requester's last one.
+
+        What waits already keeps its challenge: on a slow link a request is repeated while its
+        second step is under way, which a fresh nonce would make worthless.
+        """
+        waiting = self._waiting.get(requester)
+        if waiting is not None and waiting.operation == operation and now_ns < waiting.expires_ns:
+            return waiting
         nonce = self._random_bytes(NONCE_BYTES)
         challenge = Challenge(requester, nonce, operation, now_ns + VALID_NS)
         self._waiting[requester] = challenge

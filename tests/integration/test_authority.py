@@ -3,7 +3,7 @@
 import pytest
 
 from crypto.pair import Role
-from tests.world import S, World, command
+from tests.world import MS, S, World, command
 from wire.authority import NOBODY, Answer, Verb
 
 RTL = command(20)
@@ -77,6 +77,31 @@ def test_claim_waits_until_the_holder_has_been_lost_15_s(world):
     world.silent = set()
     world.run(3000, 50)
     assert commander(world) == "b"
+
+
+def test_claim_over_a_link_slower_than_its_repetition(world):
+    """The ground asks again before the first challenge can have been answered."""
+    way = []
+
+    def later(receive):
+        def put(name, datagram, path):
+            way.append((world.now + 300 * MS, receive, name, datagram))
+            return []
+
+        return put
+
+    world.silent = {"a"}
+    world.run(16_000, 100)
+    up, down = later(world.receive_up), later(world.receive_down)
+    world.up = lambda name, *sent: [] if name in world.silent else up(name, *sent)
+    world.down = down
+    world.station("b").command.request(Verb.CLAIM, NOBODY, world.now)
+    for _ in range(200):
+        world.run(10)
+        for item in [item for item in way if item[0] <= world.now]:
+            way.remove(item)
+            item[1](*item[2:])
+    assert world.station("b").command.result is Answer.DONE
 
 
 def test_claim_without_its_second_step_changes_nothing(world):

@@ -2,7 +2,7 @@
 
 Mutants killed: a challenge not bound to its bytes; not used up; no time limit, or one that is a
 nanosecond long; with dual control, the same station confirms; one station's challenge replaces
-another's.
+another's; a request that is repeated draws a fresh nonce; one that is overdue keeps its old one.
 """
 
 import os
@@ -34,6 +34,12 @@ class TwoSteps(RuleBasedStateMachine):
     @rule(station=STATIONS, operation=st.sampled_from([b"x", b"y" * 40]))
     def ask(self, station, operation):
         challenge = self.confirmations.ask(station, operation, self.now)
+        waiting = self.open.get(station)
+        is_waiting = waiting is not None and self.now - waiting[2] < VALID_NS
+        if is_waiting and waiting[1][8:] == operation:  # asked again: the same second step
+            assert challenge.encode() == waiting[1]
+            return
+        assert challenge.nonce not in {down[:8] for _, down, _ in self.asked}
         self.asked.append((station, challenge.encode(), self.now))
         self.open[station] = self.asked[-1]
 

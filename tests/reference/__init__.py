@@ -1,0 +1,1 @@
+"""SL1 a second time, from docs/protocol.md alone: slow, plain, nothing shared with the product."""
