@@ -113,12 +113,17 @@ class SessionTable(RuleBasedStateMachine):
         """Sessions begun, confirmed and used while time passes: what single rules seldom reach."""
         rng = random.Random(seed)
         for _ in range(30):
-            match rng.randrange(4):
-                case 0:
+            match rng.randrange(6):
+                case 0 | 1:
                     self.begin(rng.choice("ab"))
-                case 1 | 2:
-                    self.use(rng.choice([1, 1, 2, 2, 3, 4, 5, 9]))
-                case 3:
+                    self.use(1)
+                case 2:
+                    name = rng.choice("ab")
+                    for _ in range(rng.randrange(1, 7)):
+                        self.begin(name)
+                case 3 | 4:
+                    self.use(rng.choice([1, 2, 2, 3, 3, 4, 5, 6, 9]))
+                case 5:
                     self.wait(rng.choice([0, S // 5, S, 3 * S - 1, 3 * S, 5 * S]))
 
     @rule(name=NAMES, count=st.integers(9, 13))
