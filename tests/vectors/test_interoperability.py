@@ -1,6 +1,18 @@
 """The product against a second implementation written from docs/protocol.md alone.
 
 Reference ground against `Companion`, reference drone against `Station`: nothing shared but bytes.
+
+Mutants killed, each made in a module that both ends of the product use, so that they still agree:
+direction keys swapped; nonces little-endian, or big-endian, in both suites; ids swapped in the
+prologue, HS1's header left out of it; psk2 for psk0; the mac over all but the kind; indices swapped
+in HS2; boot count and epoch swapped in its payload; another label for the slot check or either key
+of the ratchet; n for n+1, the hashes swapped, salt and secret swapped in the ratchet; slot check,
+counter or ack little-endian; another associated data; another byte of the epoch; FFFFFE for FFFFFF;
+windows of 64 and of 129; the bitmap's bytes reversed; chunks of 63; kinds of blob swapped; STATUS,
+request and state with fields swapped; flags, verbs or record types renumbered; the nonce hashed
+into CONFIRM; another first length of padding; a repeated claim that draws a fresh nonce. What
+follows from `K`, the order of fields that nobody reads and the parts of fragments is in
+`test_known_answers`.
 """
 
 import pytest

@@ -116,7 +116,8 @@ def test_what_is_written_later_is_sealed(plain, random_bytes):
     store.save_pair(record)
     assert store.load_pair("tsubame-1") == record == opened(plain.directory).load_pair("tsubame-1")
     assert (
-        plain_keys_in(plain.directory, (everything(store)[0], [record.promoted(record.next_psk)])) == []
+        plain_keys_in(plain.directory, (everything(store)[0], [record.promoted(record.next_psk)]))
+        == []
     )
 
 
