@@ -8,14 +8,12 @@ that it is on disk.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from crypto.chunks import Blob, Kind, Piece
-from crypto.confirmation import Challenge, Confirmations, UnconfirmedError
 from crypto.generation import CounterExhaustedError, Opened
 from crypto.messages import DOWN_OVERHEAD, Drop
-from crypto.pair import PairRecord, Role
+from crypto.pair import PairRecord
 from crypto.primitives import RandomBytes
 from crypto.responder import Established, PairChanged, Reply, Responder
 from crypto.revocation import (
@@ -25,28 +23,27 @@ from crypto.revocation import (
     accept_untrusted,
 )
 from crypto.sessions import Path
-from flightcore.authority import Authority, AuthorityState
+from flightcore.arbiter import MALFORMED, Arbiter
+from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
+from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround, encode_piece
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness, Refuse
+from flightcore.policy import Refuse
 from flightcore.uplink import Context, Passed
-from wire.authority import Answer, Request, State, Verb
 from wire.cobs_framing import FRAMING_BYTES
 from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
 from wire.locality import RADIO
 from wire.mavlink import MAGIC_V2
 from wire.records import (
     AUTHORITY,
-    CHALLENGE,
     CHUNK,
     CHUNK_ACK,
     CONFIRM,
     FRAGMENT,
     DroneStatus,
     MalformedRecordsError,
-    encode_record,
     padded,
     parse_records,
 )
@@ -56,9 +53,8 @@ STATUS_INTERVAL_NS: Final = 200_000_000
 AUTHORITY_INTERVAL_NS: Final = 1_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _STATUS_BYTES = 10
-_MALFORMED = "malformed_records"
 NOBODY_REVOKED: Final = RevocationList()
-_UNCONFIRMED = "Not confirmed"
+_UNCONFIRMED: Final = Refuse("unconfirmed", "not confirmed")
 
 
 class AcceptedList(NamedTuple):
@@ -69,26 +65,6 @@ class AcceptedList(NamedTuple):
 
 
 Save = PairRecord | AuthorityState | AcceptedList
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the owner may choose. `radio_rate` is in bytes/s."""
-
-    udp_limits: AgeLimits
-    radio_limits: AgeLimits
-    radio_rate: int
-    pads_downlink: bool
-    dual_control: bool
-
-
-DEFAULT_OPTIONS: Final = Options(
-    udp_limits=WIFI_LIMITS,
-    radio_limits=RADIO_LIMITS,
-    radio_rate=5760,
-    pads_downlink=False,
-    dual_control=False,
-)
 
 
 class Companion:
@@ -108,18 +84,21 @@ class Companion:
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
         self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
-        self.authority = Authority(AuthorityState() if authority is None else authority)
+        self.arbiter = Arbiter(
+            self.stations,
+            AuthorityState() if authority is None else authority,
+            random_bytes,
+            dual_control=options.dual_control,
+        )
         self._options = options
         self._fleet = fleet
         self._revocations = revocations
         self._revocation_floor = revocations.serial  # what is on disk
-        self._confirmations = Confirmations(random_bytes, dual=options.dual_control)
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
         self._to_line: list[bytes] = []
         self._to_link: list[tuple[bytes, Path]] = []
         self._to_save: list[Save] = []
         self._notes: list[str] = []
-        self._writes_authority = False
         self._show_authority()
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
@@ -154,7 +133,7 @@ class Companion:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self.link.deadline_ns(), self._downlink.due_ns, self._confirmations.deadline_ns()]
+        times = [self.link.deadline_ns(), self._downlink.due_ns, self.arbiter.deadline_ns()]
         for station in self.stations.values():
             if station.peer.live is not None:
                 times += [station.status_due_ns, station.authority_due_ns]
@@ -168,8 +147,10 @@ class Companion:
         self.link.tick(now_ns)
         if self._downlink.due_ns is not None and now_ns >= self._downlink.due_ns:
             self._send_to_all(self._downlink.flush(), now_ns)
-        for challenge in self._confirmations.expired(now_ns):
-            self._refuse_unconfirmed(challenge, now_ns)
+        for asker, frame in self.arbiter.expired(now_ns):
+            answers = asker.uplink.refuse(frame, _UNCONFIRMED, self.autopilot, now_ns)
+            if asker.peer.live is not None:
+                self._send(asker, answers, now_ns)
         for station in self.stations.values():
             if station.peer.live is not None:
                 self._report(station, now_ns)
@@ -199,12 +180,9 @@ class Companion:
     def saved(self, item: Save, now_ns: int) -> None:
         """Let something take effect: it is on disk."""
         if isinstance(item, AuthorityState):
-            self._writes_authority = False
-            self.authority.saved(item, now_ns)
-            self._confirmations.clear()  # what was asked for under the last epoch
+            self.arbiter.saved(item, now_ns)
             self._show_authority()
-            self._notes.append(f"command: {self.link.holder}, epoch {item.epoch}")
-            self._settle_requests(Answer.DONE, now_ns)
+            self._settle(now_ns)
             return
         if isinstance(item, AcceptedList):
             self._revocation_floor = item.revocations.serial
@@ -220,16 +198,14 @@ class Companion:
         """Go on with what is on disk: something could not be written."""
         self.dropped["not_saved"] += 1
         if isinstance(item, AuthorityState):
-            self._writes_authority = False
-            self.authority.not_saved()
-            self._settle_requests(Answer.NOT_SAVED, now_ns)
+            self.arbiter.not_saved(now_ns)
         elif isinstance(item, PairRecord) and item.peer in self.stations:
             self.stations[item.peer].not_saved()
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
         return describe(
-            self.stations, self.link, self.authority, self.autopilot, self.dropped, now_ns
+            self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -239,20 +215,24 @@ class Companion:
         station.summary.bytes_up += size
         self._follow_path(station, now_ns)
         context = self._context(station, path, now_ns)
-        if station.uplink.is_fresh(opened, Freshness.COMMAND, context):
-            self.authority.heard(station.station, station.uplink.role, now_ns)
-            self._write_authority()
-        if not opened.payload:
-            return
+        self.arbiter.heard(station, opened, context, now_ns)
+        if opened.payload:
+            self._receive_payload(station, opened, context, now_ns)
+        self._settle(now_ns)
+
+    def _receive_payload(
+        self, station: PairedGround, opened: Opened, context: Context, now_ns: int
+    ) -> None:
         try:
             frames, records = parse_records(opened.payload)
         except MalformedRecordsError:
-            station.uplink.dropped[_MALFORMED] += 1
+            station.uplink.dropped[MALFORMED] += 1
             return
         passed = station.uplink.receive(frames, opened, self.autopilot, context, now_ns)
         self._carry_out(station, passed, now_ns)
         for kind, value in records:
-            self._receive_record(station, opened, context, kind, value, now_ns)
+            if station.name in self.stations:  # and has not just shut itself out
+                self._receive_record(station, opened, context, kind, value, now_ns)
 
     def _receive_record(
         self,
@@ -265,9 +245,14 @@ class Companion:
     ) -> None:
         match kind:
             case _ if kind == AUTHORITY:
-                self._receive_request(station, opened, context, value, now_ns)
+                other = self.arbiter.receive_request(station, opened, context, value, now_ns)
+                if other is not None:
+                    self.shut_out(other.name, now_ns)
             case _ if kind == CONFIRM:
-                self._receive_confirmation(station, opened, context, value, now_ns)
+                asked = self.arbiter.receive_confirmation(station, opened, context, value, now_ns)
+                if asked is not None:
+                    passed = asked.asker.uplink.confirmed(asked.frame, self.autopilot, now_ns)
+                    self._carry_out(asked.asker, passed, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
                 if station.is_of_session(opened.order):
                     self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
@@ -285,106 +270,10 @@ class Companion:
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._to_line += passed.frames
         for frame, text in passed.unconfirmed:
-            self._ask(station, frame, now_ns)
+            self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
         if passed.answers:
             self._send(station, passed.answers, now_ns)
-
-    def _ask(self, station: PairedGround, operation: bytes, now_ns: int) -> None:
-        challenge = self._confirmations.ask(station.name, operation, now_ns)
-        record = encode_record(CHALLENGE, challenge.encode())
-        for other in self.stations.values():
-            asks_others = self._options.dual_control and other.uplink.role is not Role.OBSERVER
-            if other.peer.live is not None and (other is station or asks_others):
-                self._send(other, [record], now_ns)
-
-    def _receive_confirmation(
-        self, station: PairedGround, opened: Opened, context: Context, value: bytes, now_ns: int
-    ) -> None:
-        dropped = station.uplink.dropped
-        refusal = station.uplink.check_order(opened, Freshness.COMMAND, context)
-        if refusal is not None or station.uplink.role is Role.OBSERVER:
-            dropped["observer" if refusal is None else refusal.reason] += 1
-            return
-        suite = station.peer.record.profile
-        try:
-            challenge = self._confirmations.confirm(station.name, suite, value, now_ns)
-        except UnconfirmedError as error:
-            dropped[error.reason] += 1
-            return
-        asker = self.stations.get(challenge.requester)
-        if asker is None:
-            return
-        operation = challenge.operation
-        self._notes.append(f"{station.name}: confirms for {asker.name}: {operation.hex()}")
-        if operation[0] == MAGIC_V2:
-            passed = asker.uplink.confirmed(operation, self.autopilot, now_ns)
-            self._carry_out(asker, passed, now_ns)
-            return
-        request = Request.parse(operation[2:])
-        assert request is not None
-        self._answer_request(asker, request, now_ns, made_ns=now_ns, is_confirmed=True)
-
-    def _refuse_unconfirmed(self, challenge: Challenge, now_ns: int) -> None:
-        station = self.stations.get(challenge.requester)
-        if station is None or challenge.operation[0] != MAGIC_V2:
-            return
-        refusal = Refuse("unconfirmed", _UNCONFIRMED)
-        answers = station.uplink.refuse(challenge.operation, refusal, self.autopilot, now_ns)
-        if station.peer.live is not None:
-            self._send(station, answers, now_ns)
-
-    def _receive_request(
-        self, station: PairedGround, opened: Opened, context: Context, value: bytes, now_ns: int
-    ) -> None:
-        request = Request.parse(value)
-        if request is None:
-            station.uplink.dropped[_MALFORMED] += 1
-        elif station.is_repeated(request.number):
-            station.authority_due_ns = now_ns
-        elif station.uplink.check_order(opened, Freshness.COMMAND, context) is not None:
-            station.request_number, station.request_answer = request.number, Answer.STALE
-            station.authority_due_ns = now_ns
-        else:
-            assert opened.age_bound_ns is not None  # or it would have been stale
-            made_ns = now_ns - opened.age_bound_ns
-            self._answer_request(station, request, now_ns, made_ns=made_ns, is_confirmed=False)
-
-    def _answer_request(
-        self,
-        station: PairedGround,
-        request: Request,
-        now_ns: int,
-        *,
-        made_ns: int,
-        is_confirmed: bool,
-    ) -> None:
-        answer = self.authority.request(
-            request,
-            station.station,
-            station.uplink.role,
-            now_ns,
-            made_ns=made_ns,
-            is_confirmed=is_confirmed,
-        )
-        if answer is Answer.CONFIRM:
-            self._ask(station, encode_record(AUTHORITY, request.encode()), now_ns)
-        if request.verb is Verb.SUSPEND and answer is Answer.DONE:
-            answer = self._suspend(request.station, station, now_ns)
-        station.request_number, station.request_answer = request.number, answer
-        self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
-        self._write_authority()
-        # A refusal concerns nobody else: no station can make the drone talk to the others.
-        is_news = answer in (Answer.OFFERED, Answer.DONE)
-        for other in self.stations.values() if is_news else (station,):
-            other.authority_due_ns = now_ns
-
-    def _suspend(self, target: bytes, by: PairedGround, now_ns: int) -> Answer:
-        for name, station in self.stations.items():
-            if station.station == target and station is not by:
-                self.shut_out(name, now_ns)
-                return Answer.DONE
-        return Answer.UNKNOWN_STATION
 
     def shut_out(self, name: str, now_ns: int) -> None:
         """Close the sessions of a station and answer it no more until a restart."""
@@ -392,23 +281,19 @@ class Companion:
         del self.stations[name]
         self._notes.append(f"{name}: shut out")
 
-    def _write_authority(self) -> None:
-        if self.authority.to_save is not None and not self._writes_authority:
-            self._writes_authority = True
-            self._to_save.append(self.authority.to_save)
+    def _settle(self, now_ns: int) -> None:
+        """Pass on what the arbiter wants written, told and shown in handshakes."""
+        change = self.arbiter.to_save()
+        if change is not None:
+            self._to_save.append(change)
+        for station, record in self.arbiter.outgoing():
+            self._send(station, [record], now_ns)
+        self._notes += self.arbiter.outgoing_notes()
 
     def _show_authority(self) -> None:
-        """Tell the handshake who commands."""
-        state = self.authority.state
-        self.link.authority_epoch = state.epoch
-        names = (s.name for s in self.stations.values() if self.authority.is_holder(s.station))
-        self.link.holder = next(names, None)
-
-    def _settle_requests(self, answer: Answer, now_ns: int) -> None:
-        for station in self.stations.values():
-            station.status_due_ns = station.authority_due_ns = now_ns
-            if station.request_answer is Answer.WRITING:
-                station.request_answer = answer
+        """Let handshakes say who commands."""
+        self.link.authority_epoch = self.arbiter.authority.state.epoch
+        self.link.holder = self.arbiter.holder()
 
     def _receive_piece(self, station: PairedGround, piece: Piece, now_ns: int) -> None:
         blob = station.transfers.receive(piece, now_ns)
@@ -457,9 +342,9 @@ class Companion:
     def _context(self, station: PairedGround, path: Path, now_ns: int) -> Context:
         options = self._options
         return Context(
-            epoch=self.authority.state.epoch,
-            is_holder=self.authority.is_holder(station.station),
-            held_for_ns=self.authority.held_for_ns(now_ns),
+            epoch=self.arbiter.authority.state.epoch,
+            is_holder=self.arbiter.authority.is_holder(station.station),
+            held_for_ns=self.arbiter.authority.held_for_ns(now_ns),
             limits=options.radio_limits if path == RADIO else options.udp_limits,
             last_order=station.uplink.last_order,
         )
@@ -486,23 +371,13 @@ class Companion:
         """Send what the companion itself has to say to one station."""
         if now_ns >= station.authority_due_ns:
             station.authority_due_ns = now_ns + AUTHORITY_INTERVAL_NS
-            self._send(station, [self._authority_record(station, now_ns)], now_ns)
+            record = self.arbiter.state_record(station, self._revocation_floor, now_ns)
+            self._send(station, [record], now_ns)
         rate = self._options.radio_rate if station.is_on_radio else UDP_RATE
         for piece in station.transfers.outgoing(now_ns, rate):
             self._send(station, [encode_piece(piece)], now_ns)
         if now_ns >= station.status_due_ns:
             self._send(station, [], now_ns)
-
-    def _authority_record(self, station: PairedGround, now_ns: int) -> bytes:
-        state = State(
-            epoch=self.authority.state.epoch,
-            holder=self.authority.state.holder,
-            flags=self.authority.flags(station.station, now_ns),
-            number=station.request_number,
-            answer=station.request_answer,
-            revocation_serial=self._revocation_floor,
-        )
-        return encode_record(AUTHORITY, state.encode())
 
     def _send(self, station: PairedGround, records: list[bytes], now_ns: int) -> None:
         """Send records to one station: at once, or on the radio when their turn has come."""
@@ -510,8 +385,8 @@ class Companion:
             assert station.peer.live is not None
             status = DroneStatus(
                 ack=station.peer.live.ack,
-                authority_epoch=self.authority.state.epoch,
-                is_holder=self.authority.is_holder(station.station),
+                authority_epoch=self.arbiter.authority.state.epoch,
+                is_holder=self.arbiter.authority.is_holder(station.station),
             )
             records = [status.encode(), *records]
             station.status_due_ns = now_ns + STATUS_INTERVAL_NS

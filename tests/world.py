@@ -9,7 +9,8 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from crypto.suites import CHACHA
 from flightcore.authority import AuthorityState
-from flightcore.companion import DEFAULT_OPTIONS, Companion
+from flightcore.companion import Companion
+from flightcore.options import DEFAULT_OPTIONS
 from groundstation.station import Station
 from wire.locality import UDP
 from wire.mavlink import FrameSplitter

@@ -16,9 +16,10 @@ from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.ports import Port, UdpPort
 from flightcore.authority import AuthorityState
-from flightcore.companion import DEFAULT_OPTIONS, AcceptedList, Companion, Options, Save
+from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
+from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk

@@ -50,7 +50,7 @@ class Target:
             self._restart()
         self._now += MS
         companion = self._companion
-        self._ground.authority_epoch = companion.authority.state.epoch
+        self._ground.authority_epoch = companion.arbiter.authority.state.epoch
         payload = data[: 1200 - 25]
         companion.receive_link(self._ground.seal(payload, self._now), PATH, self._now)
         if self._count % 16 == 0:
@@ -87,4 +87,4 @@ class Observer(Target):
     def finish(self) -> None:
         """Command is still nobody's."""
         super().finish()
-        assert not self._companion.authority.is_held()
+        assert not self._companion.arbiter.authority.is_held()

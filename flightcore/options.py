@@ -1,0 +1,26 @@
+"""What the owner of a drone may choose about its link."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the owner may choose. `radio_rate` is in bytes/s."""
+
+    udp_limits: AgeLimits
+    radio_limits: AgeLimits
+    radio_rate: int
+    pads_downlink: bool
+    dual_control: bool
+
+
+DEFAULT_OPTIONS: Final = Options(
+    udp_limits=WIFI_LIMITS,
+    radio_limits=RADIO_LIMITS,
+    radio_rate=5760,
+    pads_downlink=False,
+    dual_control=False,
+)
