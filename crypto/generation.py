@@ -7,7 +7,7 @@ stops hard at 2^23, so a nonce cannot repeat; keys and counters live in memory o
 from typing import Final, NamedTuple
 
 from crypto.freshness import ACK_HANDSHAKE, SentTimes
-from crypto.messages import DATA_BIT, DATA_HEADER_BYTES, INNER_RECORDS, Drop, DroppedError
+from crypto.messages import DATA_BIT, DATA_HEADER_BYTES, INNER_RECORDS, Drop
 from crypto.noise import Split
 from crypto.primitives import Aead, InvalidTagError
 from crypto.replay import ReplayWindow
@@ -30,6 +30,7 @@ class Opened(NamedTuple):
     age_bound_ns: int | None  # the frame is no older than this; None if nothing bounds its age
     order: tuple[int, int]  # (generation, counter): later frames of this peer compare greater
     epoch: int  # low byte of the authority epoch the sender believed in; 0 on the downlink
+    is_newest: bool = True  # no later frame of its generation has been opened
 
 
 class Generation:
@@ -108,20 +109,19 @@ class Generation:
         nonce = b"\0\0\0\0" + counter.to_bytes(8, self._nonce_order)
         return header + self._seal.encrypt(nonce, inner, header)
 
-    def open(self, datagram: bytes, peer: str, now_ns: int) -> tuple[Opened, bool]:
-        """Authenticate a data frame; return it and whether it is the newest of the generation.
+    def open(self, datagram: bytes, peer: str, now_ns: int) -> Opened | Drop:
+        """Authenticate a data frame, or say why it is dropped.
 
-        Raises:
-            DroppedError: It is a replay, too old for the window, or not the peer's; or its inner
-                header is not one we know. No state has changed but the failure count.
+        A frame that is dropped has changed nothing but the count of forgeries. A reason is
+        returned, not raised: under a flood this is most of what a receiver does.
         """
         counter = datagram[1] << 16 | datagram[2] << 8 | datagram[3]
         if not self.window.would_accept(counter):
-            raise DroppedError(Drop.REPLAYED)
+            return Drop.REPLAYED
         if counter >= COUNTER_LIMIT:
-            raise DroppedError(Drop.COUNTER_LIMIT)
+            return Drop.COUNTER_LIMIT
         if now_ns >= self._ends_ns:
-            raise DroppedError(Drop.EXPIRED)
+            return Drop.EXPIRED
         nonce = b"\0\0\0\0" + counter.to_bytes(8, self._nonce_order)
         try:
             inner = self._open.decrypt(
@@ -129,17 +129,17 @@ class Generation:
             )
         except InvalidTagError:
             self.tag_failures += 1
-            raise DroppedError(Drop.BAD_TAG) from None
+            return Drop.BAD_TAG
         is_newest = self.window.accept(counter)
         if is_newest:
             self.ack = counter
+        order = (self.number, counter)
         if self.uplink_sender:
             if not inner or inner[0] != INNER_RECORDS:
-                raise DroppedError(Drop.MALFORMED)
-            return Opened(peer, inner[1:], None, (self.number, counter), 0), is_newest
+                return Drop.MALFORMED
+            return Opened(peer, inner[1:], None, order, 0, is_newest)
         if len(inner) < _UP_HEADER_BYTES or inner[0] != INNER_RECORDS:
-            raise DroppedError(Drop.MALFORMED)
+            return Drop.MALFORMED
         ack = inner[1] << 16 | inner[2] << 8 | inner[3]
         bound = self.sent.age_bound_ns(ack, now_ns)
-        opened = Opened(peer, inner[_UP_HEADER_BYTES:], bound, (self.number, counter), inner[4])
-        return opened, is_newest
+        return Opened(peer, inner[_UP_HEADER_BYTES:], bound, order, inner[4], is_newest)

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 from crypto.generation import Generation, Opened
 from crypto.messages import (
-    DATA_BIT,
     HS2_TYPE,
     HS_HEADER_BYTES,
     INDEX_COUNT,
@@ -23,9 +22,10 @@ from crypto.messages import (
     Hs1Payload,
     Hs2Payload,
     add_mac,
-    classify_untrusted,
+    check_handshake_untrusted,
     has_mac_untrusted,
     hs1_header,
+    is_data_untrusted,
     prologue,
 )
 from crypto.noise import HandshakeState, Keys
@@ -116,13 +116,18 @@ class Initiator:
 
     def receive(self, datagram: bytes, now_ns: int) -> list[Event]:
         """Take one datagram; return what it meant, nothing if it was dropped."""
+        if is_data_untrusted(datagram):
+            outcome = self._open(datagram, now_ns)
+            if not isinstance(outcome, Drop):
+                return outcome
+            self.dropped[outcome] += 1
+            return []
         try:
-            if classify_untrusted(datagram, HS2_TYPE) == DATA_BIT:
-                return self._open(datagram, now_ns)
+            check_handshake_untrusted(datagram, HS2_TYPE)
             return self._finish(datagram, now_ns)
         except DroppedError as drop:
             self.dropped[drop.reason] += 1
-        return []
+            return []
 
     def seal(self, records: bytes, now_ns: int) -> bytes | None:
         """Return the sealed datagram, or None without a session.
@@ -289,14 +294,16 @@ class Initiator:
             return [PairChanged(self.pair)]
         return []
 
-    def _open(self, datagram: bytes, now_ns: int) -> list[Event]:
+    def _open(self, datagram: bytes, now_ns: int) -> list[Event] | Drop:
         index = datagram[0] & INDEX_MASK
         for session in (self._newest, self._previous):
             if session is not None and session.generation.local_index == index:
                 break
         else:
-            raise DroppedError(Drop.UNKNOWN_SESSION)
-        opened, _ = session.generation.open(datagram, self.pair.peer, now_ns)
+            return Drop.UNKNOWN_SESSION
+        opened = session.generation.open(datagram, self.pair.peer, now_ns)
+        if isinstance(opened, Drop):
+            return opened
         self.heard_ns = now_ns
         if session.confirmed:
             return [opened]

@@ -32,6 +32,8 @@ _MAVLINK_MAGIC = (0xFD, 0xFE)
 class Drop(StrEnum):
     """Why a datagram of the link was dropped."""
 
+    __hash__ = str.__hash__  # that of Enum is Python code, and a flood counts nothing else
+
     PLAINTEXT_MAVLINK = "plaintext_mavlink"
     MALFORMED = "malformed"
     BAD_MAC = "bad_mac"
@@ -138,20 +140,20 @@ def prologue(suite: Suite, drone_id: bytes, gcs_id: bytes, header: bytes) -> byt
     return b"SL1" + bytes((suite.number,)) + drone_id + gcs_id + header
 
 
-def classify_untrusted(datagram: bytes, handshake_type: int) -> int:
-    """Return DATA_BIT or `handshake_type`, the one handshake message this end accepts.
+def is_data_untrusted(datagram: bytes) -> bool:
+    """Tell whether the datagram has the form of a data frame."""
+    return len(datagram) >= DOWN_OVERHEAD and datagram[0] & (DATA_BIT | RESERVED_BIT) == DATA_BIT
+
+
+def check_handshake_untrusted(datagram: bytes, handshake_type: int) -> None:
+    """Check that the datagram has the form of the one handshake message this end accepts.
 
     Raises:
-        DroppedError: The datagram has the form of neither; our own message sent back to us is not
-            accepted either.
+        DroppedError: It has not; our own message sent back to us has not either.
     """
     if not datagram:
         raise DroppedError(Drop.MALFORMED)
-    first = datagram[0]
-    if first & (DATA_BIT | RESERVED_BIT) == DATA_BIT and len(datagram) >= DOWN_OVERHEAD:
-        return DATA_BIT
-    if first == handshake_type and len(datagram) == _HANDSHAKE_BYTES[handshake_type]:
-        return handshake_type
-    if first in _MAVLINK_MAGIC:
+    if datagram[0] in _MAVLINK_MAGIC:
         raise DroppedError(Drop.PLAINTEXT_MAVLINK)
-    raise DroppedError(Drop.MALFORMED)
+    if datagram[0] != handshake_type or len(datagram) != _HANDSHAKE_BYTES[handshake_type]:
+        raise DroppedError(Drop.MALFORMED)

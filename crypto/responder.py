@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from crypto.generation import Generation, Opened
 from crypto.messages import (
-    DATA_BIT,
     HS1_TYPE,
     HS_HEADER_BYTES,
     INDEX_COUNT,
@@ -20,9 +19,10 @@ from crypto.messages import (
     DroppedError,
     Hs2Payload,
     add_mac,
-    classify_untrusted,
+    check_handshake_untrusted,
     has_mac_untrusted,
     hs2_header,
+    is_data_untrusted,
     prologue,
 )
 from crypto.noise import DH_BYTES, HandshakeState, Keys
@@ -106,9 +106,14 @@ class Responder:
 
     def receive(self, datagram: bytes, path: Path, now_ns: int) -> list[Event]:
         """Take one datagram from anyone; return what it meant, nothing if it was dropped."""
+        if is_data_untrusted(datagram):
+            outcome = self._open(datagram, path, now_ns)
+            if not isinstance(outcome, Drop):
+                return outcome
+            self.dropped[outcome] += 1
+            return []
         try:
-            if classify_untrusted(datagram, HS1_TYPE) == DATA_BIT:
-                return self._open(datagram, path, now_ns)
+            check_handshake_untrusted(datagram, HS1_TYPE)
             return [self._answer(datagram, path, now_ns)]
         except DroppedError as drop:
             self.dropped[drop.reason] += 1
@@ -144,14 +149,16 @@ class Responder:
         """Forget sessions whose time is over."""
         self._sessions.lapse(now_ns)
 
-    def _open(self, datagram: bytes, path: Path, now_ns: int) -> list[Event]:
+    def _open(self, datagram: bytes, path: Path, now_ns: int) -> list[Event] | Drop:
         session = self._sessions.at(datagram[0] & INDEX_MASK)
         if session is None:
-            raise DroppedError(Drop.UNKNOWN_SESSION)
+            return Drop.UNKNOWN_SESSION
         peer, generation = session.peer, session.generation
-        opened, is_newest = generation.open(datagram, peer.record.peer, now_ns)
+        opened = generation.open(datagram, peer.record.peer, now_ns)
+        if isinstance(opened, Drop):
+            return opened
         if generation is peer.live:
-            if is_newest:
+            if opened.is_newest:
                 peer.path = path
             return [opened]
         if session.phase is Phase.PREVIOUS:

@@ -4,6 +4,8 @@ Real cores at both ends. Disks are dictionaries that keep exactly what was repor
 restart finds what a restart would find.
 """
 
+from collections import deque
+
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
@@ -144,6 +146,16 @@ class World:
 
     def write(self):
         """Do what the shells do: write, then say so; collect what reaches the line."""
+        self.save_all()
+        for ground in self.grounds.values():
+            for record in ground.station.outgoing_saves():
+                ground.disk = record
+                ground.station.saved(record)
+        self.notes += self.companion.outgoing_notes()
+        frames = self.splitter.receive(self.companion.outgoing_line())
+        self.line += frames
+
+    def save_all(self):
         for item in self.companion.outgoing_saves():
             if not self.disk_works:
                 self.companion.save_failed(item, self.now)
@@ -153,13 +165,6 @@ class World:
             else:
                 self.pairs_on_disk[item.peer] = item
             self.companion.saved(item, self.now)
-        for ground in self.grounds.values():
-            for record in ground.station.outgoing_saves():
-                ground.disk = record
-                ground.station.saved(record)
-        self.notes += self.companion.outgoing_notes()
-        frames = self.splitter.receive(self.companion.outgoing_line())
-        self.line += frames
 
     def executes(self, frame, name="a", ms=200):
         """Tell whether a frame sent by a station reaches the autopilot, once."""
@@ -167,3 +172,49 @@ class World:
         self.station(name).send([frame], self.now)
         self.run(ms)
         return self.line.count(frame) == 1
+
+
+class SlowWorld(World):
+    """A world whose drone writes when it is told to: its disk works, fails or is slow.
+
+    `waiting` is what has not been written, with the time it was handed out. `on_change` is told of
+    each state of authority when it reaches the disk, `on_line` of each frame for the autopilot when
+    it is let through, which is before anything that came after it has been written.
+    """
+
+    def __init__(self, *arguments, **options):
+        self.waiting = deque()
+        self.mode = "works"
+        self.on_change = lambda state, asked_ns: None
+        self.on_line = lambda frame: None
+        super().__init__(*arguments, **options)
+
+    def receive_up(self, name, datagram, path=UDP):
+        super().receive_up(name, datagram, path)
+        for frame in self.splitter.receive(self.companion.outgoing_line()):
+            self.line.append(frame)
+            self.on_line(frame)
+
+    def save_all(self):
+        self.waiting += [(self.now, item) for item in self.companion.outgoing_saves()]
+        while self.waiting and self.mode != "slow":
+            asked_ns, item = self.waiting.popleft()
+            if self.mode == "fails":
+                self.companion.save_failed(item, self.now)
+            else:
+                self.put(item, asked_ns)
+                self.companion.saved(item, self.now)
+
+    def put(self, item, asked_ns):
+        if isinstance(item, AuthorityState):
+            self.on_change(item, asked_ns)
+            self.authority_on_disk = item
+        else:
+            self.pairs_on_disk[item.peer] = item
+
+    def crash(self, count):
+        """Restart: of what waits the first `count` are on disk, and nobody has been told."""
+        for asked_ns, item in list(self.waiting)[:count]:
+            self.put(item, asked_ns)
+        self.waiting.clear()
+        self.boot()

@@ -91,6 +91,18 @@ class Mallory(RuleBasedStateMachine):
         self.station.send([bytes(message.pack(mav))], self.now)
         self.collect()
 
+    @rule(ms=st.sampled_from([1, 1400, 1490, 1501, 1520, 1600, 3000]))
+    def hold_one_back(self, ms):
+        """One command alone is late, by about as much as it may be."""
+        self.honest(2)
+        before = len(self.pool_up)
+        self.give_command()
+        held = self.pool_up[before:]
+        self.tick(ms)
+        for datagram in held:
+            self.companion.receive_link(datagram, GROUND, self.now)
+            self.collect()
+
     @rule(data=st.data())
     def release_up(self, data):
         """Hand the drone any datagram ever sent to it."""

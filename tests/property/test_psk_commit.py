@@ -157,6 +157,28 @@ class PskCommit(RuleBasedStateMachine):
         if self.old:
             self.deliver(*data.draw(st.sampled_from(self.old)))
 
+    @rule(seed=st.integers(0, 2**16))
+    def wander(self, seed):
+        """Short steps around the writes of a ratchet: what single rules seldom reach."""
+        rng = random.Random(seed)
+        for _ in range(20):
+            side = rng.choice(["drone", "ground"])
+            match rng.randrange(8):
+                case 0 | 1 | 2:
+                    self.run(rng.choice([50, 100, 200, 400]), rng.choice([0, 0, 0.3, 0.6]))
+                case 3:
+                    self.run(rng.choice([1000, 2500, 6000]), rng.choice([0, 0, 0.3, 1]))
+                case 4:
+                    self.set_disk(side, rng.choice(["works", "works", "fails", "slow"]))
+                case 5:
+                    self.crash(side, rng.randrange(3))
+                case 6:
+                    for is_up, datagram in rng.sample(self.old, min(6, len(self.old))):
+                        self.deliver(is_up, datagram)
+                case 7 if self.is_settled() and not self.air:
+                    self.put_back(side)
+            self.check()
+
     @precondition(lambda self: self.is_settled() and not self.air)
     @rule(side=SIDES)
     def put_back(self, side):
@@ -232,4 +254,4 @@ class PskCommit(RuleBasedStateMachine):
 
 
 TestPskCommit = PskCommit.TestCase
-TestPskCommit.settings = settings(max_examples=50 * EXAMPLES, stateful_step_count=25, deadline=None)
+TestPskCommit.settings = settings(max_examples=40 * EXAMPLES, stateful_step_count=10, deadline=None)

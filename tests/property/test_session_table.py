@@ -106,17 +106,34 @@ class SessionTable(RuleBasedStateMachine):
         self.models[name].tick(self.now)
         self.models[name].begin(ground, self.now)
 
+    @rule(seed=st.integers(0, 2**16))
+    def wander(self, seed):
+        """Sessions begun, confirmed and used while time passes: what single rules seldom reach."""
+        rng = random.Random(seed)
+        for _ in range(30):
+            match rng.randrange(6):
+                case 0 | 1:
+                    self.begin(rng.choice("ab"))
+                    self.use(1)
+                case 2:
+                    name = rng.choice("ab")
+                    for _ in range(rng.randrange(1, 7)):
+                        self.begin(name)
+                case 3 | 4:
+                    self.use(rng.choice([1, 2, 2, 3, 3, 4, 5, 6, 9]))
+                case 5:
+                    self.wait(rng.choice([0, S // 5, S, 3 * S - 1, 3 * S, 5 * S]))
+
     @rule(name=NAMES, count=st.integers(9, 13))
     def begin_many(self, name, count):
         for _ in range(count):
             self.begin(name)
 
-    @rule(data=st.data())
-    def frame(self, data):
+    @rule(back=st.one_of(st.integers(1, 7), st.integers(1, 40)))
+    def use(self, back):
         """A frame of any session there ever was."""
         if not self.sessions:
             return
-        back = data.draw(st.one_of(st.integers(1, 7), st.integers(1, 40)))
         name, ground = self.sessions[-min(back, len(self.sessions))]
         model = self.models[name]
         events = self.drone.receive(ground.session.seal(b"", 0, self.now), PATH, self.now)
@@ -163,5 +180,5 @@ class SessionTable(RuleBasedStateMachine):
 
 TestSessionTable = SessionTable.TestCase
 TestSessionTable.settings = settings(
-    max_examples=60 * EXAMPLES, stateful_step_count=40, deadline=None
+    max_examples=60 * EXAMPLES, stateful_step_count=20, deadline=None
 )
