@@ -2,7 +2,7 @@
 
 import json
 
-from tests.reference import mlkem, pairing, sl1
+from tests.reference import mlkem, pairing, revocation, sl1
 from tests.reference.formulas import SUITES, dh, hashed, kdf, nonce, public, seal
 
 ABOUT = [
@@ -12,7 +12,8 @@ ABOUT = [
     "token; k is empty before the first key), `frames` (section 4), `records` (sections 4 and 6),",
     "`transfer` and `ratchet` (section 7), `pairing` (section 9, of a supervisor).",
     "For all suites: `replay_window` (counters in order of arrival, and whether each is taken),",
-    "`age_bounds` (section 5; times in s), `fragments` and `cobs` (section 8).",
+    "`age_bounds` (section 5; times in s), `fragments` and `cobs` (section 8), `revocation`",
+    "(section 10).",
     "ML-KEM: `seed` is d || z of FIPS 203, `m` the 32 random bytes of encapsulation.",
 ]
 
@@ -262,6 +263,26 @@ def paired(suite):
     }
 
 
+def revoked():
+    """ML-DSA signs with fresh randomness, so its signature is not here."""
+    seeds = pattern(0x11), pattern(0x77)
+    private = revocation.keys(*seeds)
+    authority = revocation.public(private)
+    entries = {pattern(0x20, 16): 7, pattern(0x10, 16): 0x01020304}
+    body = revocation.body(0x01020304, entries)
+    message = revocation.message(authority, body)
+    return {
+        "ed25519_seed": seeds[0],
+        "mldsa65_seed": seeds[1],
+        "authority": authority,
+        "serial": 0x01020304,
+        "entries": {gcs_id.hex(): at for gcs_id, at in entries.items()},
+        "body": body,
+        "message": message,
+        "ed25519": private[0].sign(message),
+    }
+
+
 def replay_window():
     accepted, steps = set(), []
     for counter in (0, 0, 3, 1, 3, 130, 3, 2, 4, 130, 129, 300, 173, 172, 299, 173, 1 << 22, 300):
@@ -341,5 +362,6 @@ def text():
         "age_bounds": age_bounds(),
         "fragments": fragments(),
         "cobs": cobs(),
+        "revocation": revoked(),
     }
     return json.dumps(hexed(everything), indent=1) + "\n"

@@ -28,6 +28,7 @@ from crypto.primitives import KeyPair
 from crypto.ratchet import RatchetOffer, next_psk
 from crypto.replay import ReplayWindow
 from crypto.responder import Reply, Responder
+from crypto.revocation import Authority, Entry, RevocationList
 from crypto.suites import SUITES
 from sekisho.pair_line import encode_frame
 from tests.reference.__main__ import PATH
@@ -373,3 +374,13 @@ def test_cobs():
         line = encode(b(known["data"]))
         assert line.hex() == known["encoded"] + "00"
         assert DatagramSplitter().receive(line) == [b(known["data"])]
+
+
+def test_revocation():
+    known = FILE["revocation"]
+    authority = Authority(b(known["ed25519_seed"]) + b(known["mldsa65_seed"]))
+    assert authority.public.encode().hex() == known["authority"]
+    entries = [Entry(b(gcs_id), at) for gcs_id, at in known["entries"].items()]
+    revocations = RevocationList(known["serial"], tuple(sorted(entries)))
+    assert revocations.encode().hex() == known["body"]
+    assert authority.sign(revocations).hex().startswith(known["body"] + known["ed25519"])
