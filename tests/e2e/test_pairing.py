@@ -2,7 +2,7 @@
 
 Mutants killed: --no-autopilot believed against an armed autopilot, silence taken for disarmed, the
 running service not asked, no second look before saving, SAVED said before the record is written, a
-distant TTL accepted, an existing pair replaced unasked. SEKISHO_KILLS sets how often to kill (30).
+distant TTL accepted, an existing pair replaced unasked. SEKISHO_KILLS sets how often to kill (6).
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from tests.e2e.stack import SEKISHO, Stack
 from tests.e2e.vehicles import EmbeddedAutopilot
 
 pytestmark = pytest.mark.e2e
-KILLS = int(os.environ.get("SEKISHO_KILLS", "30"))
+KILLS = int(os.environ.get("SEKISHO_KILLS", "6"))
 
 
 @pytest.fixture
@@ -461,7 +461,8 @@ def test_a_silent_autopilot_is_no_disarmed_one(tcp, line, tmp_path):
 
 def test_a_damaged_record_of_somebody_else_is_named(tcp):
     other = tcp.drone_state / "pairs" / "other.pair"
-    other.parent.mkdir(parents=True)
+    for directory in (tcp.drone_state, other.parent):
+        directory.mkdir(mode=0o700)
     other.write_bytes(msgspec.json.encode({}))
     other.chmod(0o600)
     aboard = tcp.drone()
