@@ -10,7 +10,9 @@ of the ratchet; n for n+1, the hashes swapped, salt and secret swapped in the ra
 counter or ack little-endian; another associated data; another byte of the epoch; FFFFFE for FFFFFF;
 windows of 64 and of 129; the bitmap's bytes reversed; chunks of 63; kinds of blob swapped; STATUS,
 request and state with fields swapped; flags, verbs or record types renumbered; the nonce hashed
-into CONFIRM; another first length of padding; a repeated claim that draws a fresh nonce. What
+into CONFIRM; another first length of padding; a repeated claim that draws a fresh nonce; of a
+revocation list another label, no authority in what is signed, serials little-endian, signatures
+swapped, the floor's own serial taken. What
 follows from `K`, the order of fields that nobody reads and the parts of fragments is in
 `test_known_answers`.
 """
