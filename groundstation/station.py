@@ -104,7 +104,7 @@ class Station:
         self._keepalive_ns = 0
         self._is_armed = False
         self._random_bytes = random_bytes
-        self._transfers = Transfers({})
+        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
         self._offer: RatchetOffer | None = None
         self._ratchet_due_ns = 0
         self._to_save: list[PairRecord] = []
@@ -164,7 +164,9 @@ class Station:
         """Return when `tick` has something to do."""
         times = [self._link.deadline_ns(), self._paths.deadline_ns()]
         if self._link.session is not None:
-            times += [self._keepalive_ns, self.command.deadline_ns(), self._transfers.deadline_ns()]
+            times += [self._keepalive_ns, self.command.deadline_ns()]
+            if self._may_carry:
+                times.append(self._transfers.deadline_ns())
             if self._wants_ratchet:
                 times.append(self._ratchet_due_ns)
             if self._queue is not None:
@@ -186,7 +188,7 @@ class Station:
         for record in self.command.outgoing(now_ns):
             self._send_record(Priority.COMMAND, record, now_ns)
         rate = self._radio_rate if self._is_on_radio else UDP_RATE
-        for piece in self._transfers.outgoing(now_ns, rate):
+        for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
             self._send_record(Priority.BULK, record, now_ns)
         probe = self._paths.probe(now_ns)
@@ -243,6 +245,13 @@ class Station:
     def _is_on_radio(self) -> bool:
         return self._paths.active == RADIO
 
+    @property
+    def _may_carry(self) -> bool:
+        """Pieces of a transfer may be asked for: on the radio one waits at a time."""
+        return (
+            not self._is_on_radio or self._queue is None or not self._queue.waiting(Priority.BULK)
+        )
+
     def _authority_status(self, now_ns: int) -> dict[str, str | int | bool | None]:
         command, state = self.command, self.command.state
         challenge = command.challenge(now_ns)
@@ -266,7 +275,7 @@ class Station:
         self._keepalive_ns = now_ns
         self._offer = None
         self._revocations_due_ns = 0
-        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
+        self._transfers.restart()
 
     @property
     def _wants_ratchet(self) -> bool:
