@@ -261,7 +261,7 @@ class PskCommit(RuleBasedStateMachine):
 
 TestPskCommit = PskCommit.TestCase
 TestPskCommit.settings = settings(
-    max_examples=40 * EXAMPLES,
+    max_examples=150 * EXAMPLES,
     stateful_step_count=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
