@@ -406,6 +406,9 @@ class Station:
 
     def _seal(self, records: list[bytes], path: Address, now_ns: int) -> None:
         frames = sum(record[0] == MAGIC_V2 for record in records)
+        if path == self._paths.active:  # also if nothing can be sealed any more
+            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
+            self._keepalive_ns = now_ns + interval_ns
         try:
             sealed = self._link.seal(padded(b"".join(records), UP_OVERHEAD), now_ns)
         except CounterExhaustedError:
@@ -417,9 +420,6 @@ class Station:
         self._outgoing.append((sealed, path))
         if path == RADIO and self._queue is not None:
             self._queue.spent(len(sealed) + FRAMING_BYTES, now_ns)
-        if path == self._paths.active:
-            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
-            self._keepalive_ns = now_ns + interval_ns
         summary = self._summary
         summary.frames_up += frames
         summary.datagrams_up += 1

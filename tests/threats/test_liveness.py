@@ -1,0 +1,25 @@
+"""What a link does for hours: every deadline is served, and nothing waits for ever.
+
+`World` fails whenever a deadline stays in the past after it has been served, which in a shell is a
+processor that is busy for nothing.
+
+Mutants killed: the keepalive is put off only by a datagram that was sealed.
+"""
+
+from tests.world import S, World, command
+
+RTL = command(20)
+
+
+def test_a_drone_that_is_switched_off_for_a_day(random_bytes):
+    """The last session stays, and at its hard stop nothing can be sent under it."""
+    world = World(random_bytes)
+    world.run(2000)
+    world.up = lambda name, datagram, path: []
+    world.run(2000)
+    world.now += 24 * 3600 * S
+    world.run(2000)
+    assert not world.station().is_live(world.now)
+    world.up = lambda name, datagram, path: [datagram]
+    world.run(3000)
+    assert world.executes(RTL)
