@@ -181,6 +181,7 @@ class Station:
             self._outgoing.append((handshake, self._paths.active))
             if self._is_on_radio and self._queue is not None:
                 self._queue.spent(len(handshake) + FRAMING_BYTES, now_ns)
+        probe = self._paths.probe(now_ns)
         if self._link.session is None:
             return
         if self._wants_ratchet and now_ns >= self._ratchet_due_ns:
@@ -191,7 +192,6 @@ class Station:
         for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
             self._send_record(Priority.BULK, record, now_ns)
-        probe = self._paths.probe(now_ns)
         if probe is not None:
             self._probe = (self._link.session.number, self._link.session.next_counter, probe)
             self._seal([], probe, now_ns)

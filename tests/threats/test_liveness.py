@@ -3,10 +3,12 @@
 `World` fails whenever a deadline stays in the past after it has been served, which in a shell is a
 processor that is busy for nothing.
 
-Mutants killed: the keepalive is put off only by a datagram that was sealed.
+Mutants killed: the keepalive is put off only by a datagram that was sealed; the probe of the better
+way waits for a session.
 """
 
 from tests.world import S, World, command
+from wire.locality import RADIO, UDP
 
 RTL = command(20)
 
@@ -23,3 +25,10 @@ def test_a_drone_that_is_switched_off_for_a_day(random_bytes):
     world.up = lambda name, datagram, path: [datagram]
     world.run(3000)
     assert world.executes(RTL)
+
+
+def test_two_ways_and_no_drone_yet(random_bytes):
+    world = World(random_bytes, paths=(UDP, RADIO))
+    world.up = lambda name, datagram, path: []
+    world.run(5000)
+    assert {path for _, _, path in world.captured_up} == {UDP, RADIO}
