@@ -169,7 +169,7 @@ class Station:
                 times.append(self._transfers.deadline_ns())
             if self._wants_ratchet:
                 times.append(self._ratchet_due_ns)
-            if self._queue is not None:
+            if self._queue is not None and self._is_on_radio:
                 times.append(self._queue.deadline_ns())
         return min((time for time in times if time is not None), default=None)
 

@@ -4,8 +4,10 @@
 processor that is busy for nothing.
 
 Mutants killed: the keepalive is put off only by a datagram that was sealed; the probe of the better
-way waits for a session.
+way waits for a session; the queue of the radio wakes a station that is on Wi-Fi.
 """
+
+import pytest
 
 from tests.world import S, World, command
 from wire.locality import RADIO, UDP
@@ -32,3 +34,18 @@ def test_two_ways_and_no_drone_yet(random_bytes):
     world.up = lambda name, datagram, path: []
     world.run(5000)
     assert {path for _, _, path in world.captured_up} == {UDP, RADIO}
+
+
+@pytest.mark.parametrize("load", [1, 4, 12])
+def test_back_to_wifi_while_commands_wait_for_the_radio(random_bytes, load):
+    world = World(random_bytes, paths=(UDP, RADIO))
+    world.up = lambda name, datagram, path: [] if path == UDP else [datagram]
+    world.run(3000)
+    assert world.station().status(world.now).path == "radio"
+    world.up = lambda name, datagram, path: [datagram]
+    for _ in range(300):
+        world.station().send([RTL] * load, world.now)
+        world.run(10)
+    assert world.station().status(world.now).path == "udp"
+    world.run(3000)
+    assert world.executes(RTL)
