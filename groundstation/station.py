@@ -24,7 +24,7 @@ from wire.cobs_framing import FRAMING_BYTES
 from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
 from wire.fragments import Reassembler
 from wire.locality import RADIO, UDP, Address
-from wire.mavlink import MAGIC_V2
+from wire.mavlink import HEADER_BYTES, MAGIC_V2
 from wire.priority import Priority, priority_of
 from wire.records import (
     AUTHORITY,
@@ -50,6 +50,7 @@ REVOCATIONS_EVERY_NS: Final = 60_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _MAX_RECORDS = MAX_DATAGRAM_BYTES - UP_OVERHEAD
 _MALFORMED = "malformed_records"
+_BASE_MODE = 6  # offset in the payload of HEARTBEAT, whose last bytes are not sent if zero
 _ARMED = 0x80
 
 
@@ -355,7 +356,7 @@ class Station:
 
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""
-        is_armed = bool(frame[16] & _ARMED)
+        is_armed = frame[1] > _BASE_MODE and bool(frame[HEADER_BYTES + _BASE_MODE] & _ARMED)
         if is_armed and not self._is_armed:
             self._link.rekey()
         self._is_armed = is_armed
