@@ -165,7 +165,7 @@ class Station:
         """Return when `tick` has something to do."""
         times = [self._link.deadline_ns(), self._paths.deadline_ns()]
         if self._link.session is not None:
-            times += [self._keepalive_ns, self.command.deadline_ns()]
+            times += [self._keepalive_due_ns, self.command.deadline_ns()]
             if self._may_carry:
                 times.append(self._transfers.deadline_ns())
             if self._wants_ratchet:
@@ -197,7 +197,7 @@ class Station:
             self._probe = (self._link.session.number, self._link.session.next_counter, probe)
             self._seal([], probe, now_ns)
         self._drain_radio(now_ns)
-        if now_ns >= self._keepalive_ns:
+        if now_ns >= self._keepalive_due_ns:
             self._seal([], self._paths.active, now_ns)
 
     def outgoing(self) -> list[tuple[bytes, Address]]:
@@ -245,6 +245,13 @@ class Station:
     @property
     def _is_on_radio(self) -> bool:
         return self._paths.active == RADIO
+
+    @property
+    def _keepalive_due_ns(self) -> int:
+        """When an empty frame must leave: on a radio not before the line is free for it."""
+        if self._queue is None or not self._is_on_radio:
+            return self._keepalive_ns
+        return max(self._keepalive_ns, self._queue.free_ns)
 
     @property
     def _may_carry(self) -> bool:

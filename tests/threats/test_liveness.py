@@ -4,11 +4,16 @@
 processor that is busy for nothing.
 
 Mutants killed: the keepalive is put off only by a datagram that was sealed; the probe of the better
-way waits for a session; the queue of the radio wakes a station that is on Wi-Fi.
+way waits for a session; the queue of the radio wakes a station that is on Wi-Fi;
+a keepalive goes out on a busy line.
 """
+
+import dataclasses
 
 import pytest
 
+from flightcore.options import DEFAULT_OPTIONS
+from groundstation.station import Station
 from tests.world import S, World, command
 from wire.locality import RADIO, UDP
 
@@ -49,3 +54,17 @@ def test_back_to_wifi_while_commands_wait_for_the_radio(random_bytes, load):
     assert world.station().status(world.now).path == "udp"
     world.run(3000)
     assert world.executes(RTL)
+
+
+@pytest.mark.parametrize("rate", [120, 196, 232, 960])
+def test_keepalives_leave_room_on_the_slowest_radio(random_bytes, rate):
+    """98 bytes every half second are more than the slowest line that may be configured sends."""
+    options = dataclasses.replace(DEFAULT_OPTIONS, radio_rate=rate)
+    world = World(random_bytes, options=options, paths=(RADIO,))
+    ground = world.grounds["a"]
+    ground.station = Station(ground.disk, 1, random_bytes, (RADIO,), rate)
+    world.run(20_000)
+    start, sent = world.now, len(world.captured_up)
+    assert all(world.executes(RTL, ms=3000) for _ in range(10))
+    size = sum(len(datagram) + 2 for _, datagram, _ in world.captured_up[sent:])
+    assert size <= rate * (world.now - start) / S + 242
