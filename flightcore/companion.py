@@ -344,6 +344,7 @@ class Companion:
         options = self._options
         return Context(
             epoch=self.arbiter.authority.state.epoch,
+            is_held=self.arbiter.authority.is_held(),
             is_holder=self.arbiter.authority.is_holder(station.station),
             held_for_ns=self.arbiter.authority.held_for_ns(now_ns),
             limits=options.radio_limits if path == RADIO else options.udp_limits,

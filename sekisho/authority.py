@@ -178,7 +178,8 @@ def _authority(path: Path, drone: str) -> dict[str, Any]:
 
 def _show(path: Path, drone: str) -> int:
     authority = _authority(path, drone)
-    holder = "this station" if authority["is_holder"] else authority["holder_id"] or "unknown"
+    names = {None: "unknown", NOBODY.hex(): "nobody", authority["own_id"]: "this station"}
+    holder = names.get(authority["holder_id"], authority["holder_id"])
     lost = ", lost" if authority["holder_lost"] else ""
     print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")
     print(f"this station: {authority['own_id']}")

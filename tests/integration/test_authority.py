@@ -1,6 +1,7 @@
 """Exactly one commander, whoever asks for it, and across every restart."""
 
 import pytest
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.pair import Role
 from flightcore.authority import AuthorityState
@@ -265,3 +266,18 @@ def test_an_acceptance_held_back_does_not_accept_the_next_offer(world):
     world.write()
     assert world.authority_on_disk.epoch == 0
     assert commander(world) == "a"
+
+
+def test_nobody_can_be_given_command_while_the_disk_fails(random_bytes):
+    """The operator is told, the disk is not tried at every frame, and the first write ends it."""
+    world = World(random_bytes)
+    world.disk_works = False
+    world.run(2000)
+    assert not any(world.executes(RTL, ms=100) for _ in range(100))
+    said = dialect.MAVLink(None).parse_buffer(world.grounds["a"].tools)
+    texts = {message.text for message in said if message.get_type() == "STATUSTEXT"}
+    assert texts == {"Refused: nobody is in command: see the drone's log"}
+    assert world.companion.dropped["not_saved"] <= 15
+    world.disk_works = True
+    world.run(1500)
+    assert world.executes(RTL)
