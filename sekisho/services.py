@@ -146,11 +146,25 @@ def _open(
     return open_store(directory, source)
 
 
+def _count_start(store: Store) -> int:
+    """Return the count of starts; 0 if the disk takes no writes, which must not end a flight."""
+    try:
+        return store.next_boot_count()
+    except OSError as error:
+        _log.error(
+            "%s: boot_count cannot be written (%s): going on with who is in command and the keys "
+            "as they are on disk; neither can change",
+            store.directory,
+            error.strerror,
+        )
+        return 0
+
+
 async def _serve_drone(
     config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord]
 ) -> int:
     path = refuse_if_running(socket_path("drone", config.state_dir))
-    service = CompanionService(config, store, pairs, store.next_boot_count())
+    service = CompanionService(config, store, pairs, _count_start(store))
     name = config.vehicle.name or socket.gethostname()
 
     def answer(request: bytes) -> bytes:
@@ -175,7 +189,7 @@ async def _serve_ground(
     config: groundstation.config.GroundConfig, store: Store, pairs: dict[str, PairRecord]
 ) -> int:
     path = refuse_if_running(socket_path("ground", config.state_dir))
-    gateway = Gateway(config, store, pairs, store.next_boot_count())
+    gateway = Gateway(config, store, pairs, _count_start(store))
 
     def answer(request: bytes) -> bytes:
         if request == RELOAD_REVOCATIONS:
