@@ -16,6 +16,7 @@ import groundstation.config
 from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
+from crypto.responder import MAX_PEERS
 from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
@@ -117,6 +118,11 @@ def run_drone(arguments: argparse.Namespace) -> int:
         raise StoreError(
             f"{config.state_dir / 'pairs'}: every paired ground station is revoked "
             f"({', '.join(pair.peer for pair in revoked)}); pair one again: `sekisho pair`"
+        )
+    if len(usable) > MAX_PEERS:
+        raise StoreError(
+            f"{config.state_dir / 'pairs'}: {len(usable)} ground stations are paired, and a drone "
+            f"serves {MAX_PEERS}; remove some: `sekisho keys remove`"
         )
     with _in_file(arguments.config):
         return asyncio.run(_serve_drone(config, store, usable))
