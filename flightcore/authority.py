@@ -204,7 +204,8 @@ class Authority:
             case Cause.ACCEPT if station != self._offered_to or made_ns < self._offered_ns:
                 return rule.refusal
             case Cause.CLAIM if not is_confirmed:
-                return Answer.CONFIRM
+                is_own = request.station in (NOBODY, station)
+                return Answer.CONFIRM if is_own else Answer.NOT_ALLOWED
             case Cause.ACCEPT | Cause.CLAIM | Cause.PREEMPT:
                 epoch = (self.state.epoch + 1) & 0xFFFFFFFF
                 self.to_save = AuthorityState(epoch=epoch, holder=station)

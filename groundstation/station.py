@@ -90,7 +90,7 @@ class Station:
         self.dropped: Counter[str] = Counter()
         self.is_holder = False
         self.drone_boot_count: int | None = None
-        self.command = Command(pair.profile)
+        self.command = Command(pair.profile, pair.gcs_id)
         self._link = Initiator(pair, boot_count, random_bytes)
         self._paths = Paths(paths)
         self._queue = SendQueue(radio_rate, dropped=self.dropped) if RADIO in paths else None
