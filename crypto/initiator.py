@@ -268,7 +268,6 @@ class Initiator:
             raise DroppedError(Drop.BAD_HANDSHAKE)
         self._pending.clear()
         self._trying_since_ns = self._retry_ns = None
-        self._rekey_asked = False
         self._numbers += 1
         generation = Generation(
             suite=self._suite,
@@ -308,6 +307,7 @@ class Initiator:
         if session.confirmed:
             return [opened]
         session.confirmed = True
+        self._rekey_asked = False
         self.handshakes += 1
         if self._previous is not None:
             self._previous_until_ns = now_ns + PREVIOUS_LIFETIME_NS

@@ -28,3 +28,19 @@ def test_a_session_ends_after_a_day_even_if_nobody_comes(random_bytes):
     world.run(2000)
     assert world.grounds["a"].tools == b""
     assert world.companion.dropped["counter_limit"] > 0
+
+
+def test_keys_asked_for_by_arming_come_even_if_the_first_attempt_fails(random_bytes):
+    """HS2 arrives and what would confirm it does not: the session before goes on, unchanged."""
+    world = World(random_bytes)
+    world.run(3000)
+    before = world.station()._link.session
+    world.up = lambda name, datagram, path: (
+        [datagram] if not datagram[0] & 0x80 or world.station()._link.session is before else []
+    )
+    world.run(3000, armed=True)
+    world.up = lambda name, datagram, path: [datagram]
+    world.run(5000, armed=True)
+    assert world.companion.link.peers["a"].live.number > 1
+    assert world.station().is_live(world.now)
+    assert world.station()._link.session is not before
