@@ -152,6 +152,7 @@ class Companion:
             answers = asker.uplink.refuse(frame, _UNCONFIRMED, self.autopilot, now_ns)
             if asker.peer.live is not None:
                 self._send(asker, answers, now_ns)
+        self._drain_radio(now_ns)
         for station in self.stations.values():
             if station.peer.live is not None:
                 self._report(station, now_ns)

@@ -162,8 +162,9 @@ class Station:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self._link.deadline_ns(), self._paths.deadline_ns()]
-        if self._link.session is not None:
+        has_session = self._link.session is not None
+        times = [self._link.deadline_ns(), self._paths.deadline_ns(probes=has_session)]
+        if has_session:
             times += [self._keepalive_ns, self.command.deadline_ns()]
             if self._may_carry:
                 times.append(self._transfers.deadline_ns())
@@ -187,6 +188,7 @@ class Station:
             self._begin_ratchet()
         for record in self.command.outgoing(now_ns):
             self._send_record(Priority.COMMAND, record, now_ns)
+        self._drain_radio(now_ns)
         rate = self._radio_rate if self._is_on_radio else UDP_RATE
         for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
@@ -405,6 +407,9 @@ class Station:
             self._seal(batch, RADIO, now_ns)
 
     def _seal(self, records: list[bytes], path: Address, now_ns: int) -> None:
+        if path == self._paths.active:
+            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
+            self._keepalive_ns = now_ns + interval_ns
         frames = sum(record[0] == MAGIC_V2 for record in records)
         try:
             sealed = self._link.seal(padded(b"".join(records), UP_OVERHEAD), now_ns)
@@ -417,9 +422,6 @@ class Station:
         self._outgoing.append((sealed, path))
         if path == RADIO and self._queue is not None:
             self._queue.spent(len(sealed) + FRAMING_BYTES, now_ns)
-        if path == self._paths.active:
-            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
-            self._keepalive_ns = now_ns + interval_ns
         summary = self._summary
         summary.frames_up += frames
         summary.datagrams_up += 1
