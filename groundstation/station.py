@@ -108,6 +108,7 @@ class Station:
         self._offer: RatchetOffer | None = None
         self._ratchet_due_ns = 0
         self._to_save: list[PairRecord] = []
+        self._saving = 0  # handed out, and not yet said to be on disk
         self._revocations = (0, b"")  # serial, signed list
         self._revocations_due_ns = 0
 
@@ -209,10 +210,12 @@ class Station:
     def outgoing_saves(self) -> list[PairRecord]:
         """Return the pair records that must be written to disk, each to be followed by `saved`."""
         out, self._to_save = self._to_save, []
+        self._saving += len(out)
         return out
 
     def saved(self, record: PairRecord) -> None:
         """Use a record that is on disk; one that fills the second slot is tried at once."""
+        self._saving -= 1
         pair = self._link.pair
         if record.psk_generation == pair.psk_generation and pair.next_psk is None:
             self._link.replace_record(record)
@@ -220,6 +223,7 @@ class Station:
     def save_failed(self, now_ns: int) -> None:
         """Go on with what is on disk: a record could not be written."""
         self.dropped["not_saved"] += 1
+        self._saving -= 1
         self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
 
     def status(self, now_ns: int) -> StationStatus:
@@ -282,7 +286,9 @@ class Station:
     @property
     def _wants_ratchet(self) -> bool:
         link = self._link
-        return link.is_established and self._offer is None and link.pair.next_psk is None
+        # One write at a time, so that the keys in memory are those on disk.
+        is_free = self._offer is None and self._saving == 0
+        return link.is_established and is_free and link.pair.next_psk is None
 
     def _begin_ratchet(self) -> None:
         session = self._link.session

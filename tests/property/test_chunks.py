@@ -67,6 +67,13 @@ class Chunks(RuleBasedStateMachine):
                     self.arrived[1 - number, blob.kind].append(blob.data)
             self.check()
 
+    @rule(end=st.integers(0, 1), kind=st.sampled_from(list(Kind)), ms=st.sampled_from([500, 2000]))
+    def supersede(self, end, kind, ms):
+        """A blob takes the place of one just like it whose acknowledgements are still under way."""
+        for _ in range(3):
+            self.send(end, kind, 128)
+            self.run(ms, 0, 0.3)
+
     def put(self, to, piece, loss, repeat):
         while True:
             if self.rng.random() >= loss:

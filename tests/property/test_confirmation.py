@@ -94,6 +94,14 @@ TestTwoSteps = TwoSteps.TestCase
 TestTwoSteps.settings = settings(max_examples=200 * EXAMPLES, deadline=None)
 
 
+def test_once(random_bytes):
+    confirmations = Confirmations(random_bytes, dual=False)
+    value = answer(CHACHA, confirmations.ask("a", b"x", 0).encode())
+    assert confirmations.confirm("a", CHACHA, value, 0).operation == b"x"
+    with pytest.raises(UnconfirmedError):
+        confirmations.confirm("a", CHACHA, value, 0)
+
+
 def test_refusals_say_why(random_bytes):
     confirmations = Confirmations(random_bytes, dual=True)
     down = confirmations.ask("a", b"x", 0).encode()

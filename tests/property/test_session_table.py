@@ -141,7 +141,8 @@ class SessionTable(RuleBasedStateMachine):
             assert events == []
             return
         adopts = ground in [s for s, _ in model.provisional]
-        assert [type(e) for e in events] == [Established, Opened] if adopts else [Opened]
+        expected = [Established, Opened] if adopts else [Opened]
+        assert [type(event) for event in events] == expected
         if adopts:
             model.confirm(ground, self.now)
 

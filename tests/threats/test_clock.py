@@ -77,4 +77,4 @@ def test_threat_11_clock_jumps_while_the_link_is_tested():
     argv += [str(p.relative_to(ROOT)) for p in (ROOT / "tests/property").glob("test_*.py")]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert re.search(r"wall clock: \d+ readings, jumps by \[-.*, [12]\] x 20 years", done.stdout)
+    assert re.search(r"wall clock: \d+ readings, jumps by \[-1, 0, 1\] x 20 years", done.stdout)

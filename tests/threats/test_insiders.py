@@ -504,3 +504,46 @@ def test_threat_26_nothing_is_told_before_it_is_written(random_bytes):
     assert world.grounds["a"].disk.psk_generation == 1
     assert world.station().command.result is Answer.NONE
     assert world.now > 6000 * MS
+
+
+def test_threat_26_slots_that_differ_are_noticed_while_the_link_lives(random_bytes):
+    """An old disk came back at the drone: keys still change, and the next ratchet succeeds."""
+    world = World(random_bytes)
+    world.run(5000)
+    link = world.station()._link
+    link.replace_record(link.pair.with_next(bytes(32)))
+    world.run(3000)
+    assert link.pair.next_psk is None
+    assert world.grounds["a"].disk.next_psk is None
+    assert world.executes(RTL)
+
+
+def test_threat_26_a_session_under_a_replaced_key_confirms_nothing(pair, random_bytes):
+    drone_record, ground_record = (record.with_next(b"1" * 32) for record in pair)
+    drone = Responder([drone_record], 1, random_bytes)
+    ground = Initiator(ground_record, 1, random_bytes)
+    (reply,) = drone.receive(ground.outgoing(0)[0], MALLORY, 0)
+    ground.receive(reply.datagram, 0)
+    assert ground.session.psk_generation == 1
+    drone.replace_record(drone_record.with_next(b"2" * 32), 0)
+    assert drone.receive(ground.seal(b"", 0), MALLORY, 0) == []
+    assert drone.peers[drone_record.peer].record.psk_generation == 0
+
+
+def test_threat_21_a_second_step_does_not_outlive_the_epoch(random_bytes):
+    world = World(random_bytes, {"a": Role.COMMANDER, "b": Role.COMMANDER})
+    silent = {"b"}
+    world.up = lambda name, datagram, path: [] if name in silent else [datagram]
+    world.run(1000)
+    silent.clear()
+    world.run(3000)
+    world.station("a").send([command(400, 0, 21196)], world.now)
+    world.run(60)
+    nonce = world.station("a").command.challenge(world.now).nonce
+    hand_over(world, "a", "b")
+    hand_over(world, "b", "a")
+    world.line.clear()
+    assert world.station("a").command.confirm(nonce, world.now)
+    world.run(500)
+    assert command(400, 0, 21196) not in world.line
+    assert world.companion.stations["a"].uplink.dropped["confirms_nothing"] == 1
