@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 EXIT_INTERRUPTED: Final = 130
-# What `sekisho revoke apply` says to a service whose state directory it has changed.
+# What `sekisho revoke trust` and `apply` say to a service whose state directory it has changed.
 RELOAD_REVOCATIONS: Final = b"revocations"
 _CONNECT_S: Final = 2.0
 

@@ -21,7 +21,7 @@ from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
 from sekisho.runtime import RELOAD_REVOCATIONS, refuse_if_running, serve_until_stopped, socket_path
-from sekisho.unlock import SecretSource, open_store
+from sekisho.unlock import SecretSource, descriptor, open_store
 from wire.locality import NotAllowedError
 
 _log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     autopilot: object
     monitor: object
     recorder: object
+    revocation_serial: int
 
 
 class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
@@ -94,7 +95,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_passphrase_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passphrase-fd",
-        type=int,
+        type=descriptor,
         metavar="N",
         help="if the keys are wrapped: read the passphrase from descriptor N instead of asking",
     )

@@ -9,44 +9,10 @@ import pytest
 from tests.e2e.between import BenchAutopilot
 from tests.e2e.pilot import Pilot
 from tests.e2e.processes import ENVIRONMENT, Process, wait_until
-from tests.e2e.stack import NAME, SEKISHO, Stack, free_ports
+from tests.e2e.second import Second, await_both, own_id, type_command
+from tests.e2e.stack import NAME, SEKISHO
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-class Second:
-    """Another ground station of the same drone."""
-
-    def __init__(self, bench: Stack, directory, role):
-        self.state = directory / "ground-2"
-        argv = ["pair", "lab", "--drone-dir", bench.drone_state, "--ground-dir", self.state]
-        argv += ["--name", NAME, "--role", role]
-        subprocess.run([*SEKISHO, *argv], check=True, capture_output=True, timeout=30)
-        (self.port,) = free_ports(1)
-        self.config = directory / "ground-2.toml"
-        self.config.write_text(
-            f'[state]\ndir = "{self.state}"\n'
-            f'[[drone]]\nname = "{NAME}"\naddress = "127.0.0.1:{bench.link_port}"\n'
-            f'mavlink_out = []\nmavlink_udp = "127.0.0.1:{self.port}"\n'
-        )
-        self.process = Process("second", [*SEKISHO, "ground", "--config", self.config], directory)
-
-
-def type_command(config, *words, stdin=""):
-    return subprocess.run(
-        [*SEKISHO, *words, "--config", str(config)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=ENVIRONMENT,
-        check=False,
-    )
-
-
-def own_id(config):
-    shown = type_command(config, "authority", "show", NAME).stdout
-    return shown.split("this station: ")[1].split()[0]
 
 
 @pytest.fixture
@@ -54,19 +20,10 @@ def second(bench, tmp_path):
     second = Second(bench, tmp_path, "supervisor")
     bench.start()
     bench.await_link()
-    wait_until(
-        lambda: (
-            "in command" in type_command(second.config, "authority", "show", NAME).stdout
-            and len([p for p in bench.status("drone")["peers"].values() if p["state"] == "live"])
-            == 2
-        ),
-        20,
-        "both stations are there",
-        0.3,
-    )
+    second.start()
+    await_both(bench, second)
     yield second
-    second.process.stop()
-    print(second.process.output)
+    second.stop()
 
 
 def holder(bench):
