@@ -28,7 +28,7 @@ _MODULES: Final = {
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",
 }
-_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground")
+_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 

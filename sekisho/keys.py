@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from crypto.aio import wrapping
-from crypto.aio.files import StoreError, write_private
+from crypto.aio.files import StoreError, private_directory, write_private
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.primitives import KeyPair
@@ -19,6 +19,7 @@ from sekisho.unlock import (
     SecretSource,
     add_source_options,
     confirm,
+    descriptor,
     new_secret,
     open_store,
     source_of,
@@ -66,6 +67,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="ACTION")
 
     def add(name: str, summary: str, run: object, example: str = "") -> argparse.ArgumentParser:
+        action = bare(name, summary, run, example)
+        add_source_options(action)
+        return action
+
+    def bare(name: str, summary: str, run: object, example: str = "") -> argparse.ArgumentParser:
         action = kinds.add_parser(
             name,
             help=summary,
@@ -73,7 +79,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             epilog=f"example: sekisho keys {name} {example}--state-dir ~/.local/share/sekisho",
         )
         action.add_argument("--state-dir", type=Path, required=True, metavar="D")
-        add_source_options(action)
         action.set_defaults(run=run)
         return action
 
@@ -81,12 +86,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument("--json", action="store_true")
     add("wrap", "seal the key files under a passphrase or a key file", run_wrap)
     change = add("passphrase", "change what opens the key files", run_passphrase)
-    change.add_argument("--new-passphrase-fd", type=int, metavar="N")
-    change.add_argument("--new-key-file", type=Path, metavar="FILE")
-    bare = add("unwrap", "write the key files plain again, 0600", run_unwrap)
-    bare.add_argument("--yes", action="store_true", help="do not ask")
-    remove = add(
-        "remove", "delete a pair record, so that the two never talk again", run_remove, "X "
+    new = change.add_mutually_exclusive_group()
+    new.add_argument(
+        "--new-passphrase-fd", type=descriptor, metavar="N", help="read the new passphrase there"
+    )
+    new.add_argument(
+        "--new-key-file", type=Path, metavar="FILE", help="opened by this key file from now on"
+    )
+    plain = add("unwrap", "write the key files plain again, 0600", run_unwrap)
+    plain.add_argument("--yes", action="store_true", help="do not ask")
+    remove = bare(
+        "remove",
+        "delete a pair record, so that the two never talk again",
+        run_remove,
+        "ground-1bcf86ad ",
     )
     remove.add_argument("peer", metavar="PEER", help="a name as `keys list` shows it")
     remove.add_argument("--yes", action="store_true", help="do not ask")
@@ -94,6 +107,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Show what is paired."""
+    _check_directory(arguments.state_dir)
     store = open_store(arguments.state_dir, source_of(arguments))
     header = store.secrets.load_header()
     revocations = store.load_revocations()
@@ -126,10 +140,13 @@ def run_wrap(arguments: argparse.Namespace) -> int:
             f"{_protector(header)}; `sekisho keys passphrase` changes it"
         )
     count = wrapping.wrap(directory, vault)
-    print(
-        f"{directory}: {count} key files are wrapped. What flash media keep of the plain ones "
-        "remains readable until it is overwritten: pair again if that matters"
-    )
+    if count:
+        print(
+            f"{directory}: {count} key files are wrapped. What flash media keep of the plain ones "
+            "remains readable until it is overwritten: pair again if that matters"
+        )
+    else:
+        print(f"{directory}: no keys here yet; those made from now on will be wrapped")
     return 0
 
 
@@ -212,6 +229,16 @@ def _existing_header(directory: Path) -> VaultHeader:
     if header is None:
         raise StoreError(f"{directory}: the keys here are not wrapped; `sekisho keys wrap` does it")
     return header
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse a state directory that is not there: nobody is paired in a mistyped one.
+
+    Raises:
+        StoreError: It is missing, or others may enter it.
+    """
+    with private_directory(path):
+        pass
 
 
 def _refuse_while_in_use(directory: Path) -> None:
