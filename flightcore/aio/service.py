@@ -192,7 +192,7 @@ def save(store: Store, item: Save) -> None:
         with contextlib.suppress(RefusedListError):
             store.accept_revocations(item.signed)
     else:
-        store.save_pair(item)
+        store.update_pair(item)
 
 
 def load_authority(store: Store) -> AuthorityState:
