@@ -14,7 +14,7 @@ import msgspec
 
 from flightcore.policy import COMMAND_MESSAGES, decode
 from sekisho.config_file import ConfigError
-from sekisho.runtime import query, runtime_dir, socket_path
+from sekisho.runtime import is_answering, query, runtime_dir, socket_path
 from sekisho.services import load_ground_config
 from wire.authority import Request
 from wire.mavlink import MAGIC_V2, message_id
@@ -137,7 +137,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _gateway(config: Path | None) -> Path:
     if config is not None:
         return socket_path("ground", load_ground_config(config).state_dir)
-    paths = sorted(runtime_dir().glob("ground-*.sock"))
+    paths = [path for path in sorted(runtime_dir().glob("ground-*.sock")) if is_answering(path)]
     if len(paths) != 1:
         found = "no gateway is running" if not paths else f"{len(paths)} gateways are running"
         raise ConfigError(f"{found}: name one with --config ground.toml")
@@ -168,5 +168,5 @@ def _show(path: Path, drone: str) -> int:
     print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")
     print(f"this station: {authority['own_id']}")
     if authority["offered"]:
-        print("command is offered to this station: `sekisho authority accept`")
+        print(f"command is offered to this station: `sekisho authority accept {drone}`")
     return 0

@@ -1,8 +1,10 @@
 """`sekisho keys`: what is paired, and the vault that its keys lie in. Shows no secret, ever."""
 
 import argparse
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,7 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.primitives import KeyPair
 from crypto.vault import Contents, Vault, VaultHeader
-from sekisho.runtime import refuse_if_running, socket_path
+from sekisho.runtime import holding
 from sekisho.unlock import (
     SecretSource,
     add_source_options,
@@ -127,8 +129,11 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_wrap(arguments: argparse.Namespace) -> int:
     """Seal every key file, or finish doing so."""
-    directory, source = arguments.state_dir, source_of(arguments)
-    _refuse_while_in_use(directory)
+    with _unused(arguments.state_dir):
+        return _wrap(arguments.state_dir, source_of(arguments))
+
+
+def _wrap(directory: Path, source: SecretSource) -> int:
     header = Store(directory).secrets.load_header()
     if header is None:
         vault = Vault.create(new_secret(source), os.urandom)
@@ -165,20 +170,22 @@ def run_passphrase(arguments: argparse.Namespace) -> int:
 def run_unwrap(arguments: argparse.Namespace) -> int:
     """Write every key file plain."""
     directory = arguments.state_dir
-    _refuse_while_in_use(directory)
-    vault = unlock(directory, _existing_header(directory), source_of(arguments))
-    confirm(f"{directory}: write the keys plain?", agreed=arguments.yes)
-    print(f"{directory}: {wrapping.unwrap(directory, vault)} key files are plain now")
+    _check_directory(directory)
+    with _unused(directory):
+        vault = unlock(directory, _existing_header(directory), source_of(arguments))
+        confirm(f"{directory}: write the keys plain?", agreed=arguments.yes)
+        print(f"{directory}: {wrapping.unwrap(directory, vault)} key files are plain now")
     return 0
 
 
 def run_remove(arguments: argparse.Namespace) -> int:
     """Delete a pair record: the revocation that needs nothing but access to the device."""
     store = Store(arguments.state_dir)
-    _refuse_while_in_use(arguments.state_dir)
-    path = store.existing_pair_path(arguments.peer)
-    confirm(f"{path}: delete the keys shared with {arguments.peer}?", agreed=arguments.yes)
-    store.remove_pair(arguments.peer)
+    _check_directory(arguments.state_dir)
+    with _unused(arguments.state_dir):
+        path = store.existing_pair_path(arguments.peer)
+        confirm(f"{path}: delete the keys shared with {arguments.peer}?", agreed=arguments.yes)
+        store.remove_pair(arguments.peer)
     print(f"{path}: removed; {arguments.peer} gets no answer until it is paired again")
     return 0
 
@@ -241,7 +248,8 @@ def _check_directory(path: Path) -> None:
         pass
 
 
-def _refuse_while_in_use(directory: Path) -> None:
-    """A service holds its keys in memory and would write them back as it knew them."""
-    for kind in ("drone", "ground"):
-        refuse_if_running(socket_path(kind, directory))
+@contextlib.contextmanager
+def _unused(directory: Path) -> Iterator[None]:
+    """Keep services off: one holds its keys in memory and would write them as it knew them."""
+    with holding("drone", directory), holding("ground", directory):
+        yield
