@@ -17,7 +17,7 @@ import msgspec
 
 from benchmarks.datagrams import bound
 from benchmarks.delivery import Expected
-from benchmarks.lab import Lab, lab, wait_until_forwarding
+from benchmarks.lab import FIRST_KEYS_S, Lab, lab, wait_until_forwarding
 from benchmarks.report import Options, Spread, figure, table
 from benchmarks.workload import mix_frames
 
@@ -54,6 +54,7 @@ def run(options: Options) -> AboardResult:
     os.set_blocking(master, False)
     with bound() as tools, lab(os.ttyname(slave), tools.getsockname()[1]) as ends:
         wait_until_forwarding(lambda data: os.write(master, data), tools, ends.drone, ends.ground)
+        time.sleep(FIRST_KEYS_S)
         before = ends.drone.cpu_s()
         time.sleep(1.0)
         idle = ends.drone.cpu_s() - before

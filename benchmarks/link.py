@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import statistics
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -11,7 +12,7 @@ import msgspec
 
 from benchmarks.datagrams import bound, free_port
 from benchmarks.forwarder import Forwarder, RateRow, Run, idle_share, run_rate, turn_of
-from benchmarks.lab import lab, wait_until_forwarding
+from benchmarks.lab import FIRST_KEYS_S, lab, wait_until_forwarding
 from benchmarks.latency import DIRECT, LatencyResult, measure_latencies
 from benchmarks.peers import PEERS, installed, peer
 from benchmarks.report import Options, figure, table
@@ -70,6 +71,7 @@ def ours() -> Iterator[Forwarder]:
         line.connect(("127.0.0.1", port))
         programs = {"drone": running.drone, "ground": running.ground}
         wait_until_forwarding(line.send, tools, *programs.values())
+        time.sleep(FIRST_KEYS_S)
         yield Forwarder(OURS, programs, line, tools, running.mavlink_udp, client, can_pause=False)
 
 

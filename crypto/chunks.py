@@ -17,8 +17,8 @@ ACK_DELAY_NS: Final = 200_000_000
 LINK_SHARE: Final = 0.05
 _CHUNK_HEADER = 4
 _ACK_HEADER = 3
-# What one chunk costs on the air, in the smallest padded datagram that holds it.
-_CHUNK_ON_AIR: Final = 96
+# What one chunk costs on a radio, in the smallest padded datagram that holds it.
+_CHUNK_ON_AIR: Final = 98
 
 
 class _MalformedError(Exception):
@@ -93,7 +93,10 @@ class _Inbound:
 
 
 class Transfers:
-    """All transfers of one end of one session, sans-I/O. The zero state carries nothing.
+    """All transfers of one end with one peer, sans-I/O. The zero state carries nothing.
+
+    A transfer lives within one session: `restart` when there is another. Only the numbers go on, so
+    that what was still queued of a former transfer is told from the next.
 
     Invariants: each blob sent is delivered at most once; chunks use at most a twentieth of the
     link, on average over any stretch; memory is bounded by `limits`, the greatest length in bytes
@@ -107,6 +110,11 @@ class Transfers:
         self._inbound: dict[Kind, _Inbound] = {}
         self._numbers = 0
         self._clear_ns = 0
+
+    def restart(self) -> None:
+        """Forget every transfer: there is a new session."""
+        self._outbound.clear()
+        self._inbound.clear()
 
     def send(self, kind: Kind, data: bytes) -> None:
         """Begin to carry a blob, in place of any of its kind that is still on its way."""

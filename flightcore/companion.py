@@ -137,7 +137,8 @@ class Companion:
         for station in self.stations.values():
             if station.peer.live is not None:
                 times += [station.status_due_ns, station.authority_due_ns]
-                times.append(station.transfers.deadline_ns())
+                if station.may_carry:
+                    times.append(station.transfers.deadline_ns())
                 if station.queue is not None:
                     times.append(station.queue.deadline_ns())
         return min((time for time in times if time is not None), default=None)
@@ -151,6 +152,7 @@ class Companion:
             answers = asker.uplink.refuse(frame, _UNCONFIRMED, self.autopilot, now_ns)
             if asker.peer.live is not None:
                 self._send(asker, answers, now_ns)
+        self._drain_radio(now_ns)
         for station in self.stations.values():
             if station.peer.live is not None:
                 self._report(station, now_ns)
@@ -381,8 +383,9 @@ class Companion:
             record = self.arbiter.state_record(station, self._revocation_floor, now_ns)
             self._send(station, [record], now_ns)
         rate = self._options.radio_rate if station.is_on_radio else UDP_RATE
-        for piece in station.transfers.outgoing(now_ns, rate):
-            self._send(station, [encode_piece(piece)], now_ns)
+        if station.may_carry:
+            for piece in station.transfers.outgoing(now_ns, rate):
+                self._send(station, [encode_piece(piece)], now_ns)
         if now_ns >= station.status_due_ns:
             self._send(station, [], now_ns)
 

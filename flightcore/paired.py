@@ -41,7 +41,9 @@ class PairedGround:
         self.authority_due_ns = 0
         self.request_number = 0
         self.request_answer = Answer.NONE
-        self.transfers = Transfers({})
+        self.transfers = Transfers(
+            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_LIST_BYTES}
+        )
         self.queue: SendQueue | None = None  # only on the radio
         self.reassembler = Reassembler(self.uplink.dropped)
         self._ratchet: _Ratchet | None = None
@@ -65,9 +67,7 @@ class PairedGround:
     def begin_session(self, number: int, now_ns: int) -> None:
         """Start over: transfers live within one session, and the station wants to know at once."""
         self.uplink.begin_session(number)
-        self.transfers = Transfers(
-            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_LIST_BYTES}
-        )
+        self.transfers.restart()
         self.status_due_ns = self.authority_due_ns = now_ns
         self.request_number, self.request_answer = 0, Answer.NONE
 
@@ -85,6 +85,11 @@ class PairedGround:
         kind = record[0]
         priority = priority_of(record) if kind >= 0x80 else _PRIORITY.get(kind, Priority.STATUS)
         self.queue.put(priority, record, now_ns)
+
+    @property
+    def may_carry(self) -> bool:
+        """Tell whether pieces of a transfer may be asked for: on the radio one waits at a time."""
+        return self.queue is None or not self.queue.waiting(Priority.BULK)
 
     def offer_key(self, ek: bytes) -> PairRecord | None:
         """Take an encapsulation key; return the record that must be on disk before the answer.

@@ -105,7 +105,7 @@ class Station:
         self._keepalive_ns = 0
         self._is_armed = False
         self._random_bytes = random_bytes
-        self._transfers = Transfers({})
+        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
         self._offer: RatchetOffer | None = None
         self._ratchet_due_ns = 0
         self._to_save: list[PairRecord] = []
@@ -163,9 +163,12 @@ class Station:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self._link.deadline_ns(), self._paths.deadline_ns()]
-        if self._link.session is not None:
-            times += [self._keepalive_ns, self.command.deadline_ns(), self._transfers.deadline_ns()]
+        has_session = self._link.session is not None
+        times = [self._link.deadline_ns(), self._paths.deadline_ns(probes=has_session)]
+        if has_session:
+            times += [self._keepalive_ns, self.command.deadline_ns()]
+            if self._may_carry:
+                times.append(self._transfers.deadline_ns())
             if self._wants_ratchet:
                 times.append(self._ratchet_due_ns)
             if self._queue is not None:
@@ -186,8 +189,9 @@ class Station:
             self._begin_ratchet()
         for record in self.command.outgoing(now_ns):
             self._send_record(Priority.COMMAND, record, now_ns)
+        self._drain_radio(now_ns)
         rate = self._radio_rate if self._is_on_radio else UDP_RATE
-        for piece in self._transfers.outgoing(now_ns, rate):
+        for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
             self._send_record(Priority.BULK, record, now_ns)
         probe = self._paths.probe(now_ns)
@@ -245,6 +249,13 @@ class Station:
     def _is_on_radio(self) -> bool:
         return self._paths.active == RADIO
 
+    @property
+    def _may_carry(self) -> bool:
+        """Pieces of a transfer may be asked for: on the radio one waits at a time."""
+        return (
+            not self._is_on_radio or self._queue is None or not self._queue.waiting(Priority.BULK)
+        )
+
     def _authority_status(self, now_ns: int) -> dict[str, str | int | bool | None]:
         command, state = self.command, self.command.state
         challenge = command.challenge(now_ns)
@@ -268,7 +279,7 @@ class Station:
         self._keepalive_ns = now_ns
         self._offer = None
         self._revocations_due_ns = 0
-        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
+        self._transfers.restart()
 
     @property
     def _wants_ratchet(self) -> bool:
@@ -398,6 +409,9 @@ class Station:
             self._seal(batch, RADIO, now_ns)
 
     def _seal(self, records: list[bytes], path: Address, now_ns: int) -> None:
+        if path == self._paths.active:
+            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
+            self._keepalive_ns = now_ns + interval_ns
         frames = sum(record[0] == MAGIC_V2 for record in records)
         try:
             sealed = self._link.seal(padded(b"".join(records), UP_OVERHEAD), now_ns)
@@ -410,9 +424,6 @@ class Station:
         self._outgoing.append((sealed, path))
         if path == RADIO and self._queue is not None:
             self._queue.spent(len(sealed) + FRAMING_BYTES, now_ns)
-        if path == self._paths.active:
-            interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
-            self._keepalive_ns = now_ns + interval_ns
         summary = self._summary
         summary.frames_up += frames
         summary.datagrams_up += 1

@@ -9,9 +9,10 @@ from collections import deque
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
+from crypto.revocation import RevocationList, usable_pairs
 from crypto.suites import CHACHA
 from flightcore.authority import AuthorityState
-from flightcore.companion import Companion
+from flightcore.companion import AcceptedList, Companion
 from flightcore.options import DEFAULT_OPTIONS
 from groundstation.station import Station
 from wire.locality import UDP
@@ -60,8 +61,11 @@ class World:
         suite=CHACHA,
         options=DEFAULT_OPTIONS,
         paths=(UDP,),
+        fleet=None,
     ):
         self.now = 10**12
+        self.fleet = fleet
+        self.revocations_on_disk = RevocationList()
         self.random_bytes = random_bytes
         self.options = options
         self.disk_works = True
@@ -91,11 +95,13 @@ class World:
         self.boots += 1
         self.splitter = FrameSplitter()
         self.companion = Companion(
-            list(self.pairs_on_disk.values()),
+            usable_pairs(list(self.pairs_on_disk.values()), self.revocations_on_disk)[0],
             self.boots,
             self.random_bytes,
             self.authority_on_disk,
             self.options,
+            self.fleet,
+            self.revocations_on_disk,
         )
         self.companion.receive_line(heartbeat(), self.now)
 
@@ -108,10 +114,16 @@ class World:
             self.now += step * MS
             if self.now // S != (self.now - step * MS) // S:
                 self.companion.receive_line(heartbeat(armed), self.now)
-            self.companion.tick(self.now)
+            self.tick(self.companion)
             for ground in self.grounds.values():
-                ground.station.tick(self.now)
+                self.tick(ground.station)
             self.exchange()
+
+    def tick(self, core):
+        """What is due is done at once: a deadline that stays in the past would be a busy loop."""
+        core.tick(self.now)
+        deadline_ns = core.deadline_ns()
+        assert deadline_ns is None or deadline_ns > self.now
 
     def exchange(self):
         """Carry everything that waits to be carried, once each way."""
@@ -142,7 +154,7 @@ class World:
         for name, ground in self.grounds.items():
             if ground.address == path:
                 return name
-        return next(iter(self.grounds))  # the radio
+        return next(name for name, ground in self.grounds.items() if path in ground.paths)
 
     def write(self):
         """Do what the shells do: write, then say so; collect what reaches the line."""
@@ -162,6 +174,8 @@ class World:
                 continue
             if isinstance(item, AuthorityState):
                 self.authority_on_disk = item
+            elif isinstance(item, AcceptedList):
+                self.revocations_on_disk = item.revocations
             else:
                 self.pairs_on_disk[item.peer] = item
             self.companion.saved(item, self.now)

@@ -22,6 +22,7 @@ MIN_RATE: Final = 120  # [byte/s]
 MIN_BAUD: Final = 2400
 MAX_BAUD: Final = 3_000_000
 BULK_SHARE: Final = 20  # bulk gets the line's rate divided by this: 5 %
+MAX_BULK: Final = 8
 _MAX_STREAMS = 256
 _SECOND_NS = 1_000_000_000
 
@@ -37,6 +38,9 @@ def check_radio(key: str, baud: int, rate: int | None) -> None:
     if rate is not None and not MIN_RATE <= rate <= baud // 10:
         allowed = f"{MIN_RATE} to {baud // 10} (bytes/s at {baud} baud)"
         raise NotAllowedError(f"{key}.rate", rate, allowed)
+
+
+_PROMPT: Final = tuple(p for p in Priority if p is not Priority.BULK)
 
 
 class _Pacer:
@@ -79,11 +83,13 @@ class SendQueue:
         * The line is never used at more than its rate: between any two takings that return
           something, no more was spent than the line has sent.
         * A taken batch is of one class, the best that waits; within a class first in, first out.
-          BULK has at most 5 % of the line, not counting one datagram.
-        * What waits is at most what the line sends in `max_delay_ns`, or a single frame. When more
-          is put, frames of the worst class go; of these, first those of the message (source and id)
-          that was sent last, and of these the oldest. So every message of a class gets through
-          now and then, whatever the rhythm in which they come.
+          BULK has at most 5 % of the line, not counting one datagram, and these before TELEMETRY:
+          a line that telemetry fills would never get its keys otherwise.
+        * What waits, BULK aside, is at most what the line sends in `max_delay_ns`, or a single
+          frame. When more is put, frames of the worst class go; of these, first those of the
+          message (source and id) that was sent last, and of these the oldest. So every message of
+          a class gets through now and then, whatever the rhythm in which they come. Of BULK
+          MAX_BULK wait, and the oldest goes.
         * What has waited longer than `max_delay_ns` and the longest datagram takes is not sent:
           a command that a busy line kept back must not leave as if it were new. BULK may wait.
     """
@@ -121,8 +127,12 @@ class SendQueue:
         parts = deque(self._fragmenter.cut(frame))
         item = _Item(stream, parts, now_ns, len(parts))
         self._waiting[priority].append(item)
+        if priority is Priority.BULK:
+            if self.waiting(priority) > MAX_BULK:
+                self._drop(priority, self._waiting[priority].popleft())
+            return
         self._bytes += item.size
-        while self._bytes > self._max_bytes and sum(map(len, self._waiting.values())) > 1:
+        while self._bytes > self._max_bytes and sum(map(self.waiting, _PROMPT)) > 1:
             self._drop_one()
 
     def take(self, max_bytes: int, now_ns: int) -> list[bytes]:
@@ -135,8 +145,8 @@ class SendQueue:
         if now_ns < self._line.free_ns:
             return []
         self._drop_late(now_ns)
-        priority = self._best()
-        if priority is None or (priority is Priority.BULK and now_ns < self._bulk.free_ns):
+        priority = self._best(now_ns)
+        if priority is None:
             return []
         self._bulk_taken = priority is Priority.BULK
         batch: list[bytes] = []
@@ -149,7 +159,8 @@ class SendQueue:
             if not item.parts:
                 waiting.popleft()
                 self._note_sent(item.stream)
-        self._bytes -= max_bytes - room
+        if priority is not Priority.BULK:
+            self._bytes -= max_bytes - room
         return batch
 
     def spent(self, size: int, now_ns: int) -> None:
@@ -161,24 +172,24 @@ class SendQueue:
 
     def deadline_ns(self) -> int | None:
         """Return when `take` may return something, perhaps already; None if nothing waits."""
-        match self._best():
-            case None:
-                return None
-            case Priority.BULK:
-                return max(self._line.free_ns, self._bulk.free_ns)
-            case _:
-                return self._line.free_ns
+        if any(map(self.waiting, _PROMPT)):
+            return self._line.free_ns
+        if self.waiting(Priority.BULK):
+            return max(self._line.free_ns, self._bulk.free_ns)
+        return None
 
     def waiting(self, priority: Priority) -> int:
         """Return how many frames of a class wait."""
         return len(self._waiting[priority])
 
-    def _best(self) -> Priority | None:
-        return next((p for p in Priority if self._waiting[p]), None)
+    def _best(self, now_ns: int) -> Priority | None:
+        best = next((p for p in _PROMPT if self._waiting[p]), None)
+        is_bulks_turn = self._waiting[Priority.BULK] and now_ns >= self._bulk.free_ns
+        return Priority.BULK if is_bulks_turn and best in (None, Priority.TELEMETRY) else best
 
     def _drop_one(self) -> None:
         """Drop a frame of the worst class, fairly."""
-        priority = next(p for p in reversed(Priority) if self._waiting[p])
+        priority = next(p for p in reversed(_PROMPT) if self._waiting[p])
         waiting = self._waiting[priority]
         # A frame whose first part has been sent is the last to go: that part would be wasted.
         victim = max(
@@ -191,13 +202,14 @@ class SendQueue:
         del waiting[victim]
 
     def _drop_late(self, now_ns: int) -> None:
-        for priority, waiting in self._waiting.items():
-            if priority is not Priority.BULK:
-                while waiting and now_ns - waiting[0].put_ns > self._max_wait_ns:
-                    self._drop(priority, waiting.popleft())
+        for priority in _PROMPT:
+            waiting = self._waiting[priority]
+            while waiting and now_ns - waiting[0].put_ns > self._max_wait_ns:
+                self._drop(priority, waiting.popleft())
 
     def _drop(self, priority: Priority, item: _Item) -> None:
-        self._bytes -= item.size
+        if priority is not Priority.BULK:
+            self._bytes -= item.size
         self.dropped[f"not_sent_{priority.name.lower()}"] += 1
 
     def _note_sent(self, stream: bytes) -> None:

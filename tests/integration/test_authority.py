@@ -3,6 +3,7 @@
 import pytest
 
 from crypto.pair import Role
+from flightcore.authority import AuthorityState
 from tests.world import MS, S, World, command
 from wire.authority import NOBODY, Answer, Verb
 
@@ -224,3 +225,43 @@ def test_lost_requests_are_repeated(world):
     losses = iter([True, True, True] + [False] * 10_000)
     world.up = lambda name, datagram, path: [] if name == "a" and next(losses) else [datagram]
     assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+
+
+def test_a_frame_from_before_a_change_fails_even_if_the_epochs_byte_comes_round(world):
+    """256 changes later the byte is the same, and the holder too: what was sent before is not."""
+    held = []
+    world.up = lambda name, datagram, path: held.append(datagram) or []
+    world.station("a").send([RTL], world.now)
+    world.exchange()
+    authority = world.companion.arbiter.authority
+    authority.to_save = AuthorityState(epoch=256, holder=authority.state.holder)
+    authority.saved(authority.to_save, world.now + 1)
+    world.now += 2
+    world.line.clear()
+    world.receive_up("a", held[0])
+    world.write()
+    assert world.line == []
+    assert world.companion.stations["a"].uplink.dropped["stale_epoch"] == 1
+    world.up = lambda name, datagram, path: [datagram]
+    world.run(500)
+    assert world.executes(RTL, "a")
+
+
+def test_an_acceptance_held_back_does_not_accept_the_next_offer(world):
+    assert ask(world, "a", Verb.HAND_OVER, "b") is Answer.OFFERED
+    held = []
+    world.up = lambda name, datagram, path: (
+        held.append(datagram) or [] if name == "b" else [datagram]
+    )
+    world.station("b").command.request(Verb.ACCEPT, NOBODY, world.now)
+    world.run(50)
+    for other in ("s", "b"):  # withdrawn in favour of another, and offered anew
+        world.station("a").command.request(
+            Verb.HAND_OVER, world.grounds[other].disk.gcs_id, world.now
+        )
+        world.run(150)
+    for datagram in held[:2]:
+        world.receive_up("b", datagram)
+    world.write()
+    assert world.authority_on_disk.epoch == 0
+    assert commander(world) == "a"

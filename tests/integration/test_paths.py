@@ -102,3 +102,26 @@ def test_a_long_frame_crosses_the_radio_in_parts(world):
     world.companion.receive_line(frame, world.now)
     world.run(300)
     assert frame in world.grounds["a"].tools
+
+
+def test_a_radio_full_of_telemetry_still_gets_its_keys(random_bytes):
+    """Three times what the line takes, for two minutes: commands pass, the ratchet arrives."""
+    world = World(random_bytes, paths=(RADIO,))
+    world.run(1000)
+    mav = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
+    attitude = bytes(dialect.MAVLink_attitude_message(1, 0.1, 0.2, 0.3, 1, 2, 3).pack(mav))
+    delays = []
+    for second in range(60):
+        for _ in range(50):
+            for _ in range(8):
+                world.companion.receive_line(attitude, world.now)
+            world.run(20, 20)
+        if second % 10 == 5:
+            before = world.now
+            while not world.executes(RTL, ms=20) and world.now - before < 10**9:
+                pass
+            delays.append((world.now - before) / 1e9)
+    assert max(delays) < 0.5
+    assert world.grounds["a"].disk.psk_generation == 1
+    sent = sum(len(d) + 2 for _, d, _ in world.captured_down)
+    assert sent < 5760 * 62

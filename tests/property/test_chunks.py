@@ -11,7 +11,7 @@ kept; chunks not sent again; an acknowledgement taken for the next blob; the bit
 import os
 import random
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -104,4 +104,9 @@ class Chunks(RuleBasedStateMachine):
 
 
 TestChunks = Chunks.TestCase
-TestChunks.settings = settings(max_examples=40 * EXAMPLES, stateful_step_count=20, deadline=None)
+TestChunks.settings = settings(
+    max_examples=40 * EXAMPLES,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -58,10 +58,13 @@ class Model:
 
     def put(self, priority, kind, frame, now):
         self.waiting.append(Waiting(priority, kind, frame, now))
-        while len(self.waiting) > 1 and sum(len(w.frame) for w in self.waiting) * S > (
+        bulk = [w for w in self.waiting if w.priority is Priority.BULK]
+        if len(bulk) > 8:
+            self.drop(bulk[0])
+        while len(self.prompt()) > 1 and sum(len(w.frame) for w in self.prompt()) * S > (
             self.rate * MAX_DELAY_NS
         ):
-            worst = max(w.priority for w in self.waiting)
+            worst = max(w.priority for w in self.prompt())
             candidates = [w for w in self.waiting if w.priority == worst]
             when = {
                 w.kind: len(self.sent) - self.sent[::-1].index(w.kind) if w.kind in self.sent else 0
@@ -70,6 +73,9 @@ class Model:
             latest = max(when.values())
             self.drop(next(w for w in candidates if when[w.kind] == latest))
 
+    def prompt(self):
+        return [w for w in self.waiting if w.priority is not Priority.BULK]
+
     def drop(self, item):
         self.waiting.remove(item)
         self.dropped[f"not_sent_{item.priority.name.lower()}"] += 1
@@ -77,13 +83,16 @@ class Model:
     def take(self, room, now, overhead):
         if now < self.line_free:
             return []
-        for item in [w for w in self.waiting if w.priority is not Priority.BULK]:
+        for item in self.prompt():
             if now - item.put_ns > MAX_DELAY_NS + 242 * S // self.rate:
                 self.drop(item)
         if not self.waiting:
             return []
-        best = min(w.priority for w in self.waiting)
-        if best is Priority.BULK and now < self.bulk_free:
+        best = min((w.priority for w in self.prompt()), default=None)
+        has_bulk = len(self.prompt()) < len(self.waiting) and now >= self.bulk_free
+        if has_bulk and best in (None, Priority.TELEMETRY):
+            best = Priority.BULK
+        if best is None:
             return []
         batch = []
         for item in [w for w in self.waiting if w.priority == best]:
@@ -237,7 +246,9 @@ def test_what_it_promises(load):
             assert batch.at_ns - at <= MAX_DELAY_NS + LONGEST_NS
             # What kept it waiting: one datagram of any class at most, then its betters and equals.
             ahead = [b for b in sent if at < b.at_ns < batch.at_ns]
-            assert all(b.priority <= priority for b in ahead)
+            assert all(b.priority <= priority or b.priority is Priority.BULK for b in ahead)
+            if priority < Priority.TELEMETRY:
+                assert all(b.priority <= priority for b in ahead)
             busy = sum(b.size for b in ahead) * S / RATE
             assert batch.at_ns - at <= LONGEST_NS + busy + len(ahead) + 1
 

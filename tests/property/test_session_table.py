@@ -9,7 +9,7 @@ bucket is not there.
 import os
 import random
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -180,5 +180,8 @@ class SessionTable(RuleBasedStateMachine):
 
 TestSessionTable = SessionTable.TestCase
 TestSessionTable.settings = settings(
-    max_examples=60 * EXAMPLES, stateful_step_count=20, deadline=None
+    max_examples=30 * EXAMPLES,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )

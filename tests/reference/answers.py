@@ -2,7 +2,7 @@
 
 import json
 
-from tests.reference import mlkem, sl1
+from tests.reference import mlkem, pairing, revocation, sl1
 from tests.reference.formulas import SUITES, dh, hashed, kdf, nonce, public, seal
 
 ABOUT = [
@@ -10,9 +10,10 @@ ABOUT = [
     "code with the product. Byte strings are hexadecimal, numbers are numbers.",
     "For each suite: `pair` (section 2), `handshake` (section 3: the state h, ck, k after each",
     "token; k is empty before the first key), `frames` (section 4), `records` (sections 4 and 6),",
-    "`transfer` and `ratchet` (section 7).",
+    "`transfer` and `ratchet` (section 7), `pairing` (section 9, of a supervisor).",
     "For all suites: `replay_window` (counters in order of arrival, and whether each is taken),",
-    "`age_bounds` (section 5; times in s), `fragments` and `cobs` (section 8).",
+    "`age_bounds` (section 5; times in s), `fragments` and `cobs` (section 8), `revocation`",
+    "(section 10).",
     "ML-KEM: `seed` is d || z of FIPS 203, `m` the 32 random bytes of encapsulation.",
 ]
 
@@ -192,6 +193,96 @@ def ratchet(suite, psk, shaken):
     }
 
 
+def paired(suite):
+    """A whole pairing; the states of its Noise are after each token, "payload" and "s" too."""
+    role, secret = "supervisor", pattern(0x00, 16)
+    ground_s, drone_s, ground_e, drone_e = map(pattern, (0x40, 0x50, 0x61, 0x81))
+    rands, ids = (pattern(0x33), pattern(0x44)), (pattern(0x00, 16), pattern(0x10, 16))
+    seed, m = pattern(0xC1, 64), pattern(0xE1)
+    ek = mlkem.key_from_seed(seed).public_key().public_bytes_raw()
+    ct, ss = mlkem.encapsulate(ek, m)
+    noise = pairing.Handshake(suite, role, secret)
+    hello = pairing.hello(noise, public(ground_e))
+    shared = {
+        "ee": dh(drone_e, public(ground_e)),
+        "es": dh(drone_s, public(ground_e)),
+        "se": dh(drone_e, public(ground_s)),
+    }
+    reply = pairing.reply(noise, public(drone_e), shared["ee"], public(drone_s), shared["es"])
+    inner_offer = pairing.offer_payload(suite, ids[1], rands[0], ek, b"station-a")
+    offer = pairing.offer(noise, public(ground_s), shared["se"], inner_offer)
+    up, down = noise.split()
+    inner_answer = pairing.answer_payload(ids[0], rands[1], ct, b"tsubame-1")
+    k_pair = pairing.secret(suite, noise.h, ss, rands, (ek, ct), ids)
+    said = {end: pairing.yes(suite, k_pair, end) for end in ("ground", "drone")}
+    return {
+        "token": pairing.token(suite, role, secret),
+        "token_secret": secret,
+        "role": role,
+        "psk": noise.psk,
+        "k_hello": noise.k_hello,
+        "prologue": noise.prologue,
+        "ground_private": ground_s,
+        "drone_private": drone_s,
+        "ground_ephemeral_private": ground_e,
+        "drone_ephemeral_private": drone_e,
+        "dh": shared,
+        "rand_gcs": rands[0],
+        "rand_drone": rands[1],
+        "drone_id": ids[0],
+        "gcs_id": ids[1],
+        "ground_name": "station-a",
+        "drone_name": "tsubame-1",
+        "seed": seed,
+        "m": m,
+        "ct": ct,
+        "ss": ss,
+        "after": noise.after,
+        "offer_payload": inner_offer,
+        "answer_payload": inner_answer,
+        "key_up": up,
+        "key_down": down,
+        "handshake_hash": noise.h,
+        "from_ground": [
+            hello,
+            offer,
+            pairing.transport(suite, up, 0, pairing.REVEAL, rands[0]),
+            pairing.transport(suite, up, 1, pairing.YES, said["ground"]),
+        ],
+        "from_drone": [
+            reply,
+            pairing.transport(suite, down, 0, pairing.ANSWER, inner_answer),
+            pairing.transport(suite, down, 1, pairing.YES, said["drone"]),
+            pairing.transport(suite, down, 2, pairing.SAVED, b""),
+        ],
+        "no_from_ground_after_reveal": pairing.transport(suite, up, 1, pairing.NO, b""),
+        "hello_on_the_line": pairing.framed(hello),
+        "K": k_pair,
+        "code": pairing.code(suite, k_pair),
+        "made": sl1.sub_keys(suite, k_pair),
+    }
+
+
+def revoked():
+    """ML-DSA signs with fresh randomness, so its signature is not here."""
+    seeds = pattern(0x11), pattern(0x77)
+    private = revocation.keys(*seeds)
+    authority = revocation.public(private)
+    entries = {pattern(0x20, 16): 7, pattern(0x10, 16): 0x01020304}
+    body = revocation.body(0x01020304, entries)
+    message = revocation.message(authority, body)
+    return {
+        "ed25519_seed": seeds[0],
+        "mldsa65_seed": seeds[1],
+        "authority": authority,
+        "serial": 0x01020304,
+        "entries": {gcs_id.hex(): at for gcs_id, at in entries.items()},
+        "body": body,
+        "message": message,
+        "ed25519": private[0].sign(message),
+    }
+
+
 def replay_window():
     accepted, steps = set(), []
     for counter in (0, 0, 3, 1, 3, 130, 3, 2, 4, 130, 129, 300, 173, 172, 299, 173, 1 << 22, 300):
@@ -248,6 +339,7 @@ def answers(suite):
         "records": records(suite),
         "transfer": transfer(),
         "ratchet": ratchet(suite, slots[0], shaken),
+        "pairing": paired(suite),
     }
 
 
@@ -270,5 +362,6 @@ def text():
         "age_bounds": age_bounds(),
         "fragments": fragments(),
         "cobs": cobs(),
+        "revocation": revoked(),
     }
     return json.dumps(hexed(everything), indent=1) + "\n"

@@ -4,9 +4,9 @@ Mutants killed: heartbeats made up while the ground is not heard; a session give
 is silent (180 s, as WireGuard); an acknowledgement that grows by itself; no retry before 1 s.
 """
 
+import itertools
 import os
 import random
-from itertools import pairwise
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
@@ -68,7 +68,7 @@ def test_threat_13_blackhole(world, seconds):
     unblock(world)
     ended_ns = world.now
     fly(8000)
-    gaps = [b - a for a, b in pairwise(heard_ns) if b - a > 1500 * MS]
+    gaps = [b - a for a, b in itertools.pairwise(heard_ns) if b - a > 1500 * MS]
     assert len(gaps) <= 1
     back_ns = min(t for t in heard_ns if t > ended_ns) - ended_ns
     assert back_ns <= 3 * S
@@ -134,7 +134,7 @@ def test_threat_15_selective_drop_of_acknowledgements(world, hidden):
 
 
 def test_threat_30_health_of_navigation_reaches_the_ground_unchanged(world):
-    """Fixes and the estimator's own doubts; a monitor that judges them is a later matter."""
+    """Fixes, and the estimator's own doubts; a monitor that judges them is a later matter."""
     reports = [
         pack(dialect.MAVLink_gps_raw_int_message(0, 1, 0, 0, 0, 9999, 9999, 0, 0, 4)),
         pack(dialect.MAVLink_ekf_status_report_message(0x400, 2.5, 1.5, 0.1, 0.2, 0.0)),
@@ -196,7 +196,7 @@ def relink_s(seed, side, loss):
 @pytest.mark.parametrize("side", ["drone", "ground"])
 @pytest.mark.parametrize(("loss", "limit_s"), [(0, 1.6), (0.1, 2.0), (0.3, 4.5)])
 def test_relink_after_a_restart(side, loss, limit_s):
-    """Restart of either end, RTT 120 ms: the 95th percentile (`SEKISHO_TRIALS`, 200 to report)."""
+    """Restart of either end, RTT 120 ms: the 95th percentile of `SEKISHO_TRIALS`."""
     times = sorted(relink_s(seed, side, loss) for seed in range(TRIALS))
     p50, p95 = times[len(times) // 2], times[int(len(times) * 0.95)]
     print(f"{side} restarted, {loss:.0%} loss: p50 {p50:.2f} s, p95 {p95:.2f} s")

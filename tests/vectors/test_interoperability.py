@@ -1,15 +1,30 @@
 """The product against a second implementation written from docs/protocol.md alone.
 
 Reference ground against `Companion`, reference drone against `Station`: nothing shared but bytes.
+
+Mutants killed, each made in a module that both ends of the product use, so that they still agree:
+direction keys swapped; nonces little-endian, or big-endian, in both suites; ids swapped in the
+prologue, HS1's header left out of it; psk2 for psk0; the mac over all but the kind; indices swapped
+in HS2; boot count and epoch swapped in its payload; another label for the slot check or either key
+of the ratchet; n for n+1, the hashes swapped, salt and secret swapped in the ratchet; slot check,
+counter or ack little-endian; another associated data; another byte of the epoch; FFFFFE for FFFFFF;
+windows of 64 and of 129; the bitmap's bytes reversed; chunks of 63; kinds of blob swapped; STATUS,
+request and state with fields swapped; flags, verbs or record types renumbered; the nonce hashed
+into CONFIRM; another first length of padding; a repeated claim that draws a fresh nonce; of a
+revocation list another label, no authority in what is signed, serials little-endian, signatures
+swapped, the floor's own serial taken. What
+follows from `K`, the order of fields that nobody reads and the parts of fragments is in
+`test_known_answers`.
 """
 
 import pytest
 
 from crypto.pair import PairRecord, Role
+from crypto.revocation import Authority, AuthorityPublic, RevocationList
 from flightcore.authority import AuthorityState
 from flightcore.companion import Companion
 from groundstation.station import Station
-from tests.reference import formulas, sl1
+from tests.reference import formulas, revocation, sl1
 from tests.reference.ends import Drone, Ground, Pair
 from tests.world import MS, S, command, heartbeat
 from wire.authority import Answer, Verb
@@ -64,13 +79,13 @@ class Both:
 class GroundIsReference:
     """The product's companion, with what it writes written at once."""
 
-    def __init__(self, suite, random_bytes, generation=0, authority=None):
+    def __init__(self, suite, random_bytes, generation=0, authority=None, fleet=None):
         both = Both(suite, random_bytes, generation)
         self.both = both
         self.record = both.record(both.drone_s, both.ground_s, "station-a")
         self.ground = both.end(Ground, both.ground_s, both.drone_s, random_bytes)
         self.authority = authority or AuthorityState()
-        self.companion = Companion([self.record], 9, random_bytes, self.authority)
+        self.companion = Companion([self.record], 9, random_bytes, self.authority, fleet=fleet)
         self.now, self.line, self.heard, self.sent = 10**12, [], [], []
         self.companion.receive_line(heartbeat(), self.now)
 
@@ -90,7 +105,7 @@ class GroundIsReference:
         for item in self.companion.outgoing_saves():
             if isinstance(item, AuthorityState):
                 self.authority = item
-            else:
+            elif isinstance(item, PairRecord):
                 self.record = item
             self.companion.saved(item, self.now)
         for datagram, _ in self.companion.outgoing_link():
@@ -387,6 +402,70 @@ def test_a_datagram_is_newer_than_the_last_not_than_its_own_records(suite, rando
     world.frame(RTL + confirm + sl1.authority_request(2, 9, OTHER))
     assert b"".join(world.line) == RTL + TERMINATE
     assert state_of(world)[21:23] == bytes([9, 1])
+
+
+def fleet_of(random_bytes):
+    private = revocation.keys(random_bytes(32), random_bytes(32))
+    return private, AuthorityPublic.parse(revocation.public(private))
+
+
+def test_ground_brings_a_revocation_list(suite, random_bytes):
+    private, fleet = fleet_of(random_bytes)
+    world = GroundIsReference(suite, random_bytes, fleet=fleet)
+    world.connect()
+    others = {OTHER: 0x0102, bytes(16): 3}
+    world.ground.blobs.send(3, 200, revocation.signed(private, revocation.body(0x0102, others)))
+    world.run(10_000)
+    assert state_of(world)[23:] == b"\0\0\1\2"
+    world.frame(RTL)
+    assert world.line == [RTL]
+    again = revocation.body(0x0102, {world.both.gcs_id: 0x0102})
+    world.ground.blobs.send(3, 201, revocation.signed(private, again))
+    world.run(10_000)
+    assert "station-a" in world.companion.stations
+    itself = {world.both.gcs_id: 0x0103, OTHER: 0x0102}
+    world.ground.blobs.send(3, 202, revocation.signed(private, revocation.body(0x0103, itself)))
+    world.run(10_000)
+    assert "station-a" not in world.companion.stations
+    before = len(world.ground.records)
+    world.up(world.ground.hs1())
+    world.frame(RTL)
+    assert world.line == [RTL]
+    assert len(world.ground.records) == before
+
+
+@pytest.mark.parametrize("of", ["another authority", "no order"])
+def test_drone_refuses_a_list(of, suite, random_bytes):
+    private, fleet = fleet_of(random_bytes)
+    if of == "another authority":
+        private, _ = fleet_of(random_bytes)
+    world = GroundIsReference(suite, random_bytes, fleet=fleet)
+    body = revocation.body(9, {OTHER: 5, world.both.gcs_id: 9})
+    if of == "no order":
+        body = body[:10] + body[30:] + body[10:30]
+    world.connect()
+    world.ground.blobs.send(3, 1, revocation.signed(private, body))
+    world.run(10_000)
+    assert state_of(world)[23:] == bytes(4)
+    world.frame(RTL)
+    assert world.line == [RTL]
+
+
+def test_ground_makes_what_the_reference_takes(random_bytes):
+    private = random_bytes(32), random_bytes(32)
+    authority = Authority(b"".join(private))
+    public = revocation.public(revocation.keys(*private))
+    assert authority.public.encode() == public
+    made = RevocationList().extended([OTHER, bytes(16)]).extended([b"the third ground"])
+    signed = authority.sign(made)
+    assert revocation.accepted(public, signed, 1) == (2, dict(made.entries))
+    for wrong, floor in (
+        (signed, 2),
+        (signed[:-1] + bytes([signed[-1] ^ 1]), 1),
+        (signed + b"!", 1),
+    ):
+        with pytest.raises(sl1.Bad):
+            revocation.accepted(public, wrong, floor)
 
 
 # --- the reference is the drone ------------------------------------------------------------------
