@@ -114,6 +114,11 @@ class Initiator:
         """Tell whether the drone has been heard under the newest keys."""
         return self._newest is not None and self._newest.confirmed
 
+    @property
+    def is_linked(self) -> bool:
+        """Tell whether the drone has been heard under keys in use: the newest, or the last ones."""
+        return self.is_established or self._previous is not None
+
     def receive(self, datagram: bytes, now_ns: int) -> list[Event]:
         """Take one datagram; return what it meant, nothing if it was dropped."""
         if is_data_untrusted(datagram):

@@ -206,9 +206,11 @@ class Companion:
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
-        return describe(
+        status = describe(
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
+        status.revocation_serial = self._revocation_floor
+        return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
         station = self.stations[opened.peer]
@@ -327,6 +329,7 @@ class Companion:
             station.uplink.dropped[error.reason] += 1
             return
         self._to_save.append(AcceptedList(revocations, data))
+        self._notes.append(f"{station.name}: brings revocation list {revocations.serial}")
         self.revoke(revocations, now_ns)
 
     def revoke(self, revocations: RevocationList, now_ns: int) -> None:
@@ -334,10 +337,14 @@ class Companion:
         self._revocations = revocations
         for name, station in list(self.stations.items()):
             if revocations.revokes(station.peer.record):
+                self._notes.append(f"{name}: revoked by list {revocations.serial}")
                 self.shut_out(name, now_ns)
 
-    def revoked_on_disk(self, revocations: RevocationList, now_ns: int) -> None:
-        """Heed a list that was applied on this machine."""
+    def revoked_on_disk(
+        self, fleet: AuthorityPublic | None, revocations: RevocationList, now_ns: int
+    ) -> None:
+        """Heed what was installed on this machine: the fleet authority, and the list in force."""
+        self._fleet = fleet
         self._revocation_floor = revocations.serial
         self.revoke(revocations, now_ns)
 

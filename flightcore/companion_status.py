@@ -40,6 +40,7 @@ class CompanionStatus(msgspec.Struct):
     autopilot: dict[str, str | int | float | dict[str, int] | None]
     monitor: dict[str, str]
     recorder: dict[str, str]
+    revocation_serial: int = 0
 
 
 def describe(

@@ -65,6 +65,7 @@ class StationStatus(msgspec.Struct):
     suite: str
     psk_generation: int
     drone_boot_count: int | None
+    revocation_serial: int | None
 
 
 class Station:
@@ -119,7 +120,7 @@ class Station:
 
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
-        return self._link.is_established and not self._link.is_silent(now_ns)
+        return self._link.is_linked and not self._link.is_silent(now_ns)
 
     def receive_link(self, datagram: bytes, now_ns: int, path: Address = UDP) -> bytes:
         """Take a datagram that came by `path`; return the MAVLink bytes in it, if any."""
@@ -233,7 +234,7 @@ class Station:
         summary.dropped = merge_drops(link.dropped, self.dropped)
         summary.handshakes = link.handshakes
         summary.generation = 0 if link.session is None else link.session.number
-        heard = link.heard_ns
+        heard, state = link.heard_ns, self.command.state
         made_after = self._made_after_ns
         return StationStatus(
             state="live" if self.is_live(now_ns) else "lost" if link.handshakes else "none",
@@ -245,6 +246,7 @@ class Station:
             suite=link.pair.profile.name,
             psk_generation=link.pair.psk_generation,
             drone_boot_count=self.drone_boot_count,
+            revocation_serial=None if state is None else state.revocation_serial,
         )
 
     @property

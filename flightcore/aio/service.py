@@ -102,9 +102,11 @@ class CompanionService:
         self._disk.close()
 
     def reload_revocations(self) -> None:
-        """Heed the list that `sekisho revoke apply` has put into the state directory."""
+        """Heed what `sekisho revoke trust` and `apply` have put into the state directory."""
         now_ns = monotonic_ns()
-        self._companion.revoked_on_disk(self._store.load_revocations(), now_ns)
+        self._companion.revoked_on_disk(
+            self._store.load_authority(), self._store.load_revocations(), now_ns
+        )
         self._pump(now_ns)
 
     def status(self) -> CompanionStatus:
@@ -190,7 +192,7 @@ def save(store: Store, item: Save) -> None:
         with contextlib.suppress(RefusedListError):
             store.accept_revocations(item.signed)
     else:
-        store.save_pair(item)
+        store.update_pair(item)
 
 
 def load_authority(store: Store) -> AuthorityState:

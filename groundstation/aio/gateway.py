@@ -206,7 +206,7 @@ class _DroneLink:
                 self.station.save_failed(now_ns)
             self._pump(now_ns)
 
-        self._disk.write(lambda: self._store.save_pair(record), done)
+        self._disk.write(lambda: self._store.update_pair(record), done)
 
 
 def _connected(address: Address) -> socket.socket:

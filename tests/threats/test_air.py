@@ -149,7 +149,8 @@ def test_threat_02_inject_every_flipped_bit(random_bytes):
 def test_threat_02_inject_random_frames(world):
     """`SEKISHO_FRAMES` of them: about five seconds for a million."""
     rng = random.Random(2)
-    sessions = list(world.companion.link._sessions)
+    peers = world.companion.link.peers.values()
+    sessions = [s.generation.local_index for peer in peers for s in peer.sessions]
     for _ in range(FRAMES):
         frame = bytearray(rng.randbytes(rng.choice((21, 25, 76, 84, 96, 240))))
         frame[0] = rng.choice((1, 2, DATA_BIT | rng.choice(sessions), frame[0]))

@@ -84,7 +84,7 @@ def test_what_comes_in_one_datagram_passes_together(world):
     world.receive_up("a", sealed)
     world.run(50)
     assert RTL in world.line
-    assert world.companion.stations["a"].request_answer is Answer.OFFERED
+    assert world.companion.stations["a"].request_answer is Answer.UNKNOWN_STATION
 
 
 def test_an_observer_cannot_make_the_drone_write_or_talk_to_others(random_bytes):
