@@ -57,9 +57,9 @@ class Arbiter:
         return self._confirmations.deadline_ns()
 
     def outgoing(self) -> list[tuple[PairedGround, bytes]]:
-        """Return the challenges to send."""
+        """Return the challenges to send, to stations that have not been shut out meanwhile."""
         out, self._records = self._records, []
-        return out
+        return [(station, record) for station, record in out if station.name in self._stations]
 
     def outgoing_notes(self) -> list[str]:
         """Return what the log should say."""

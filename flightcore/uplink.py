@@ -6,8 +6,9 @@ A frame passes whole or not at all, and everything that does not pass is counted
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from crypto.confirmation import NONCE_BYTES
 from crypto.generation import Opened
 from crypto.pair import Role
 from flightcore.autopilot import AUTOPILOT_COMPID, COMPANION_COMPID, Autopilot
@@ -21,15 +22,20 @@ from flightcore.policy import (
     decode,
     judge,
 )
+from wire.fragments import MAX_RECORD_BYTES
 from wire.mavlink import dialect, is_valid_frame, message_id
+from wire.records import RECORD_HEADER_BYTES
 
 REPORT_INTERVAL_NS = 1_000_000_000
+# An operation goes back down in a CHALLENGE, which is one record, on the radio too.
+MAX_OPERATION_BYTES: Final = MAX_RECORD_BYTES - RECORD_HEADER_BYTES - NONCE_BYTES
 
 
 class Stop(StrEnum):
     """Why an authenticated frame was refused before the policy was asked."""
 
     BAD_FRAME = "bad_frame"
+    TOO_LONG = "too_long_to_confirm"
     NOT_HOLDER = "not_holder"
     STALE_EPOCH = "stale_epoch"
     STALE = "stale"
@@ -37,6 +43,7 @@ class Stop(StrEnum):
 
 
 _TEXTS = {
+    Stop.TOO_LONG: "too long to be asked back",
     Stop.NOT_HOLDER: "another station is in command",
     Stop.STALE_EPOCH: "command was given under an earlier authority",
     Stop.STALE: "command is too old",
@@ -154,7 +161,11 @@ class Uplink:
     def _judge(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Verdict:
         if not is_valid_frame(frame):
             return Refuse(Stop.BAD_FRAME, "")
-        return judge(frame, self.role, autopilot.sysid, autopilot.flight_state(now_ns))
+        verdict = judge(frame, self.role, autopilot.sysid, autopilot.flight_state(now_ns))
+        # No message of the dialect is; a checksum can be right over a payload of any length.
+        if isinstance(verdict, TwoStep) and len(frame) > MAX_OPERATION_BYTES:
+            return _stop(Stop.TOO_LONG)
+        return verdict
 
     def ask_back(self, frame: bytes, text: str, autopilot: Autopilot) -> list[bytes]:
         """Tell the operator's software that a second step is awaited."""

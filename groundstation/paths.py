@@ -61,14 +61,12 @@ class Paths:
         self._probe_ns = now_ns + PROBE_NS
         return best
 
-    def deadline_ns(self, *, probes: bool) -> int | None:
-        """Return when `settle` has something to do, or `probe` if it will be asked."""
+    def deadline_ns(self) -> int | None:
+        """Return when `settle` or `probe` has something to do."""
         if len(self._paths) == 1 or self._heard_ns is None:
             return None
         end_ns = self._patience_ends_ns()
-        if not probes or self.active == self._paths[0]:
-            return end_ns
-        return min(end_ns, self._probe_ns)
+        return end_ns if self.active == self._paths[0] else min(end_ns, self._probe_ns)
 
     def _patience_ends_ns(self) -> int:
         assert self._heard_ns is not None

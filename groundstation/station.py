@@ -24,7 +24,7 @@ from wire.cobs_framing import FRAMING_BYTES
 from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
 from wire.fragments import Reassembler
 from wire.locality import RADIO, UDP, Address
-from wire.mavlink import MAGIC_V2
+from wire.mavlink import HEADER_BYTES, MAGIC_V2
 from wire.priority import Priority, priority_of
 from wire.records import (
     AUTHORITY,
@@ -50,6 +50,7 @@ REVOCATIONS_EVERY_NS: Final = 60_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _MAX_RECORDS = MAX_DATAGRAM_BYTES - UP_OVERHEAD
 _MALFORMED = "malformed_records"
+_BASE_MODE = 6  # offset in the payload of HEARTBEAT, whose last bytes are not sent if zero
 _ARMED = 0x80
 
 
@@ -164,15 +165,14 @@ class Station:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        has_session = self._link.session is not None
-        times = [self._link.deadline_ns(), self._paths.deadline_ns(probes=has_session)]
-        if has_session:
-            times += [self._keepalive_ns, self.command.deadline_ns()]
+        times = [self._link.deadline_ns(), self._paths.deadline_ns()]
+        if self._link.session is not None:
+            times += [self._keepalive_due_ns, self.command.deadline_ns()]
             if self._may_carry:
                 times.append(self._transfers.deadline_ns())
             if self._wants_ratchet:
                 times.append(self._ratchet_due_ns)
-            if self._queue is not None:
+            if self._queue is not None and self._is_on_radio:
                 times.append(self._queue.deadline_ns())
         return min((time for time in times if time is not None), default=None)
 
@@ -184,6 +184,7 @@ class Station:
             self._outgoing.append((handshake, self._paths.active))
             if self._is_on_radio and self._queue is not None:
                 self._queue.spent(len(handshake) + FRAMING_BYTES, now_ns)
+        probe = self._paths.probe(now_ns)
         if self._link.session is None:
             return
         if self._wants_ratchet and now_ns >= self._ratchet_due_ns:
@@ -195,12 +196,11 @@ class Station:
         for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
             self._send_record(Priority.BULK, record, now_ns)
-        probe = self._paths.probe(now_ns)
         if probe is not None:
             self._probe = (self._link.session.number, self._link.session.next_counter, probe)
             self._seal([], probe, now_ns)
         self._drain_radio(now_ns)
-        if now_ns >= self._keepalive_ns:
+        if now_ns >= self._keepalive_due_ns:
             self._seal([], self._paths.active, now_ns)
 
     def outgoing(self) -> list[tuple[bytes, Address]]:
@@ -252,6 +252,13 @@ class Station:
     @property
     def _is_on_radio(self) -> bool:
         return self._paths.active == RADIO
+
+    @property
+    def _keepalive_due_ns(self) -> int:
+        """When an empty frame must leave: on a radio not before the line is free for it."""
+        if self._queue is None or not self._is_on_radio:
+            return self._keepalive_ns
+        return max(self._keepalive_ns, self._queue.free_ns)
 
     @property
     def _may_carry(self) -> bool:
@@ -365,7 +372,7 @@ class Station:
 
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""
-        is_armed = bool(frame[16] & _ARMED)
+        is_armed = frame[1] > _BASE_MODE and bool(frame[HEADER_BYTES + _BASE_MODE] & _ARMED)
         if is_armed and not self._is_armed:
             self._link.rekey()
         self._is_armed = is_armed
@@ -415,10 +422,10 @@ class Station:
             self._seal(batch, RADIO, now_ns)
 
     def _seal(self, records: list[bytes], path: Address, now_ns: int) -> None:
-        if path == self._paths.active:
+        frames = sum(record[0] == MAGIC_V2 for record in records)
+        if path == self._paths.active:  # also if nothing can be sealed any more
             interval_ns = RADIO_KEEPALIVE_NS if self._is_on_radio else KEEPALIVE_NS
             self._keepalive_ns = now_ns + interval_ns
-        frames = sum(record[0] == MAGIC_V2 for record in records)
         try:
             sealed = self._link.seal(padded(b"".join(records), UP_OVERHEAD), now_ns)
         except CounterExhaustedError:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from wire.mavlink import MAX_FRAME_BYTES, is_valid_frame
-from wire.records import FRAGMENT, encode_record
+from wire.records import FRAGMENT, RECORD_HEADER_BYTES, encode_record
 
 # A datagram of 240 bytes has 215 for records on the way up, and 219 on the way down of which
 # a STATUS takes 10: a record of 200 always fits, whatever little else goes with it.
@@ -19,7 +19,7 @@ MAX_RECORD_BYTES: Final = 200
 WINDOW: Final = 4
 
 _HEADER_BYTES = 2
-_CHUNK_BYTES = MAX_RECORD_BYTES - 2 - _HEADER_BYTES
+_CHUNK_BYTES = MAX_RECORD_BYTES - RECORD_HEADER_BYTES - _HEADER_BYTES
 _LAST = 0x80
 
 

@@ -23,6 +23,8 @@ CHUNK_ACK: Final = 0x21
 # a command looks like a keepalive; 240 is the most a serial radio takes.
 PADDED_BYTES: Final = (96, 160, 240, 480, 960, 1200)
 
+RECORD_HEADER_BYTES: Final = 2
+
 Record = tuple[int, bytes]
 
 

@@ -170,6 +170,11 @@ class SendQueue:
             self._bulk.spend(size, now_ns)
             self._bulk_taken = False
 
+    @property
+    def free_ns(self) -> int:
+        """When the line will have sent what was put on it."""
+        return self._line.free_ns
+
     def deadline_ns(self) -> int | None:
         """Return when `take` may return something, perhaps already; None if nothing waits."""
         if any(map(self.waiting, _PROMPT)):

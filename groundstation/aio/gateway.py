@@ -148,10 +148,10 @@ class _DroneLink:
         for _ in range(_BURST):
             try:
                 datagram = sock.recv(_MAX_DATAGRAM)
-            except ConnectionRefusedError:
-                continue
             except BlockingIOError:
                 break
+            except OSError:
+                continue  # what an ICMP message says, from anyone, of a datagram that was sent
             self._receive(datagram, UDP, now_ns)
         self._pump(now_ns)
 

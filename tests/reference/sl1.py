@@ -213,7 +213,7 @@ def authority_state(epoch, holder, flags, number, answer, serial):
 
 
 def challenge(nonce, operation):
-    need(1 <= len(operation) <= 247, "operation")
+    need(1 <= len(operation) <= 190, "operation")
     return record(CHALLENGE, nonce + operation)
 
 

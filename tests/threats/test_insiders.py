@@ -352,7 +352,7 @@ def test_threat_24_key_exhaustion(random_bytes):
     """Both ends three frames before the end of their counters: new keys, or silence; no reuse."""
     with recorded() as used:
         world = World(random_bytes)
-        world.run(1000)
+        world.run(3000)  # the first ratchet is over
         world.station()._link.session.next_counter = COUNTER_LIMIT - 3
         world.companion.link.peers["a"].live.next_counter = COUNTER_LIMIT - 3
         # Nothing of a handshake gets through, so that the ends must stop.
@@ -407,7 +407,7 @@ def test_threat_24_no_nonce_twice_in_a_long_hostile_run(seed):
             world.station().send([RTL], world.now)
             world.run(rng.choice((200, 1000)), 50)
             disks.append((world.pairs_on_disk.copy(), world.grounds["a"].disk))
-        assert len(used) > 2000
+        assert len(used) > 1500
 
 
 # 25, 26

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ _log = logging.getLogger(__name__)
 REOPEN_S: Final = 0.5
 GATHER_S: Final = 0.004
 MAX_UNSENT_BYTES: Final = 1 << 16
+MAX_LATE_S: Final = 0.4
 _READ_BYTES = 4096
 _BITS_PER_BYTE = 10
 
@@ -25,6 +27,9 @@ class SerialLine:
     Reading is paced to the line rate: a UART cannot exceed it, and a pseudo-terminal that does is
     held back by its own buffer rather than by losses further down. A busy line is read
     every few milliseconds, in chunks and not frame by frame; an idle one as soon as a byte comes.
+
+    What the system does not take within `MAX_LATE_S` is dropped: it was judged fresh when it was
+    written, and a line that hung must not carry it out later.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class SerialLine:
         self._max_unsent_bytes = max_unsent_bytes
         self._loop = asyncio.get_running_loop()
         self._serial: serial.Serial | None = None
-        self._unsent: deque[bytes] = deque()
+        self._unsent: deque[tuple[float, bytes]] = deque()  # when it was put there
         self._unsent_bytes = 0
         self._rate = baud / _BITS_PER_BYTE
         self._allowance = 0.0
@@ -100,7 +105,7 @@ class SerialLine:
         if self._serial is None or self._unsent_bytes + len(data) > self._max_unsent_bytes:
             self.unsent_dropped += len(data)
             return
-        self._unsent.append(data)
+        self._unsent.append((self._loop.time(), data))
         self._unsent_bytes += len(data)
         if len(self._unsent) == 1:
             self._writable()
@@ -130,18 +135,24 @@ class SerialLine:
                 self._lose("end of file")
             return
         self._allowance -= len(data)
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop.remove_reader(self._serial.fileno())
+        # First of all: whatever becomes of these bytes, the line goes on.
+        self._timer = self._loop.call_later(GATHER_S, self._readable)
         self._on_bytes(data)
-        if self._serial is not None:
-            if not self._is_busy:
-                self._is_busy = True
-                self._loop.remove_reader(self._serial.fileno())
-            self._timer = self._loop.call_later(GATHER_S, self._readable)
 
     def _writable(self) -> None:
         assert self._serial is not None
         fd = self._serial.fileno()
+        oldest = self._loop.time() - MAX_LATE_S
         while self._unsent:
-            data = self._unsent[0]
+            put_at, data = self._unsent[0]
+            if put_at < oldest:
+                self._unsent.popleft()
+                self._unsent_bytes -= len(data)
+                self.unsent_dropped += len(data)
+                continue
             try:
                 sent = os.write(fd, data)
             except BlockingIOError:
@@ -152,7 +163,7 @@ class SerialLine:
                 return
             self._unsent_bytes -= sent
             if sent < len(data):
-                self._unsent[0] = data[sent:]
+                self._unsent[0] = (math.inf, data[sent:])  # begun: the rest must follow
             else:
                 self._unsent.popleft()
         self._loop.remove_writer(fd)
