@@ -15,6 +15,7 @@ its second step; a confirmation outlives its epoch; a failed write holds.
 import os
 import random
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -250,7 +251,7 @@ class Command(RuleBasedStateMachine):
         assert [self.ids[name] for name in able] == [holder]
 
 
-TestCommand = Command.TestCase
+TestCommand = pytest.mark.slow(Command.TestCase)
 TestCommand.settings = settings(
     max_examples=25 * EXAMPLES,
     stateful_step_count=12,

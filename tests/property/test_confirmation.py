@@ -84,7 +84,7 @@ class TwoSteps(RuleBasedStateMachine):
         self.open.clear()
 
 
-TestTwoSteps = TwoSteps.TestCase
+TestTwoSteps = pytest.mark.slow(TwoSteps.TestCase)
 TestTwoSteps.settings = settings(max_examples=200 * EXAMPLES, deadline=None)
 
 

@@ -19,6 +19,7 @@ from collections import deque
 from contextlib import ExitStack
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -274,7 +275,7 @@ class PskCommit(RuleBasedStateMachine):
             self._patches.close()
 
 
-TestPskCommit = PskCommit.TestCase
+TestPskCommit = pytest.mark.slow(PskCommit.TestCase)
 TestPskCommit.settings = settings(
     max_examples=40 * EXAMPLES,
     stateful_step_count=10,

@@ -9,6 +9,7 @@ bucket is not there.
 import os
 import random
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -188,7 +189,7 @@ class SessionTable(RuleBasedStateMachine):
             assert self.drone._sessions[generation.local_index][1] is generation
 
 
-TestSessionTable = SessionTable.TestCase
+TestSessionTable = pytest.mark.slow(SessionTable.TestCase)
 TestSessionTable.settings = settings(
     max_examples=30 * EXAMPLES,
     stateful_step_count=20,
