@@ -546,3 +546,17 @@ def test_threat_21_a_second_step_does_not_outlive_the_epoch(random_bytes):
     world.run(500)
     assert command(400, 0, 21196) not in world.line
     assert world.companion.stations["a"].uplink.dropped["confirms_nothing"] == 1
+
+
+def test_threat_26_the_ground_writes_one_record_at_a_time(random_bytes):
+    """A disk that takes longer than a ratchet: what is in memory stays what will be on disk."""
+    world = World(random_bytes)
+    station = world.station()
+    handed_out = []
+    station.saved = handed_out.append  # and so never said to be on disk
+    for _ in range(3):
+        world.run(3000)
+        station._link.rekey()
+        station._ratchet_due_ns = 0
+    assert len(handed_out) == 1
+    assert station.status(world.now).link.handshakes == 3
