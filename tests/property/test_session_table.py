@@ -1,9 +1,9 @@
 """The drone's sessions of two grounds against plain lists: which frames open, and which never.
 
-Mutants killed: a session is replaced when HS1 comes; provisional sessions do not expire, or not all
-but the newest four go; the previous session is kept for good, or not at all; an index is given
-twice; what was begun before the adopted one is kept; exact replays of HS1 are answered; the token
-bucket is not there.
+Mutants killed (docs/decisions/0014-mutants.md): an index is used again; ephemeral ring removed;
+five provisional sessions; live session replaced by HS1; previous session dropped at once; previous
+session kept for good; provisional sessions never expire; the newest provisional goes; token bucket
+of eleven; token bucket removed; what was begun before the adopted is kept.
 """
 
 import os

@@ -3,7 +3,7 @@
 Three ways: nobody names it in the code, the tests of the link pass while it jumps, and two running
 processes keep their link while it does (tests/e2e/test_clock.py).
 
-Mutants killed: `time.time()` in the freshness rule; `datetime` imported in crypto.
+Mutants killed (docs/decisions/0014-mutants.md): wall clock in a core.
 """
 
 import ast

@@ -1,8 +1,12 @@
 """Rows 9, 10 and 18 to 26 of the threat table: stolen keys, other stations, numbers that run out.
 
-Mutants killed: no `se` in the handshake (the KCI attacker gets in); the suite of HS1 is not looked
-at; a suspended station is still answered; a nonce is used twice; transcript, generation or H(ct)
-not in the ratchet's KDF; one info for the PSK and its confirmation; an observer's command passes.
+Mutants killed (docs/decisions/0014-mutants.md): HS1 answered before its MAC is checked; PSK mixed
+in as zeros; a confirmation outlives the epoch; a nonce is used twice; a slot that differs is never
+cleared; a suspended station is still answered; ciphertext not in the ratchet; generation not in the
+ratchet; ground tries the newest key only; no hard stop; no se in the handshake; old key not in the
+ratchet; one label for key and confirmation; provisional outlives the slot it was made under;
+transcript not in the ratchet; two ratchets are written at a time; while it is heard the ground
+tries the newest only.
 """
 
 import hashlib

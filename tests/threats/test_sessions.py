@@ -1,7 +1,7 @@
 """What belongs to one session has no effect in another: chunks, and commands that were overtaken.
 
-Mutants killed: a chunk of another session is taken (either end); the session a command came under
-is not compared with the live one.
+Mutants killed (docs/decisions/0014-mutants.md): an observer wears out the disk; chunk of another
+session taken by the drone; commands of the session before executed; refusals told to all.
 """
 
 import pytest
