@@ -328,7 +328,8 @@ class Station:
 
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""
-        is_armed = bool(frame[16] & _ARMED)
+        # MAVLink leaves out zeros at the end of a payload.
+        is_armed = frame[1] > 6 and bool(frame[16] & _ARMED)
         if is_armed and not self._is_armed:
             self._link.rekey()
         self._is_armed = is_armed

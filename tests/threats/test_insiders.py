@@ -564,3 +564,12 @@ def test_threat_26_the_ground_writes_one_record_at_a_time(random_bytes):
         station._ratchet_due_ns = 0
     assert len(handed_out) == 1
     assert station.status(world.now).link.handshakes == 3
+
+
+def test_threat_27_a_heartbeat_of_zeros_does_not_end_the_ground(random_bytes):
+    """MAVLink leaves out zeros at the end: the shortest heartbeat has one byte."""
+    world = World(random_bytes)
+    world.run(1000)
+    sealed, _ = world.companion.link.seal("a", raw(0, b"\0")[:6] + b"\1" + bytes(6), world.now)
+    assert world.station().receive_link(sealed, world.now) != b""
+    assert world.station().is_live(world.now)
