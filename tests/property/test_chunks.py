@@ -4,8 +4,9 @@ Claims: what arrives is whole and was sent; each blob arrives at most once, and 
 which the blobs of its kind were sent; over any stretch chunks take a twentieth of the link and one
 chunk; once the air is good, the last blob of each kind arrives and both ends have nothing to say.
 
-Mutants killed: stragglers not told from the next blob; a whole blob delivered again; the share not
-kept; chunks not sent again; an acknowledgement taken for the next blob; the bitmap one chunk off.
+Mutants killed (docs/decisions/0014-mutants.md): a whole blob delivered again; acknowledgement taken
+for the next blob; bitmap one off; chunks not sent again; share not kept; stragglers not told from
+the next blob.
 """
 
 import os

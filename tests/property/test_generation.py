@@ -3,8 +3,9 @@
 A forgery changes nothing, whatever counter it names: a window that is moved before the tag is
 checked would let anybody shut the genuine frames out.
 
-Mutants killed: window updated before the tag is checked; window off by one either way; the counter
-is not part of the nonce; the acknowledgement follows every frame, not the newest.
+Mutants killed (docs/decisions/0014-mutants.md): acknowledges the last frame, not the newest;
+directions swapped at both ends; one key for both directions; window moved before the tag is
+checked.
 """
 
 import random

@@ -1,9 +1,6 @@
 """Rows 1 to 8, 16, 17, 27, 28 and 29 of the threat table: whoever has the air, and no key.
 
-Mutants killed: nothing is sealed in an inner frame but copied; padding dropped; keepalives shorter
-than commands; a bound taken when the frame is received; one key for both directions (at both ends:
-the reflected frames open); a live session replaced by HS1; an HS1 answered before its MAC is
-checked; no answer to who is not known replaced by an error datagram.
+Mutants killed (docs/decisions/0014-mutants.md): padding dropped.
 """
 
 import itertools

@@ -1,8 +1,12 @@
 """Rows 9, 10 and 18 to 26 of the threat table: stolen keys, other stations, numbers that run out.
 
-Mutants killed: no `se` in the handshake (the KCI attacker gets in); the suite of HS1 is not looked
-at; a suspended station is still answered; a nonce is used twice; transcript, generation or H(ct)
-not in the ratchet's KDF; one info for the PSK and its confirmation; an observer's command passes.
+Mutants killed (docs/decisions/0014-mutants.md): HS1 answered before its MAC is checked; PSK mixed
+in as zeros; a confirmation outlives the epoch; a nonce is used twice; a slot that differs is never
+cleared; a suspended station is still answered; ciphertext not in the ratchet; generation not in the
+ratchet; ground tries the newest key only; no hard stop; no se in the handshake; old key not in the
+ratchet; one label for key and confirmation; provisional outlives the slot it was made under;
+transcript not in the ratchet; two ratchets are written at a time; while it is heard the ground
+tries the newest only.
 """
 
 import hashlib
@@ -156,8 +160,7 @@ def test_threat_19_stolen_ground_is_shut_out_at_once(random_bytes):
     world.run(2000)
     held = [world.station("a")._link.seal(RTL, world.now) for _ in range(3)]
     world.station("s").command.request(Verb.SUSPEND, world.grounds["a"].disk.gcs_id, world.now)
-    while "a" in world.companion.stations:
-        world.run(20, 20)
+    world.run(100, 20)
     world.captured_down.clear()
     world.line.clear()
     for datagram in held:
@@ -547,3 +550,26 @@ def test_threat_21_a_second_step_does_not_outlive_the_epoch(random_bytes):
     world.run(500)
     assert command(400, 0, 21196) not in world.line
     assert world.companion.stations["a"].uplink.dropped["confirms_nothing"] == 1
+
+
+def test_threat_26_the_ground_writes_one_record_at_a_time(random_bytes):
+    """A disk that takes longer than a ratchet: what is in memory stays what will be on disk."""
+    world = World(random_bytes)
+    station = world.station()
+    handed_out = []
+    station.saved = handed_out.append  # and so never said to be on disk
+    for _ in range(3):
+        world.run(3000)
+        station._link.rekey()
+        station._ratchet_due_ns = 0
+    assert len(handed_out) == 1
+    assert station.status(world.now).link.handshakes == 3
+
+
+def test_threat_27_a_heartbeat_of_zeros_does_not_end_the_ground(random_bytes):
+    """MAVLink leaves out zeros at the end: the shortest heartbeat has one byte."""
+    world = World(random_bytes)
+    world.run(1000)
+    sealed, _ = world.companion.link.seal("a", raw(0, b"\0")[:6] + b"\1" + bytes(6), world.now)
+    assert world.station().receive_link(sealed, world.now) != b""
+    assert world.station().is_live(world.now)
