@@ -41,6 +41,7 @@ class CompanionStatus(msgspec.Struct):
     monitor: dict[str, str]
     recorder: dict[str, str]
     revocation_serial: int = 0
+    radio: dict[str, str | int] = {}
 
 
 def describe(

@@ -67,6 +67,7 @@ class StationStatus(msgspec.Struct):
     psk_generation: int
     drone_boot_count: int | None
     revocation_serial: int | None
+    radio: dict[str, str | int] = {}
 
 
 class Station:

@@ -40,6 +40,7 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     monitor: object
     recorder: object
     revocation_serial: int
+    radio: object
 
 
 class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):

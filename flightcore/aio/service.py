@@ -115,6 +115,8 @@ class CompanionService:
         status.autopilot["device"] = self._device
         status.autopilot["line"] = "open" if self._port.is_open else "absent"
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
+        if self._radio is not None:
+            status.radio = self._radio.describe()
         if self._unsent:
             status.link.dropped["not_sent"] = self._unsent
         return status

@@ -122,6 +122,8 @@ class _DroneLink:
             {f"tools_{reason}": count for reason, count in endpoint.dropped.items()}
             for endpoint in self.endpoints
         ]
+        if self._radio is not None:
+            status.radio = self._radio.describe()
         status.link.dropped = merge_drops(status.link.dropped, {"not_sent": self._unsent}, *noise)
         return status
 
