@@ -146,7 +146,7 @@ class Arbiter:
     def not_saved(self, now_ns: int) -> None:
         """Give up a change that could not be written."""
         self._is_writing = False
-        self.authority.not_saved()
+        self.authority.not_saved(now_ns)
         self._settle(Answer.NOT_SAVED, now_ns)
 
     def holder(self) -> str | None:

@@ -16,6 +16,7 @@ from wire.authority import NOBODY, Answer, Flag, Request, Verb
 
 LEASE_NS: Final = 15_000_000_000
 OFFER_NS: Final = 10_000_000_000
+RETRY_NS: Final = 1_000_000_000  # a disk that fails is not tried at every frame
 
 
 class Phase(StrEnum):
@@ -101,6 +102,7 @@ class Authority:
         self._offered_to: bytes | None = None
         self._offered_ns = 0
         self._changed_ns: int | None = None
+        self._grant_after_ns = 0
 
     def is_holder(self, station: bytes) -> bool:
         """Tell whether a station is in command."""
@@ -156,7 +158,12 @@ class Authority:
         """Note a fresh frame of a station; the first commander ever is granted command."""
         if self.is_holder(station):
             self._heard_ns = now_ns
-        elif not self.is_held() and role is not Role.OBSERVER and self.to_save is None:
+        elif (
+            not self.is_held()
+            and role is not Role.OBSERVER
+            and self.to_save is None
+            and now_ns >= self._grant_after_ns
+        ):
             self.to_save = AuthorityState(epoch=self.state.epoch, holder=station)
 
     def request(
@@ -197,7 +204,8 @@ class Authority:
             case Cause.ACCEPT if station != self._offered_to or made_ns < self._offered_ns:
                 return rule.refusal
             case Cause.CLAIM if not is_confirmed:
-                return Answer.CONFIRM
+                is_own = request.station in (NOBODY, station)
+                return Answer.CONFIRM if is_own else Answer.NOT_ALLOWED
             case Cause.ACCEPT | Cause.CLAIM | Cause.PREEMPT:
                 epoch = (self.state.epoch + 1) & 0xFFFFFFFF
                 self.to_save = AuthorityState(epoch=epoch, holder=station)
@@ -213,6 +221,7 @@ class Authority:
         self._changed_ns = now_ns
         self._offered_to = None
 
-    def not_saved(self) -> None:
+    def not_saved(self, now_ns: int) -> None:
         """Give up a change that could not be written."""
         self.to_save = None
+        self._grant_after_ns = now_ns + RETRY_NS

@@ -92,8 +92,7 @@ class Companion:
         )
         self._options = options
         self._fleet = fleet
-        self._revocations = revocations
-        self._revocation_floor = revocations.serial  # what is on disk
+        self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
         self._to_line: list[bytes] = []
         self._to_link: list[tuple[bytes, Path]] = []
@@ -187,7 +186,7 @@ class Companion:
             self._settle(now_ns)
             return
         if isinstance(item, AcceptedList):
-            self._revocation_floor = item.revocations.serial
+            self._keep(item.revocations)
             for station in self.stations.values():
                 station.authority_due_ns = now_ns
             return
@@ -209,7 +208,7 @@ class Companion:
         status = describe(
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
-        status.revocation_serial = self._revocation_floor
+        status.revocation_serial = self._revocations.serial
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -334,7 +333,6 @@ class Companion:
 
     def revoke(self, revocations: RevocationList, now_ns: int) -> None:
         """Shut out whom a verified list names, at once: this is safe before it is on disk."""
-        self._revocations = revocations
         for name, station in list(self.stations.items()):
             if revocations.revokes(station.peer.record):
                 self._notes.append(f"{name}: revoked by list {revocations.serial}")
@@ -345,13 +343,22 @@ class Companion:
     ) -> None:
         """Heed what was installed on this machine: the fleet authority, and the list in force."""
         self._fleet = fleet
-        self._revocation_floor = revocations.serial
+        self._keep(revocations)
         self.revoke(revocations, now_ns)
+
+    def _keep(self, revocations: RevocationList) -> None:
+        """Refuse older lists from now on: this one is on disk.
+
+        Not before, so that one that could not be written is written when it comes again.
+        """
+        if revocations.serial > self._revocations.serial:
+            self._revocations = revocations
 
     def _context(self, station: PairedGround, path: Path, now_ns: int) -> Context:
         options = self._options
         return Context(
             epoch=self.arbiter.authority.state.epoch,
+            is_held=self.arbiter.authority.is_held(),
             is_holder=self.arbiter.authority.is_holder(station.station),
             held_for_ns=self.arbiter.authority.held_for_ns(now_ns),
             limits=options.radio_limits if path == RADIO else options.udp_limits,
@@ -380,7 +387,7 @@ class Companion:
         """Send what the companion itself has to say to one station."""
         if now_ns >= station.authority_due_ns:
             station.authority_due_ns = now_ns + AUTHORITY_INTERVAL_NS
-            record = self.arbiter.state_record(station, self._revocation_floor, now_ns)
+            record = self.arbiter.state_record(station, self._revocations.serial, now_ns)
             self._send(station, [record], now_ns)
         rate = self._options.radio_rate if station.is_on_radio else UDP_RATE
         if station.may_carry:

@@ -36,6 +36,7 @@ class Stop(StrEnum):
 
     BAD_FRAME = "bad_frame"
     TOO_LONG = "too_long_to_confirm"
+    VACANT = "nobody_in_command"
     NOT_HOLDER = "not_holder"
     STALE_EPOCH = "stale_epoch"
     STALE = "stale"
@@ -43,6 +44,8 @@ class Stop(StrEnum):
 
 
 _TEXTS = {
+    # Not for longer than a write takes, if the disk can be written.
+    Stop.VACANT: "nobody is in command: see the drone's log",
     Stop.TOO_LONG: "too long to be asked back",
     Stop.NOT_HOLDER: "another station is in command",
     Stop.STALE_EPOCH: "command was given under an earlier authority",
@@ -59,6 +62,7 @@ class Context(NamedTuple):
     """
 
     epoch: int
+    is_held: bool
     is_holder: bool
     held_for_ns: int
     limits: AgeLimits
@@ -118,7 +122,7 @@ class Uplink:
     def check(self, opened: Opened, freshness: Freshness, context: Context) -> Refuse | None:
         """Refuse what is not the present holder's, too old or overtaken; else count it as last."""
         if not context.is_holder:
-            return _stop(Stop.NOT_HOLDER)
+            return _stop(Stop.NOT_HOLDER if context.is_held else Stop.VACANT)
         return self.check_order(opened, freshness, context)
 
     def check_order(self, opened: Opened, freshness: Freshness, context: Context) -> Refuse | None:

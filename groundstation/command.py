@@ -41,10 +41,11 @@ class Command:
     while it is open.
     """
 
-    def __init__(self, suite: Suite) -> None:
+    def __init__(self, suite: Suite, own_id: bytes) -> None:
         self.state: State | None = None
         self.result = Answer.NONE
         self._suite = suite
+        self._own_id = own_id
         self._order = (0, -1)
         self._request: Request | None = None
         self._number = 0
@@ -54,7 +55,13 @@ class Command:
         self._answers: list[bytes] = []
 
     def request(self, verb: Verb, station: bytes, now_ns: int) -> None:
-        """Ask the drone for something; it takes the place of what was asked before."""
+        """Ask the drone for something; it takes the place of what was asked before.
+
+        A claim names its own station: whoever is asked to confirm it sees whose it is, and two
+        stations that claim at once are not asked for the same bytes.
+        """
+        if verb is Verb.CLAIM:
+            station = self._own_id
         self._number = self._number % 255 + 1
         self._request = Request(verb, self._number, station)
         self.result = Answer.NONE

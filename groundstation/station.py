@@ -92,7 +92,7 @@ class Station:
         self.dropped: Counter[str] = Counter()
         self.is_holder = False
         self.drone_boot_count: int | None = None
-        self.command = Command(pair.profile)
+        self.command = Command(pair.profile, pair.gcs_id)
         self._link = Initiator(pair, boot_count, random_bytes)
         self._paths = Paths(paths)
         self._queue = SendQueue(radio_rate, dropped=self.dropped) if RADIO in paths else None
@@ -119,6 +119,8 @@ class Station:
         """Bring a fleet authority's list to the drone, if the drone has none as new."""
         self._revocations = (serial, signed)
         self._revocations_due_ns = 0
+        if self._transfers.is_sending(Kind.REVOCATIONS):  # the one before
+            self._transfers.send(Kind.REVOCATIONS, signed)
 
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
@@ -366,10 +368,14 @@ class Station:
         """Begin to carry the list when the drone has said that it has an older one."""
         serial, signed = self._revocations
         state = self.command.state
-        if state is None or serial <= state.revocation_serial or now_ns < self._revocations_due_ns:
+        if state is None or serial <= state.revocation_serial:
+            return
+        is_on_its_way = self._transfers.is_sending(Kind.REVOCATIONS)
+        if not is_on_its_way and now_ns < self._revocations_due_ns:
             return
         self._revocations_due_ns = now_ns + REVOCATIONS_EVERY_NS
-        self._transfers.send(Kind.REVOCATIONS, signed)
+        if not is_on_its_way:
+            self._transfers.send(Kind.REVOCATIONS, signed)
 
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""

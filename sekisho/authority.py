@@ -6,6 +6,7 @@ Both talk to the running gateway over its local socket.
 import argparse
 import select
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +17,9 @@ from flightcore.policy import COMMAND_MESSAGES, decode
 from sekisho.config_file import ConfigError
 from sekisho.runtime import is_answering, query, runtime_dir, socket_path
 from sekisho.services import load_ground_config
-from wire.authority import Request
-from wire.mavlink import MAGIC_V2, dialect, message_id
+from wire.authority import NOBODY, Request
+from wire.mavlink import dialect, is_valid_frame, message_id
+from wire.records import AUTHORITY, RECORD_HEADER_BYTES, encode_record
 
 _POLL_S: Final = 0.1
 _ANSWER_S: Final = 6.0
@@ -117,7 +119,12 @@ def run_confirm(arguments: argparse.Namespace) -> int:
         authority = _authority(path, arguments.drone)
         if authority["challenge"] is not None:
             text = describe(bytes.fromhex(authority["operation"]))
+            if text is None:
+                print("sekisho: what was asked for cannot be shown, so no", file=sys.stderr)
+                return 1
             print(f"{arguments.drone}: {text}. Confirm? [y/N] ", end="", flush=True)
+            if sys.stdin.isatty():  # what was typed before the question is no answer to it
+                termios.tcflush(sys.stdin, termios.TCIFLUSH)
             readable, _, _ = select.select([sys.stdin], [], [], 3.0)
             if not readable or sys.stdin.readline().strip().lower() not in ("y", "yes"):
                 _ask(path, arguments.drone, "decline", authority["challenge"])
@@ -135,17 +142,25 @@ def run_confirm(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def describe(operation: bytes) -> str:
-    """Say in words what a challenge would carry out."""
-    if operation[0] != MAGIC_V2:
-        request = Request.parse(operation[2:])
-        return "unknown" if request is None else request.verb.name.lower().replace("_", " ")
-    message = decode(operation)
+def describe(operation: bytes) -> str | None:
+    """Say in words what a challenge would carry out, on one printable line; None if in none."""
+    request = Request.parse(operation[RECORD_HEADER_BYTES:])
+    if request is not None and operation == encode_record(AUTHORITY, request.encode()):
+        verb = request.verb.name.lower().replace("_", " ")
+        return verb if request.station == NOBODY else f"{verb}, station {request.station.hex()}"
+    if not is_valid_frame(operation):
+        return None
+    try:
+        message = decode(operation)
+    except (dialect.MAVError, ValueError):
+        return None
     fields = message.to_dict()
     name = fields.pop("mavpackettype")
     if message_id(operation) in COMMAND_MESSAGES:
         name = f"{_command_name(fields.pop('command'))} ({name})"
-    return f"{name}: " + ", ".join(f"{key} {value}" for key, value in fields.items())
+    text = f"{name}: " + ", ".join(f"{key} {value}" for key, value in fields.items())
+    # Whoever asked chose the text in it, and it must not steer the terminal.
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _command_name(command: int) -> str:
@@ -197,7 +212,8 @@ def _authority(path: Path, drone: str) -> dict[str, Any]:
 
 def _show(path: Path, drone: str) -> int:
     authority = _authority(path, drone)
-    holder = "this station" if authority["is_holder"] else authority["holder_id"] or "unknown"
+    names = {None: "unknown", NOBODY.hex(): "nobody", authority["own_id"]: "this station"}
+    holder = names.get(authority["holder_id"], authority["holder_id"])
     lost = ", lost" if authority["holder_lost"] else ""
     print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")
     print(f"this station: {authority['own_id']}")

@@ -10,6 +10,7 @@ from crypto.aio.files import StoreError, check_name
 from crypto.pair import PairNames, Role, pair_in_lab
 from crypto.suites import CHACHA, SUITES
 from sekisho import pair_physical
+from sekisho.pair_guard import check_room
 from sekisho.unlock import add_source_options, open_store, source_of
 
 
@@ -65,6 +66,7 @@ def run_lab(arguments: argparse.Namespace) -> int:
     for path in (drone_path, ground_path):
         if path.exists() and not arguments.replace:
             raise StoreError(f"{path}: already paired; add --replace to make new keys")
+    check_room(drone_store, ground_name)
     names = PairNames(drone=name, ground=ground_name, role=Role(arguments.role))
     suite = next(s for s in SUITES.values() if s.name == arguments.suite)
     granted = drone_store.load_revocations().serial

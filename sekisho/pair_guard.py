@@ -1,4 +1,4 @@
-"""No pairing while armed (R9): ask the running service, or listen to the autopilot."""
+"""No pairing while armed (R9): ask the service, or listen to the autopilot. Nor of a ninth peer."""
 
 import contextlib
 import socket
@@ -11,6 +11,10 @@ from typing import Final
 import msgspec
 import serial
 
+from crypto.aio.files import StoreError
+from crypto.aio.store import Store
+from crypto.responder import MAX_PEERS
+from crypto.revocation import usable_pairs
 from flightcore.autopilot import SILENCE_NS, Autopilot
 from flightcore.config import UDP_DEVICE, AutopilotConfig
 from flightcore.policy import FlightState
@@ -30,6 +34,22 @@ class _AutopilotStatus(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     autopilot: _AutopilotStatus
+
+
+def check_room(store: Store, name: str | None) -> None:
+    """Return if a drone can have another ground station, or the one called `name` anew.
+
+    Raises:
+        StoreError: It has as many as it can serve.
+    """
+    usable, _ = usable_pairs(store.load_pairs(), store.load_revocations())
+    others = [pair.peer for pair in usable if pair.peer != name]
+    if len(others) >= MAX_PEERS:
+        raise StoreError(
+            f"{store.directory / 'pairs'}: {len(others)} ground stations are paired "
+            f"({', '.join(others)}), and a drone serves {MAX_PEERS}; remove one first: "
+            "`sekisho keys remove`"
+        )
 
 
 @dataclass(frozen=True, slots=True)

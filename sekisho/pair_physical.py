@@ -20,7 +20,7 @@ from crypto.pairing_exchange import DroneExchange, GroundExchange, Terms
 from crypto.suites import CHACHA, SUITES
 from flightcore.config import BAUDS, AutopilotConfig
 from sekisho.config_file import ConfigError
-from sekisho.pair_guard import Guard, RefusedError
+from sekisho.pair_guard import Guard, RefusedError, check_room
 from sekisho.pair_line import Line, SerialLine, TcpLine
 from sekisho.pair_run import PairingFailedError, Run, Screen, Shelf
 from sekisho.runtime import query, socket_path
@@ -131,6 +131,7 @@ def run_drone(arguments: argparse.Namespace) -> int:
     store = open_store(state_dir, source)
     shelf = Shelf(store, arguments.name, arguments.replace)
     shelf.check_free()
+    check_room(store, arguments.name)
     address = _address("--listen", arguments.address)
     if autopilot is not None and arguments.serial == autopilot.device:
         raise ConfigError(

@@ -16,6 +16,7 @@ import groundstation.config
 from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
+from crypto.responder import MAX_PEERS
 from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
@@ -147,6 +148,11 @@ def _drone_pairs(store: Store) -> list[PairRecord]:
             f"{where}: every paired ground station is revoked "
             f"({', '.join(pair.peer for pair in revoked)}); pair one again: `sekisho pair`"
         )
+    if len(usable) > MAX_PEERS:
+        raise StoreError(
+            f"{where}: {len(usable)} ground stations are paired, and a drone serves {MAX_PEERS}; "
+            "remove some: `sekisho keys remove`"
+        )
     return usable
 
 
@@ -162,10 +168,24 @@ def _open(
     return store
 
 
+def _count_start(store: Store) -> int:
+    """Return the count of starts; 0 if the disk takes no writes, which must not end a flight."""
+    try:
+        return store.next_boot_count()
+    except OSError as error:
+        _log.error(
+            "%s: boot_count cannot be written (%s): going on with who is in command and the keys "
+            "as they are on disk; neither can change",
+            store.directory,
+            error.strerror,
+        )
+        return 0
+
+
 async def _serve_drone(
     config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord], path: Path
 ) -> int:
-    service = CompanionService(config, store, pairs, store.next_boot_count())
+    service = CompanionService(config, store, pairs, _count_start(store))
     name = config.vehicle.name or socket.gethostname()
 
     def answer(request: bytes) -> bytes:
@@ -192,7 +212,7 @@ async def _serve_ground(
     pairs: dict[str, PairRecord],
     path: Path,
 ) -> int:
-    gateway = Gateway(config, store, pairs, store.next_boot_count())
+    gateway = Gateway(config, store, pairs, _count_start(store))
 
     def answer(request: bytes) -> bytes:
         if request == RELOAD_REVOCATIONS:

@@ -1,12 +1,10 @@
 """The gateway's shell: one link socket and the loopback endpoints of each drone."""
 
-import asyncio
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -15,6 +13,7 @@ from crypto.aio.store import Store
 from crypto.confirmation import NONCE_BYTES
 from crypto.pair import PairRecord
 from groundstation.aio.endpoints import Endpoint, TcpServer, UdpOut, UdpServer
+from groundstation.aio.udp_link import UdpLink
 from groundstation.config import Drone, GroundConfig
 from groundstation.station import Station, StationStatus
 from wire.aio.alarm import Alarm, monotonic_ns
@@ -25,10 +24,6 @@ from wire.locality import RADIO, UDP, Address, NotAllowedError, parse_local, par
 from wire.summary import LinkSummary, merge_drops
 
 _log = logging.getLogger(__name__)
-
-_BURST: Final = 64
-_RECEIVE_BUFFER_BYTES: Final = 1 << 22
-_MAX_DATAGRAM = 2048
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,8 +63,9 @@ class _DroneLink:
         rate = config.rate or line_rate(config.baud)
         self.station = Station(pair, boot_count, os.urandom, ways, rate)
         self.endpoints: list[Endpoint] = []
-        self._loop = asyncio.get_running_loop()
-        self._sock = None if config.address is None else _connected(parse_local(config.address))
+        self._udp = (
+            None if config.address is None else UdpLink(parse_local(config.address), self._from_udp)
+        )
         self._radio = (
             None
             if config.device is None
@@ -77,7 +73,6 @@ class _DroneLink:
         )
         self._config = config
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
-        self._unsent = 0
         self._was_live = False
 
     async def start(self) -> None:
@@ -98,8 +93,6 @@ class _DroneLink:
             with _naming("mavlink_tcp", config.mavlink_tcp, self.name):
                 await tcp.start(parse_loopback(config.mavlink_tcp))
             self.endpoints.append(tcp)
-        if self._sock is not None:
-            self._loop.add_reader(self._sock.fileno(), self._from_link, self._sock)
         if self._radio is not None:
             self._radio.start()
         self._pump(monotonic_ns())
@@ -107,9 +100,8 @@ class _DroneLink:
     def close(self) -> None:
         """Stop at once."""
         self._alarm.cancel()
-        if self._sock is not None:
-            self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
+        if self._udp is not None:
+            self._udp.close()
         if self._radio is not None:
             self._radio.close()
         for endpoint in self.endpoints:
@@ -124,7 +116,8 @@ class _DroneLink:
         ]
         if self._radio is not None:
             status.radio = self._radio.describe()
-        status.link.dropped = merge_drops(status.link.dropped, {"not_sent": self._unsent}, *noise)
+        unsent = 0 if self._udp is None else self._udp.unsent
+        status.link.dropped = merge_drops(status.link.dropped, {"not_sent": unsent}, *noise)
         return status
 
     def request(self, request: Control) -> str:
@@ -145,15 +138,9 @@ class _DroneLink:
         self._pump(now_ns)
         return answer
 
-    def _from_link(self, sock: socket.socket) -> None:
+    def _from_udp(self, datagrams: list[bytes]) -> None:
         now_ns = monotonic_ns()
-        for _ in range(_BURST):
-            try:
-                datagram = sock.recv(_MAX_DATAGRAM)
-            except BlockingIOError:
-                break
-            except OSError:
-                continue  # what an ICMP message says, from anyone, of a datagram that was sent
+        for datagram in datagrams:
             self._receive(datagram, UDP, now_ns)
         self._pump(now_ns)
 
@@ -190,14 +177,10 @@ class _DroneLink:
         for record in self.station.outgoing_saves():
             self._save(record)
         for datagram, path in self.station.outgoing():
-            try:
-                if path == RADIO and self._radio is not None:
-                    self._radio.write(datagram)
-                elif self._sock is not None:
-                    self._sock.send(datagram)
-            except OSError:
-                # No route, no buffer, nobody there: the link is lossy, and freshness will tell.
-                self._unsent += 1
+            if path == RADIO and self._radio is not None:
+                self._radio.write(datagram)
+            elif self._udp is not None:
+                self._udp.send(datagram)
 
     def _save(self, record: PairRecord) -> None:
         def done(is_saved: bool) -> None:  # noqa: FBT001 - the disk's answer
@@ -209,14 +192,6 @@ class _DroneLink:
             self._pump(now_ns)
 
         self._disk.write(lambda: self._store.update_pair(record), done)
-
-
-def _connected(address: Address) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.settimeout(0)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-    sock.connect(address)
-    return sock
 
 
 @contextlib.contextmanager

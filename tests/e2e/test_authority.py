@@ -1,5 +1,6 @@
 """Two ground stations on one drone, each with its own gateway, by the commands people type."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -136,6 +137,28 @@ def test_under_dual_control_only_the_other_station_confirms(bench, line, tmp_pat
                 others.stop()
     finally:
         second.stop()
+
+
+def test_what_was_typed_before_the_question_is_no_answer(bench, line):
+    bench.start()
+    bench.await_link()
+    argv = [*SEKISHO, "confirm", NAME, "--config", str(bench.configs["ground"])]
+    near, far = os.openpty()
+    with BenchAutopilot(line) as autopilot, Pilot(f"udpout:127.0.0.1:{bench.udp_port}") as pilot:
+        bench.await_autopilot()
+        pilot.until(lambda: "HEARTBEAT" in pilot.latest, 10, "a heartbeat")
+        asker = subprocess.Popen(
+            argv, stdin=far, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT
+        )
+        assert asker.stdout.readline().startswith(b"waiting")
+        os.write(near, b"y\n")
+        pilot.connection.mav.command_long_send(1, 1, 246, 0, 1, 0, 0, 0, 0, 0, 0)
+        said = asker.communicate(timeout=10)[0].decode()
+        assert "Confirm? [y/N] not confirmed" in said
+        assert asker.returncode == 1
+        assert [m.command for m in autopilot.take() if m.get_type() == "COMMAND_LONG"] == []
+    os.close(near)
+    os.close(far)
 
 
 def test_who_asks_nobody_is_told_so():

@@ -1,6 +1,7 @@
 """Row 12: the drone's interface goes down and somebody else takes its address and port.
 
-Three network namespaces on one bridge: ground, drone and attacker, with real interfaces.
+Three network namespaces on one bridge: ground, drone and attacker, with real interfaces. Mutant
+killed: the gateway has one socket, connected at its start, for as long as it runs.
 """
 
 import os
@@ -67,23 +68,25 @@ def net():
         ip("link", "del", f"{tag}br")
 
 
-@pytest.mark.e2e
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("ip") is None, reason="no `ip`")
-def test_threat_12_takeover_of_the_address(net, bench, line, monkeypatch):
+def start_in(net, bench, monkeypatch):
+    """Start drone and ground, each in its own namespace."""
     drone, ground = bench.configs["drone"], bench.configs["ground"]
     drone.write_text(re.sub(r'bind = ".*"', f'bind = "{DRONE}:{PORT}"', drone.read_text()))
     ground.write_text(
         re.sub(r'\naddress = ".*"', f'\naddress = "{DRONE}:{PORT}"', ground.read_text())
     )
-    in_space = {
-        kind: ("ip", "netns", "exec", net[kind[0]], sys.executable, "-m", "sekisho")
-        for kind in ("drone", "ground")
-    }
+    for kind in ("drone", "ground"):
+        prefix = ("ip", "netns", "exec", net[kind[0]], sys.executable, "-m", "sekisho")
+        monkeypatch.setattr("tests.e2e.stack.SEKISHO", prefix)
+        bench.start(kind)
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ip") is None, reason="no `ip`")
+def test_threat_12_takeover_of_the_address(net, bench, line, monkeypatch):
     with BenchAutopilot(line) as autopilot:
-        for kind, prefix in in_space.items():
-            monkeypatch.setattr("tests.e2e.stack.SEKISHO", prefix)
-            bench.start(kind)
+        start_in(net, bench, monkeypatch)
         bench.await_link()
         bench.await_autopilot()
         generation = bench.status("ground")["link"]["generation"]
@@ -111,3 +114,19 @@ def test_threat_12_takeover_of_the_address(net, bench, line, monkeypatch):
         assert dropped["bad_mac"] > 0 or dropped["malformed"] > 0
         assert bench.status("ground")["link"]["generation"] >= generation
         assert autopilot.take() == []
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ip") is None, reason="no `ip`")
+def test_the_ground_has_no_address_at_first_and_then_another(net, bench, line, monkeypatch):
+    """A laptop on Wi-Fi: the gateway starts before the network, which then gives it a new lease."""
+    ip("-n", net["g"], "addr", "del", "10.99.7.1/24", "dev", "e")
+    with BenchAutopilot(line):
+        start_in(net, bench, monkeypatch)
+        ip("-n", net["g"], "addr", "add", "10.99.7.1/24", "dev", "e")
+        bench.await_link(10)
+        ip("-n", net["g"], "addr", "del", "10.99.7.1/24", "dev", "e")
+        wait_until(lambda: bench.link_state("ground") == "lost", 5, "the ground notices")
+        ip("-n", net["g"], "addr", "add", "10.99.7.77/24", "dev", "e")
+        bench.await_link(10)

@@ -1,11 +1,16 @@
 """Exactly one commander, whoever asks for it, and across every restart."""
 
+import dataclasses
+
 import pytest
+from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.pair import Role
 from flightcore.authority import AuthorityState
+from flightcore.options import DEFAULT_OPTIONS
 from tests.world import MS, S, World, command
-from wire.authority import NOBODY, Answer, Verb
+from wire.authority import NOBODY, Answer, Request, Verb
+from wire.records import AUTHORITY, encode_record
 
 RTL = command(20)
 ROLES = {
@@ -265,3 +270,57 @@ def test_an_acceptance_held_back_does_not_accept_the_next_offer(world):
     world.write()
     assert world.authority_on_disk.epoch == 0
     assert commander(world) == "a"
+
+
+def test_nobody_can_be_given_command_while_the_disk_fails(random_bytes):
+    """The operator is told, the disk is not tried at every frame, and the first write ends it."""
+    world = World(random_bytes)
+    world.disk_works = False
+    world.run(2000)
+    assert not any(world.executes(RTL, ms=100) for _ in range(100))
+    said = dialect.MAVLink(None).parse_buffer(world.grounds["a"].tools)
+    texts = {message.text for message in said if message.get_type() == "STATUSTEXT"}
+    assert texts == {"Refused: nobody is in command: see the drone's log"}
+    assert world.companion.dropped["not_saved"] <= 15
+    world.disk_works = True
+    world.run(1500)
+    assert world.executes(RTL)
+
+
+def test_two_claims_at_once_do_not_confirm_each_other(random_bytes):
+    """Under dual control another person has to agree, and both have only asked for themselves."""
+    options = dataclasses.replace(DEFAULT_OPTIONS, dual_control=True)
+    roles = dict.fromkeys("abc", Role.COMMANDER)
+    world = World(random_bytes, roles, options=options)
+    silent = {"b", "c"}
+    world.up = lambda name, datagram, path: [] if name in silent else [datagram]
+    world.run(1500)
+    silent.clear()
+    world.run(2000)
+    silent.add("a")
+    world.run(16_000)
+    for name in "bc":
+        world.station(name).command.request(Verb.CLAIM, NOBODY, world.now)
+    world.run(1500)
+    assert world.companion.arbiter.holder() == "a"
+    # Whose claim it is can be seen, and agreed to.
+    challenge = world.station("c").command.challenge(world.now)
+    assert world.grounds["b"].disk.gcs_id in challenge.operation
+    assert world.station("c").command.confirm(challenge.nonce, world.now)
+    world.run(500)
+    assert world.companion.arbiter.holder() == "b"
+
+
+def test_a_claim_in_the_name_of_another_is_refused(random_bytes):
+    world = World(random_bytes, dict.fromkeys("ab", Role.COMMANDER))
+    silent = {"b"}
+    world.up = lambda name, datagram, path: [] if name in silent else [datagram]
+    world.run(1500)
+    silent = {"a"}
+    world.run(18_000)
+    claim = Request(Verb.CLAIM, 9, world.grounds["a"].disk.gcs_id).encode()
+    sealed = world.station("b")._link.seal(encode_record(AUTHORITY, claim), world.now)
+    world.receive_up("b", sealed)
+    world.run(500)
+    assert world.station("b").command.state.answer is Answer.NOT_ALLOWED
+    assert ask(world, "b", Verb.CLAIM) is Answer.DONE

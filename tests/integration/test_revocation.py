@@ -1,9 +1,13 @@
 """A revocation list: any paired station may carry it, only the fleet authority can make it."""
 
+import dataclasses
+
 import pytest
 
 from crypto.pair import Role
 from crypto.revocation import Authority, RevocationList
+from flightcore.options import DEFAULT_OPTIONS
+from groundstation.station import Station
 from tests.world import World, command
 from wire.locality import RADIO, UDP
 
@@ -96,3 +100,30 @@ def test_shut_out_even_if_the_disk_fails(random_bytes, fleet):
     bring(world, "b", revocations, fleet.sign(revocations))
     assert "a: shut out" in world.notes
     assert world.station("b").command.state.revocation_serial == 0  # it is not on disk
+
+
+def test_a_list_that_could_not_be_written_is_written_when_it_comes_again(random_bytes, fleet):
+    """In force at once all the same; but not for the next flight, until the disk has it."""
+    world = a_world(random_bytes, fleet)
+    revocations = RevocationList().extended([world.grounds["a"].disk.gcs_id])
+    world.disk_works = False
+    bring(world, "b", revocations, fleet.sign(revocations))
+    assert "a: shut out" in world.notes
+    assert world.revocations_on_disk.serial == 0
+    world.disk_works = True
+    world.run(70_000, 50)
+    assert world.revocations_on_disk == revocations
+    assert world.station("b").command.state.revocation_serial == 1
+
+
+def test_a_list_gets_through_a_radio_that_takes_more_than_a_minute_for_it(random_bytes, fleet):
+    rate = 1400
+    options = dataclasses.replace(DEFAULT_OPTIONS, radio_rate=rate)
+    world = World(random_bytes, fleet=fleet.public, options=options, paths=(RADIO,))
+    ground = world.grounds["a"]
+    ground.station = Station(ground.disk, 1, random_bytes, (RADIO,), rate)
+    revocations = RevocationList().extended([bytes(16)])
+    ground.station.bring_revocations(1, fleet.sign(revocations))
+    for _ in range(6):
+        world.run(60_000, 50)
+    assert world.revocations_on_disk == revocations

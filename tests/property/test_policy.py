@@ -63,7 +63,7 @@ def test_every_datagram_is_passed_or_answered(frames):
     autopilot.sysid, autopilot.state = 1, FlightState.DISARMED
     uplink = Uplink(Role.COMMANDER)
     opened = Opened("station-a", b"".join(frames), 0, (1, 1), 0)
-    context = Context(0, True, 10**18, WIFI_LIMITS, (0, -1))
+    context = Context(0, True, True, 10**18, WIFI_LIMITS, (0, -1))
     passed = uplink.receive(frames, opened, autopilot, context, 10**12)
     stopped = passed.frames + [frame for frame, _ in passed.unconfirmed]
     assert all(frame in frames for frame in stopped)

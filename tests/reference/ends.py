@@ -322,7 +322,7 @@ class Drone(End):
         need(limit == TRANSFER or (session.number, counter) >= self.newest, "order")
         need(epoch == self.epoch % 256, "epoch")
         if kind == sl1.AUTHORITY:
-            self._take_request(*value[:2])
+            self._take_request(*value[:2], value[2:])
         elif kind == sl1.CONFIRM:
             self._take_confirm(value)
         elif kind == sl1.MAVLINK:
@@ -337,13 +337,13 @@ class Drone(End):
         self.waiting = self.random_bytes(8), operation
         self.blobs.acks += sl1.challenge(*self.waiting)
 
-    def _take_request(self, verb, number):
+    def _take_request(self, verb, number, station):
         """The holder is always lost here: a CLAIM is good, in two steps; a HAND_OVER never is."""
         if number == self.answered[0]:
             return
-        if verb == 3:
+        if verb == 3 and station in (bytes(16), self.pair.gcs_id):
             self.answered = number, 3
-            self._challenge(sl1.authority_request(verb, number))
+            self._challenge(sl1.authority_request(verb, number, station))
         else:
             self.answered = number, 4
 

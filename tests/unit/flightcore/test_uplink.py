@@ -54,7 +54,7 @@ class Judge:
         order = (1, self.counter) if order is None else order
         opened = Opened("station-a", payload, age_ns, order, sent_epoch)
         frames, _ = parse_records(payload)
-        context = Context(epoch, is_holder, 10**18, WIFI_LIMITS, self.uplink.last_order)
+        context = Context(epoch, True, is_holder, 10**18, WIFI_LIMITS, self.uplink.last_order)
         passed = self.uplink.receive(frames, opened, self.autopilot, context, NOW)
         self.unconfirmed = passed.unconfirmed
         return passed.frames

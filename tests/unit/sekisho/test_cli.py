@@ -2,8 +2,10 @@
 
 import json
 
+import msgspec
 import pytest
 
+from crypto.aio.store import Store
 from sekisho.cli import main
 
 DRONE = """
@@ -181,3 +183,20 @@ def test_help_has_an_example(capsys, command):
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0
     assert "example" in out or not command
+
+
+def test_a_ninth_ground_station(capsys, config, tmp_path):
+    """Refused when it is paired; if there are nine all the same, the drone says what to do."""
+    drone = tmp_path / "state"
+    grounds = [tmp_path / f"ground-{number}" for number in range(9)]
+    argv = ["pair", "lab", "--drone-dir", str(drone), "--name", "tsubame-1"]
+    for ground in grounds[:8]:
+        assert run(capsys, *argv, "--ground-dir", str(ground))[0] == 0
+    code, _, err = run(capsys, *argv, "--ground-dir", str(grounds[8]))
+    assert (code, "a drone serves 8" in err, "keys remove" in err) == (2, True, True)
+    assert run(capsys, *argv, "--replace", "--ground-dir", str(grounds[0]))[0] == 0
+    record = Store(drone).load_pairs()[0]
+    ninth = {"peer": "ground-9", "gcs_id": bytes(16)}
+    Store(drone).save_pair(msgspec.structs.replace(record, **ninth))
+    code, _, err = run(capsys, *config("drone", DRONE))
+    assert (code, "9 ground stations" in err, "keys remove" in err) == (2, True, True)
