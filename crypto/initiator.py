@@ -114,6 +114,11 @@ class Initiator:
         """Tell whether the drone has been heard under the newest keys."""
         return self._newest is not None and self._newest.confirmed
 
+    @property
+    def is_linked(self) -> bool:
+        """Tell whether the drone has been heard under keys in use: the newest, or the last ones."""
+        return self.is_established or self._previous is not None
+
     def receive(self, datagram: bytes, now_ns: int) -> list[Event]:
         """Take one datagram; return what it meant, nothing if it was dropped."""
         if is_data_untrusted(datagram):
@@ -158,7 +163,7 @@ class Initiator:
             self._retry_ns = now_ns + RETRY_NS - RETRY_SPREAD_NS // 2 + spread
         else:
             self._retry_ns = now_ns + SLOW_RETRY_NS
-        return [self._start(now_ns)]
+        return [self._start()]
 
     def deadline_ns(self) -> int | None:
         """Return when `outgoing` is worth asking again."""
@@ -216,20 +221,19 @@ class Initiator:
             pair.next_psk is not None and session.generation.psk_generation == pair.psk_generation
         )
 
-    def _generation_to_try(self, now_ns: int) -> int:
-        """Return the newest PSK, or both in turn if it is not known which the drone still has."""
-        pair = self.pair
-        if pair.next_psk is None:
-            return pair.psk_generation
-        if (
-            self.is_established and not self.is_silent(now_ns)
-        ) or self._last_tried != pair.next_generation:
-            return pair.next_generation
-        return pair.psk_generation
+    def _generation_to_try(self) -> int:
+        """Return both PSKs in turn, the newest first: the drone may have another one there.
 
-    def _start(self, now_ns: int) -> bytes:
+        Even while it is heard: only HS2 under the older one tells that the slots differ.
+        """
         pair = self.pair
-        generation = self._last_tried = self._generation_to_try(now_ns)
+        if pair.next_psk is None or self._last_tried == pair.next_generation:
+            return pair.psk_generation
+        return pair.next_generation
+
+    def _start(self) -> bytes:
+        pair = self.pair
+        generation = self._last_tried = self._generation_to_try()
         psk = pair.psk_of(generation)
         assert psk is not None
         index = self._free_index()

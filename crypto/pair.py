@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from crypto.primitives import KEY_BYTES, KeyPair, RandomBytes
+from crypto.primitives import KEY_BYTES, KeyPair, RandomBytes, equal
 from crypto.suites import CHACHA, SUITES, Suite
 
 ID_BYTES: Final = 16
@@ -121,6 +121,13 @@ class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def profile(self) -> Suite:
         """The suite of this pair."""
         return SUITES[self.suite]
+
+    def is_same_pair(self, other: "PairRecord") -> bool:
+        """Tell whether both come from one pairing, whatever the ratchet has made of the PSKs."""
+        return equal(
+            self.mac_initiator_key + self.mac_responder_key,
+            other.mac_initiator_key + other.mac_responder_key,
+        )
 
     @property
     def next_generation(self) -> int:

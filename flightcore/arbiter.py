@@ -175,6 +175,13 @@ class Arbiter:
         made_ns: int,
         is_confirmed: bool,
     ) -> PairedGround | None:
+        if (
+            request.verb is Verb.HAND_OVER
+            and self.authority.is_holder(station.station)
+            and not self._knows_other(request.station, station)
+        ):
+            self._tell(station, request, Answer.UNKNOWN_STATION, now_ns)
+            return None
         answer = self.authority.request(
             request,
             station.station,
@@ -190,13 +197,20 @@ class Arbiter:
             others = (s for s in self._stations.values() if s is not station)
             shut_out = next((s for s in others if s.station == request.station), None)
             answer = Answer.UNKNOWN_STATION if shut_out is None else answer
+        self._tell(station, request, answer, now_ns)
+        return shut_out
+
+    def _knows_other(self, named: bytes, station: PairedGround) -> bool:
+        others = (other for other in self._stations.values() if other is not station)
+        return any(other.station == named for other in others)
+
+    def _tell(self, station: PairedGround, request: Request, answer: Answer, now_ns: int) -> None:
         station.request_number, station.request_answer = request.number, answer
         self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
         # A refusal concerns nobody else: no station can make the drone talk to the others.
         is_news = answer in (Answer.OFFERED, Answer.DONE)
         for other in self._stations.values() if is_news else (station,):
             other.authority_due_ns = now_ns
-        return shut_out
 
     def _frame_of(self, challenge: Challenge) -> Asked | None:
         asker = self._stations.get(challenge.requester)

@@ -151,6 +151,7 @@ class Companion:
             answers = asker.uplink.refuse(frame, _UNCONFIRMED, self.autopilot, now_ns)
             if asker.peer.live is not None:
                 self._send(asker, answers, now_ns)
+        self._drain_radio(now_ns)
         for station in self.stations.values():
             if station.peer.live is not None:
                 self._report(station, now_ns)
@@ -204,9 +205,11 @@ class Companion:
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
-        return describe(
+        status = describe(
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
+        status.revocation_serial = self._revocations.serial
+        return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
         station = self.stations[opened.peer]
@@ -325,16 +328,21 @@ class Companion:
             station.uplink.dropped[error.reason] += 1
             return
         self._to_save.append(AcceptedList(revocations, data))
+        self._notes.append(f"{station.name}: brings revocation list {revocations.serial}")
         self.revoke(revocations, now_ns)
 
     def revoke(self, revocations: RevocationList, now_ns: int) -> None:
         """Shut out whom a verified list names, at once: this is safe before it is on disk."""
         for name, station in list(self.stations.items()):
             if revocations.revokes(station.peer.record):
+                self._notes.append(f"{name}: revoked by list {revocations.serial}")
                 self.shut_out(name, now_ns)
 
-    def revoked_on_disk(self, revocations: RevocationList, now_ns: int) -> None:
-        """Heed a list that was applied on this machine."""
+    def revoked_on_disk(
+        self, fleet: AuthorityPublic | None, revocations: RevocationList, now_ns: int
+    ) -> None:
+        """Heed what was installed on this machine: the fleet authority, and the list in force."""
+        self._fleet = fleet
         self._keep(revocations)
         self.revoke(revocations, now_ns)
 

@@ -7,10 +7,12 @@ from typing import Final
 import msgspec
 
 from crypto.responder import Responder
+from crypto.sessions import Path
 from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
 from flightcore.paired import PairedGround
 from wire.authority import NOBODY
+from wire.locality import RADIO
 from wire.summary import LinkSummary, merge_drops
 
 LINK_LOST_NS: Final = 1_000_000_000
@@ -38,6 +40,8 @@ class CompanionStatus(msgspec.Struct):
     autopilot: dict[str, str | int | float | dict[str, int] | None]
     monitor: dict[str, str]
     recorder: dict[str, str]
+    revocation_serial: int = 0
+    radio: dict[str, str | int] = {}
 
 
 def describe(
@@ -93,8 +97,14 @@ def _peer_status(station: PairedGround, now_ns: int) -> PeerStatus:
         role=peer.role.value,
         state="live" if peer.live is not None else "none",
         heard_s=None if heard_ns is None else (now_ns - heard_ns) / 1e9,
-        address=None if peer.path is None else f"{peer.path[0]}:{peer.path[1]}",
+        address=_shown(peer.path),
         suite=peer.record.profile.name,
         psk_generation=peer.record.psk_generation,
         link=link,
     )
+
+
+def _shown(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    return path[0] if path == RADIO else f"{path[0]}:{path[1]}"

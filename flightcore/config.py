@@ -11,7 +11,7 @@ from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
 
 UDP_DEVICE: Final = "udp:"
-_BAUDS: Final = range(1200, 12_000_001)
+BAUDS: Final = range(1200, 12_000_001)
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,5 +134,5 @@ def _check_ages(key: str, ages: MaxAge) -> None:
 
 
 def _check_baud(key: str, baud: int) -> None:
-    if baud not in _BAUDS:
-        raise NotAllowedError(key, baud, f"{_BAUDS.start} to {_BAUDS.stop - 1}")
+    if baud not in BAUDS:
+        raise NotAllowedError(key, baud, f"{BAUDS.start} to {BAUDS.stop - 1}")

@@ -66,6 +66,8 @@ class StationStatus(msgspec.Struct):
     suite: str
     psk_generation: int
     drone_boot_count: int | None
+    revocation_serial: int | None
+    radio: dict[str, str | int] = {}
 
 
 class Station:
@@ -109,6 +111,7 @@ class Station:
         self._offer: RatchetOffer | None = None
         self._ratchet_due_ns = 0
         self._to_save: list[PairRecord] = []
+        self._saving = 0  # handed out, and not yet said to be on disk
         self._revocations = (0, b"")  # serial, signed list
         self._revocations_due_ns = 0
 
@@ -121,7 +124,7 @@ class Station:
 
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
-        return self._link.is_established and not self._link.is_silent(now_ns)
+        return self._link.is_linked and not self._link.is_silent(now_ns)
 
     def receive_link(self, datagram: bytes, now_ns: int, path: Address = UDP) -> bytes:
         """Take a datagram that came by `path`; return the MAVLink bytes in it, if any."""
@@ -191,6 +194,7 @@ class Station:
             self._begin_ratchet()
         for record in self.command.outgoing(now_ns):
             self._send_record(Priority.COMMAND, record, now_ns)
+        self._drain_radio(now_ns)
         rate = self._radio_rate if self._is_on_radio else UDP_RATE
         for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
@@ -210,10 +214,12 @@ class Station:
     def outgoing_saves(self) -> list[PairRecord]:
         """Return the pair records that must be written to disk, each to be followed by `saved`."""
         out, self._to_save = self._to_save, []
+        self._saving += len(out)
         return out
 
     def saved(self, record: PairRecord) -> None:
         """Use a record that is on disk; one that fills the second slot is tried at once."""
+        self._saving -= 1
         pair = self._link.pair
         if record.psk_generation == pair.psk_generation and pair.next_psk is None:
             self._link.replace_record(record)
@@ -221,6 +227,7 @@ class Station:
     def save_failed(self, now_ns: int) -> None:
         """Go on with what is on disk: a record could not be written."""
         self.dropped["not_saved"] += 1
+        self._saving -= 1
         self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
 
     def status(self, now_ns: int) -> StationStatus:
@@ -230,7 +237,7 @@ class Station:
         summary.dropped = merge_drops(link.dropped, self.dropped)
         summary.handshakes = link.handshakes
         summary.generation = 0 if link.session is None else link.session.number
-        heard = link.heard_ns
+        heard, state = link.heard_ns, self.command.state
         made_after = self._made_after_ns
         return StationStatus(
             state="live" if self.is_live(now_ns) else "lost" if link.handshakes else "none",
@@ -242,6 +249,7 @@ class Station:
             suite=link.pair.profile.name,
             psk_generation=link.pair.psk_generation,
             drone_boot_count=self.drone_boot_count,
+            revocation_serial=None if state is None else state.revocation_serial,
         )
 
     @property
@@ -290,7 +298,9 @@ class Station:
     @property
     def _wants_ratchet(self) -> bool:
         link = self._link
-        return link.is_established and self._offer is None and link.pair.next_psk is None
+        # One write at a time, so that the keys in memory are those on disk.
+        is_free = self._offer is None and self._saving == 0
+        return link.is_established and is_free and link.pair.next_psk is None
 
     def _begin_ratchet(self) -> None:
         session = self._link.session

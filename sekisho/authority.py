@@ -15,7 +15,7 @@ import msgspec
 
 from flightcore.policy import COMMAND_MESSAGES, decode
 from sekisho.config_file import ConfigError
-from sekisho.runtime import query, runtime_dir, socket_path
+from sekisho.runtime import is_answering, query, runtime_dir, socket_path
 from sekisho.services import load_ground_config
 from wire.authority import NOBODY, Request
 from wire.mavlink import dialect, is_valid_frame, message_id
@@ -29,6 +29,10 @@ _VERBS: Final = {
     "claim": "take command from a station that has been lost for 15 s",
     "preempt": "take command, as a supervisor",
     "suspend": "shut another station out until the drone restarts, as a supervisor",
+}
+_EXAMPLES: Final = {
+    "hand-over": "tsubame-1 --station 4f1c52a09be3d7781c06e2f3a4b5968d",
+    "suspend": "tsubame-1 --station 4f1c52a09be3d7781c06e2f3a4b5968d",
 }
 _MEANING: Final = {
     "done": "done",
@@ -49,11 +53,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "authority",
         help="who is in command of a drone: show, hand over, accept, claim, preempt, suspend",
         description="Ask the drone to change who is in command, through the running gateway.",
-        epilog="example: sekisho authority hand-over tsubame-1 --station 4f1c...",
+        epilog=f"example: sekisho authority hand-over {_EXAMPLES['hand-over']}",
     )
     verbs = authority.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, text in {"show": "who is in command, and this station's id", **_VERBS}.items():
-        verb = verbs.add_parser(name, help=text, description=text)
+        verb = verbs.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example: sekisho authority {name} {_EXAMPLES.get(name, 'tsubame-1')}",
+        )
         _add_common(verb)
         if name in ("hand-over", "suspend"):
             verb.add_argument(
@@ -71,7 +80,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog="example: sekisho confirm tsubame-1 --seconds 60",
     )
     _add_common(confirm)
-    confirm.add_argument("--seconds", type=float, default=60, help="how long to wait (60)")
+    confirm.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=60.0,
+        help="how long to wait for the drone to ask, 0.1 to 3600 (default: 60)",
+    )
     confirm.set_defaults(run=run_confirm)
 
 
@@ -116,9 +130,15 @@ def run_confirm(arguments: argparse.Namespace) -> int:
                 _ask(path, arguments.drone, "decline", authority["challenge"])
                 print("not confirmed")
                 return 1
-            return 0 if _ask(path, arguments.drone, "confirm", authority["challenge"]) else 1
+            if not _ask(path, arguments.drone, "confirm", authority["challenge"]):
+                return 1
+            print(
+                "sent. Whoever asked for it gets the drone's answer; with policy.dual_control that "
+                "has to be another station than this one"
+            )
+            return 0
         time.sleep(_POLL_S)
-    print("sekisho: nothing was asked", file=sys.stderr)
+    print(f"sekisho: {arguments.drone} asked nothing in that time", file=sys.stderr)
     return 1
 
 
@@ -135,13 +155,27 @@ def describe(operation: bytes) -> str | None:
     except (dialect.MAVError, ValueError):
         return None
     fields = message.to_dict()
-    if message_id(operation) in COMMAND_MESSAGES:
-        params = [f"{v:g}" for k, v in fields.items() if k.startswith("param") or k in "xyz"]
-        return f"MAV_CMD {message.command} with {', '.join(params)}"
     name = fields.pop("mavpackettype")
-    text = f"{name} " + ", ".join(f"{key} {value}" for key, value in fields.items())
+    if message_id(operation) in COMMAND_MESSAGES:
+        name = f"{_command_name(fields.pop('command'))} ({name})"
+    text = f"{name}: " + ", ".join(f"{key} {value}" for key, value in fields.items())
     # Whoever asked chose the text in it, and it must not steer the terminal.
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _command_name(command: int) -> str:
+    known = dialect.enums["MAV_CMD"].get(command)
+    return f"MAV_CMD {command}" if known is None else f"{known.name}, {command}"
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 3600")
+    return value
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -152,7 +186,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _gateway(config: Path | None) -> Path:
     if config is not None:
         return socket_path("ground", load_ground_config(config).state_dir)
-    paths = sorted(runtime_dir().glob("ground-*.sock"))
+    paths = [path for path in sorted(runtime_dir().glob("ground-*.sock")) if is_answering(path)]
     if len(paths) != 1:
         found = "no gateway is running" if not paths else f"{len(paths)} gateways are running"
         raise ConfigError(f"{found}: name one with --config ground.toml")
@@ -184,5 +218,5 @@ def _show(path: Path, drone: str) -> int:
     print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")
     print(f"this station: {authority['own_id']}")
     if authority["offered"]:
-        print("command is offered to this station: `sekisho authority accept`")
+        print(f"command is offered to this station: `sekisho authority accept {drone}`")
     return 0

@@ -28,7 +28,7 @@ _MODULES: Final = {
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",
 }
-_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground")
+_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -86,8 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, StoreError) as error:
         print(f"sekisho: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except (AlreadyRunningError, OperationFailedError, OSError) as error:
+    except (AlreadyRunningError, OperationFailedError) as error:
         print(f"sekisho: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except OSError as error:
+        what = error if error.filename is None else f"{error.filename}: {error.strerror}"
+        print(f"sekisho: {what}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

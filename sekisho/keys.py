@@ -1,24 +1,27 @@
 """`sekisho keys`: what is paired, and the vault that its keys lie in. Shows no secret, ever."""
 
 import argparse
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from crypto.aio import wrapping
-from crypto.aio.files import StoreError, write_private
+from crypto.aio.files import StoreError, private_directory, write_private
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.primitives import KeyPair
 from crypto.vault import Contents, Vault, VaultHeader
-from sekisho.runtime import refuse_if_running, socket_path
+from sekisho.runtime import holding
 from sekisho.unlock import (
     SecretSource,
     add_source_options,
     confirm,
+    descriptor,
     new_secret,
     open_store,
     source_of,
@@ -66,6 +69,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="ACTION")
 
     def add(name: str, summary: str, run: object, example: str = "") -> argparse.ArgumentParser:
+        action = bare(name, summary, run, example)
+        add_source_options(action)
+        return action
+
+    def bare(name: str, summary: str, run: object, example: str = "") -> argparse.ArgumentParser:
         action = kinds.add_parser(
             name,
             help=summary,
@@ -73,7 +81,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             epilog=f"example: sekisho keys {name} {example}--state-dir ~/.local/share/sekisho",
         )
         action.add_argument("--state-dir", type=Path, required=True, metavar="D")
-        add_source_options(action)
         action.set_defaults(run=run)
         return action
 
@@ -81,12 +88,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument("--json", action="store_true")
     add("wrap", "seal the key files under a passphrase or a key file", run_wrap)
     change = add("passphrase", "change what opens the key files", run_passphrase)
-    change.add_argument("--new-passphrase-fd", type=int, metavar="N")
-    change.add_argument("--new-key-file", type=Path, metavar="FILE")
-    bare = add("unwrap", "write the key files plain again, 0600", run_unwrap)
-    bare.add_argument("--yes", action="store_true", help="do not ask")
-    remove = add(
-        "remove", "delete a pair record, so that the two never talk again", run_remove, "X "
+    new = change.add_mutually_exclusive_group()
+    new.add_argument(
+        "--new-passphrase-fd", type=descriptor, metavar="N", help="read the new passphrase there"
+    )
+    new.add_argument(
+        "--new-key-file", type=Path, metavar="FILE", help="opened by this key file from now on"
+    )
+    plain = add("unwrap", "write the key files plain again, 0600", run_unwrap)
+    plain.add_argument("--yes", action="store_true", help="do not ask")
+    remove = bare(
+        "remove",
+        "delete a pair record, so that the two never talk again",
+        run_remove,
+        "ground-1bcf86ad ",
     )
     remove.add_argument("peer", metavar="PEER", help="a name as `keys list` shows it")
     remove.add_argument("--yes", action="store_true", help="do not ask")
@@ -94,6 +109,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Show what is paired."""
+    _check_directory(arguments.state_dir)
     store = open_store(arguments.state_dir, source_of(arguments))
     header = store.secrets.load_header()
     revocations = store.load_revocations()
@@ -113,8 +129,11 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_wrap(arguments: argparse.Namespace) -> int:
     """Seal every key file, or finish doing so."""
-    directory, source = arguments.state_dir, source_of(arguments)
-    _refuse_while_in_use(directory)
+    with _unused(arguments.state_dir):
+        return _wrap(arguments.state_dir, source_of(arguments))
+
+
+def _wrap(directory: Path, source: SecretSource) -> int:
     header = Store(directory).secrets.load_header()
     if header is None:
         vault = Vault.create(new_secret(source), os.urandom)
@@ -126,10 +145,13 @@ def run_wrap(arguments: argparse.Namespace) -> int:
             f"{_protector(header)}; `sekisho keys passphrase` changes it"
         )
     count = wrapping.wrap(directory, vault)
-    print(
-        f"{directory}: {count} key files are wrapped. What flash media keep of the plain ones "
-        "remains readable until it is overwritten: pair again if that matters"
-    )
+    if count:
+        print(
+            f"{directory}: {count} key files are wrapped. What flash media keep of the plain ones "
+            "remains readable until it is overwritten: pair again if that matters"
+        )
+    else:
+        print(f"{directory}: no keys here yet; those made from now on will be wrapped")
     return 0
 
 
@@ -148,20 +170,22 @@ def run_passphrase(arguments: argparse.Namespace) -> int:
 def run_unwrap(arguments: argparse.Namespace) -> int:
     """Write every key file plain."""
     directory = arguments.state_dir
-    _refuse_while_in_use(directory)
-    vault = unlock(directory, _existing_header(directory), source_of(arguments))
-    confirm(f"{directory}: write the keys plain?", agreed=arguments.yes)
-    print(f"{directory}: {wrapping.unwrap(directory, vault)} key files are plain now")
+    _check_directory(directory)
+    with _unused(directory):
+        vault = unlock(directory, _existing_header(directory), source_of(arguments))
+        confirm(f"{directory}: write the keys plain?", agreed=arguments.yes)
+        print(f"{directory}: {wrapping.unwrap(directory, vault)} key files are plain now")
     return 0
 
 
 def run_remove(arguments: argparse.Namespace) -> int:
     """Delete a pair record: the revocation that needs nothing but access to the device."""
     store = Store(arguments.state_dir)
-    _refuse_while_in_use(arguments.state_dir)
-    path = store.existing_pair_path(arguments.peer)
-    confirm(f"{path}: delete the keys shared with {arguments.peer}?", agreed=arguments.yes)
-    store.remove_pair(arguments.peer)
+    _check_directory(arguments.state_dir)
+    with _unused(arguments.state_dir):
+        path = store.existing_pair_path(arguments.peer)
+        confirm(f"{path}: delete the keys shared with {arguments.peer}?", agreed=arguments.yes)
+        store.remove_pair(arguments.peer)
     print(f"{path}: removed; {arguments.peer} gets no answer until it is paired again")
     return 0
 
@@ -214,7 +238,18 @@ def _existing_header(directory: Path) -> VaultHeader:
     return header
 
 
-def _refuse_while_in_use(directory: Path) -> None:
-    """A service holds its keys in memory and would write them back as it knew them."""
-    for kind in ("drone", "ground"):
-        refuse_if_running(socket_path(kind, directory))
+def _check_directory(path: Path) -> None:
+    """Refuse a state directory that is not there: nobody is paired in a mistyped one.
+
+    Raises:
+        StoreError: It is missing, or others may enter it.
+    """
+    with private_directory(path):
+        pass
+
+
+@contextlib.contextmanager
+def _unused(directory: Path) -> Iterator[None]:
+    """Keep services off: one holds its keys in memory and would write them as it knew them."""
+    with holding("drone", directory), holding("ground", directory):
+        yield

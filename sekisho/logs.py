@@ -16,6 +16,7 @@ from crypto.log_chain import Damage, Known, LogChain, LogState, SignedHeader, Ve
 from crypto.log_reader import SealedLogReader
 from crypto.primitives import KEY_BYTES, XWingKeyPair
 from crypto.sealed_log import SHORT_HEAD_BYTES, key_id
+from sekisho.runtime import OperationFailedError
 
 _HEAD_BYTES = 32
 
@@ -181,8 +182,16 @@ def run_export(arguments: argparse.Namespace) -> int:
         descriptor = os.open(arguments.out, flags, 0o600)
     except OSError as error:
         raise StoreError(f"{arguments.out}: {error.strerror}; --out names a new file") from error
-    with os.fdopen(descriptor, "wb") as out:
-        report = _open(arguments.file, key, known, out.write)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            report = _open(arguments.file, key, known, out.write)
+    except (OSError, StoreError) as error:  # half of it would pass for the whole
+        arguments.out.unlink()
+        if isinstance(error, StoreError):
+            raise
+        raise OperationFailedError(
+            f"{arguments.out}: {error.strerror}; nothing was exported"
+        ) from None
     if report.chunks == 0:
         arguments.out.unlink()
     ok = report.state != LogState.DAMAGED

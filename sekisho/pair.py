@@ -11,7 +11,7 @@ from crypto.pair import PairNames, Role, pair_in_lab
 from crypto.suites import CHACHA, SUITES
 from sekisho import pair_physical
 from sekisho.pair_guard import check_room
-from sekisho.unlock import open_store
+from sekisho.unlock import add_source_options, open_store, source_of
 
 
 class LabReport(msgspec.Struct):
@@ -48,6 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="cipher and hash of this pair for good (default: %(default)s)",
     )
     lab.add_argument("--replace", action="store_true", help="replace an existing pairing")
+    add_source_options(lab)
     lab.add_argument("--json", action="store_true")
     lab.set_defaults(run=run_lab)
 
@@ -55,8 +56,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_lab(arguments: argparse.Namespace) -> int:
     """Pair both ends at once."""
     name = check_name(arguments.name)
-    drone_store = open_store(arguments.drone_dir)
-    ground_store = open_store(arguments.ground_dir)
+    drone_store = open_store(arguments.drone_dir, source_of(arguments))
+    ground_store = open_store(arguments.ground_dir, source_of(arguments))
     drone = drone_store.load_or_create_identity(os.urandom)
     ground = ground_store.load_or_create_identity(os.urandom)
     ground_name = f"ground-{ground.device_id[:4].hex()}"

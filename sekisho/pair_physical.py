@@ -18,14 +18,14 @@ from crypto.pair import PairRecord, Role
 from crypto.pairing import TOKEN_LIFETIME_NS, Pairing
 from crypto.pairing_exchange import DroneExchange, GroundExchange, Terms
 from crypto.suites import CHACHA, SUITES
-from flightcore.config import AutopilotConfig
+from flightcore.config import BAUDS, AutopilotConfig
 from sekisho.config_file import ConfigError
 from sekisho.pair_guard import Guard, RefusedError, check_room
 from sekisho.pair_line import Line, SerialLine, TcpLine
 from sekisho.pair_run import PairingFailedError, Run, Screen, Shelf
 from sekisho.runtime import query, socket_path
 from sekisho.services import load_drone_config
-from sekisho.unlock import open_store
+from sekisho.unlock import SecretSource, add_source_options, descriptor, open_store, source_of
 from wire.locality import Address, NotAllowedError, check_address, parse_local
 
 EXIT_FAILED: Final = 1
@@ -96,7 +96,7 @@ def add_parsers(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     ground.add_argument("--name", help="what to call the drone (default: its own word)")
     ground.add_argument(
         "--token-fd",
-        type=int,
+        type=descriptor,
         metavar="N",
         help="read the token from this open file descriptor, not from the terminal",
     )
@@ -107,19 +107,28 @@ def add_parsers(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _add_line(parser: argparse.ArgumentParser, tcp: str, what: str) -> None:
     line = parser.add_mutually_exclusive_group(required=True)
     line.add_argument(tcp, dest="address", metavar="ADDR:PORT", help=what)
-    line.add_argument("--serial", metavar="DEV", help="a serial device, as /dev/ttyGS0")
-    parser.add_argument("--baud", type=int, default=BAUD, help="default: %(default)s")
+    line.add_argument("--serial", metavar="DEV", help="or over a serial device, as /dev/ttyGS0")
+    parser.add_argument(
+        "--baud", type=_baud, default=BAUD, help="of the serial device (default: %(default)s)"
+    )
+
+
+def _baud(text: str) -> int:
+    if not text.isdecimal() or int(text) not in BAUDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate from {BAUDS[0]} to {BAUDS[-1]}")
+    return int(text)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
+    add_source_options(parser)
     parser.add_argument("--replace", action="store_true", help="replace an existing pairing")
     parser.add_argument("--json", action="store_true", help="report as JSON; the rest on stderr")
 
 
 def run_drone(arguments: argparse.Namespace) -> int:
     """Pair this drone with one ground station."""
-    state_dir, own_name, autopilot = _drone_place(arguments)
-    store = open_store(state_dir)
+    state_dir, own_name, autopilot, source = _drone_place(arguments)
+    store = open_store(state_dir, source)
     shelf = Shelf(store, arguments.name, arguments.replace)
     shelf.check_free()
     check_room(store, arguments.name)
@@ -152,7 +161,7 @@ def run_drone(arguments: argparse.Namespace) -> int:
 
 def run_ground(arguments: argparse.Namespace) -> int:
     """Pair this ground station with one drone."""
-    store = open_store(arguments.state_dir)
+    store = open_store(arguments.state_dir, source_of(arguments))
     shelf = Shelf(store, arguments.name, arguments.replace)
     shelf.check_free()
     address = _address("--connect", arguments.address)
@@ -216,12 +225,16 @@ def _reported(arguments: argparse.Namespace, screen: Screen) -> Iterator[_Report
 
 def _drone_place(
     arguments: argparse.Namespace,
-) -> tuple[Path, str | None, AutopilotConfig | None]:
-    """Return the state directory, the drone's name, and its autopilot, as far as they are known."""
+) -> tuple[Path, str | None, AutopilotConfig | None, SecretSource]:
+    """Return the state directory, the drone's name, its autopilot, and what opens its keys."""
+    named = source_of(arguments)
     if arguments.config is None:
-        return arguments.state_dir, None, None
+        return arguments.state_dir, None, None, named
     config = load_drone_config(arguments.config)
-    return config.state_dir, config.vehicle.name, config.autopilot
+    state = config.state
+    configured = SecretSource.configured(state.passphrase_file, state.key_file, None)
+    source = configured if named == SecretSource() else named
+    return config.state_dir, config.vehicle.name, config.autopilot, source
 
 
 def _address(key: str, text: str | None) -> Address | None:

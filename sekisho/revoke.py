@@ -148,6 +148,7 @@ def run_trust(arguments: argparse.Namespace) -> int:
         )
     if trusted != public:
         store.save_authority(public)
+        _tell_services(store)
     print(f"{arguments.state_dir}: trusts fleet authority {_fingerprint(public)}")
     floor = store.load_revocations().serial
     if trusted not in (None, public) and floor:
@@ -207,15 +208,19 @@ def run_apply(arguments: argparse.Namespace) -> int:
                 f"{arguments.file}: {_REASONS[refused.reason]}; serial {floor} stays in force"
             ) from None
     in_force = store.load_revocations()
-    for kind in ("drone", "ground"):
-        # A running service heeds it at once: the drone shuts out, the gateway brings it to drones.
-        with contextlib.suppress(OSError):
-            query(socket_path(kind, store.directory), RELOAD_REVOCATIONS + b"\n")
+    _tell_services(store)
     if arguments.json:
         print(msgspec.json.encode(_report(in_force, verified=True)).decode())
     else:
         print(f"{arguments.state_dir}: in force from now on:\n{_readable(in_force)}")
     return 0
+
+
+def _tell_services(store: Store) -> None:
+    """Have running services heed it at once: a drone shuts out, a gateway brings it to drones."""
+    for kind in ("drone", "ground"):
+        with contextlib.suppress(OSError):
+            query(socket_path(kind, store.directory), RELOAD_REVOCATIONS + b"\n")
 
 
 def _parse_gcs_id(text: str) -> bytes:

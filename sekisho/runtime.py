@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import hashlib
 import os
 import signal
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from crypto.aio.files import make_private_directory, private_directory, read_private
+
 EXIT_INTERRUPTED: Final = 130
-# What `sekisho revoke apply` says to a service whose state directory it has changed.
+# What `sekisho revoke trust` and `apply` say to a service whose state directory it has changed.
 RELOAD_REVOCATIONS: Final = b"revocations"
 _CONNECT_S: Final = 2.0
 
@@ -46,10 +49,54 @@ def runtime_dir() -> Path:
     return path
 
 
-def socket_path(kind: str, state_dir: Path) -> Path:
-    """Return where the service `kind` of a state directory answers."""
+def own_socket_path(kind: str, state_dir: Path) -> Path:
+    """Return where the service `kind` of a state directory answers if this process starts it."""
     name = hashlib.blake2s(str(state_dir.resolve()).encode(), digest_size=6).hexdigest()
     return runtime_dir() / f"{kind}-{name}.sock"
+
+
+def socket_path(kind: str, state_dir: Path) -> Path:
+    """Return where the service `kind` of a state directory answers, whoever started it.
+
+    A service manager and a person's shell need not agree on where sockets lie: the service says it
+    in the file it holds.
+    """
+    held = state_dir / f"{kind}.lock"
+    if not held.is_file():
+        return own_socket_path(kind, state_dir)
+    return Path(os.fsdecode(read_private(held)))
+
+
+@contextlib.contextmanager
+def holding(kind: str, state_dir: Path) -> Iterator[Path]:
+    """Be the only service `kind` of a state directory; yields where it may answer.
+
+    The kernel lets go when the process ends, however it ends.
+
+    Raises:
+        AlreadyRunningError: Another process is that.
+        StoreError: The directory is not private.
+    """
+    path = own_socket_path(kind, state_dir)
+    held = state_dir / f"{kind}.lock"
+    make_private_directory(state_dir)
+    with private_directory(state_dir) as directory:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(held.name, flags, 0o600, dir_fd=directory)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(held)) from None
+    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError(
+                f"{state_dir}: in use: already running is `sekisho {kind}` or `sekisho keys` "
+                f"(it holds {held}); stop it first"
+            ) from None
+        file.write(os.fsencode(path))
+        file.truncate()
+        yield path
 
 
 def query(path: Path, request: bytes = b"") -> bytes:
@@ -69,17 +116,13 @@ def query(path: Path, request: bytes = b"") -> bytes:
     return b"".join(chunks)
 
 
-def refuse_if_running(path: Path) -> Path:
-    """Return `path` if no service answers there.
-
-    Raises:
-        AlreadyRunningError: One does.
-    """
+def is_answering(path: Path) -> bool:
+    """Tell whether a service answers there, rather than having left its socket behind."""
     try:
         query(path)
     except OSError:
-        return path
-    raise AlreadyRunningError(f"already running: a service with this state answers at {path}")
+        return False
+    return True
 
 
 async def serve_until_stopped(path: Path, answer: Callable[[bytes], bytes]) -> int:

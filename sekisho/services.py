@@ -21,8 +21,8 @@ from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
-from sekisho.runtime import RELOAD_REVOCATIONS, refuse_if_running, serve_until_stopped, socket_path
-from sekisho.unlock import SecretSource, open_store
+from sekisho.runtime import RELOAD_REVOCATIONS, holding, serve_until_stopped
+from sekisho.unlock import SecretSource, descriptor, open_store
 from wire.locality import NotAllowedError
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     autopilot: object
     monitor: object
     recorder: object
+    revocation_serial: int
+    radio: object
 
 
 class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
@@ -95,7 +97,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_passphrase_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passphrase-fd",
-        type=int,
+        type=descriptor,
         metavar="N",
         help="if the keys are wrapped: read the passphrase from descriptor N instead of asking",
     )
@@ -104,43 +106,54 @@ def _add_passphrase_option(parser: argparse.ArgumentParser) -> None:
 def run_drone(arguments: argparse.Namespace) -> int:
     """Run the companion service until it is told to stop."""
     config = load_drone_config(arguments.config)
-    store = _open(config.state_dir, config.state, arguments)
+    with _in_file(arguments.config), holding("drone", config.state_dir) as path:
+        store = _open(config.state_dir, config.state, arguments)
+        return asyncio.run(_serve_drone(config, store, _drone_pairs(store), path))
+
+
+def run_ground(arguments: argparse.Namespace) -> int:
+    """Run the gateway until it is told to stop."""
+    config = load_ground_config(arguments.config)
+    for table in ("console", "mqtt"):
+        if getattr(config, table) is not None:
+            _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
+    with _in_file(arguments.config), holding("ground", config.state_dir) as path:
+        store = _open(config.state_dir, config.state, arguments)
+        pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
+        _, revoked = usable_pairs(list(pairs.values()), store.load_revocations())
+        for pair in revoked:
+            _log.warning(
+                "%s: this station is revoked and will not be answered; pair again", pair.peer
+            )
+        return asyncio.run(_serve_ground(config, store, pairs, path))
+
+
+def _drone_pairs(store: Store) -> list[PairRecord]:
+    """Return the pairs that a companion serves.
+
+    Raises:
+        StoreError: There is none.
+    """
     pairs = store.load_pairs()
+    where = store.directory / "pairs"
     if not pairs:
         raise StoreError(
-            f"{config.state_dir / 'pairs'}: no ground station is paired with this drone; "
-            "run `sekisho pair`"
+            f"{where}: no ground station is paired with this drone; run `sekisho pair`"
         )
     usable, revoked = usable_pairs(pairs, store.load_revocations())
     for pair in revoked:
         _log.warning("%s: revoked by the fleet authority, left out", pair.peer)
     if not usable:
         raise StoreError(
-            f"{config.state_dir / 'pairs'}: every paired ground station is revoked "
+            f"{where}: every paired ground station is revoked "
             f"({', '.join(pair.peer for pair in revoked)}); pair one again: `sekisho pair`"
         )
     if len(usable) > MAX_PEERS:
         raise StoreError(
-            f"{config.state_dir / 'pairs'}: {len(usable)} ground stations are paired, and a drone "
-            f"serves {MAX_PEERS}; remove some: `sekisho keys remove`"
+            f"{where}: {len(usable)} ground stations are paired, and a drone serves {MAX_PEERS}; "
+            "remove some: `sekisho keys remove`"
         )
-    with _in_file(arguments.config):
-        return asyncio.run(_serve_drone(config, store, usable))
-
-
-def run_ground(arguments: argparse.Namespace) -> int:
-    """Run the gateway until it is told to stop."""
-    config = load_ground_config(arguments.config)
-    store = _open(config.state_dir, config.state, arguments)
-    pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
-    _, revoked = usable_pairs(list(pairs.values()), store.load_revocations())
-    for pair in revoked:
-        _log.warning("%s: this station is revoked and will not be answered; pair again", pair.peer)
-    for table in ("console", "mqtt"):
-        if getattr(config, table) is not None:
-            _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
-    with _in_file(arguments.config):
-        return asyncio.run(_serve_ground(config, store, pairs))
+    return usable
 
 
 def _open(
@@ -149,7 +162,10 @@ def _open(
     arguments: argparse.Namespace,
 ) -> Store:
     source = SecretSource.configured(state.passphrase_file, state.key_file, arguments.passphrase_fd)
-    return open_store(directory, source)
+    store = open_store(directory, source)
+    if source != SecretSource() and store.secrets.load_header() is None:
+        _log.warning("%s: the keys here are plain; `sekisho keys wrap` seals them", directory)
+    return store
 
 
 def _count_start(store: Store) -> int:
@@ -167,9 +183,8 @@ def _count_start(store: Store) -> int:
 
 
 async def _serve_drone(
-    config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord]
+    config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord], path: Path
 ) -> int:
-    path = refuse_if_running(socket_path("drone", config.state_dir))
     service = CompanionService(config, store, pairs, _count_start(store))
     name = config.vehicle.name or socket.gethostname()
 
@@ -192,9 +207,11 @@ async def _serve_drone(
 
 
 async def _serve_ground(
-    config: groundstation.config.GroundConfig, store: Store, pairs: dict[str, PairRecord]
+    config: groundstation.config.GroundConfig,
+    store: Store,
+    pairs: dict[str, PairRecord],
+    path: Path,
 ) -> int:
-    path = refuse_if_running(socket_path("ground", config.state_dir))
     gateway = Gateway(config, store, pairs, _count_start(store))
 
     def answer(request: bytes) -> bytes:

@@ -66,13 +66,32 @@ class SecretSource(NamedTuple):
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `source_of` reads."""
-    parser.add_argument(
-        "--passphrase-fd", type=int, metavar="N", help="read the passphrase from descriptor N"
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--passphrase-fd",
+        type=descriptor,
+        metavar="N",
+        help="wrapped keys: read the passphrase from descriptor N instead of asking",
     )
-    parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="0600")
-    parser.add_argument(
-        "--key-file", type=Path, metavar="FILE", help="32 random bytes or more, 0600"
+    source.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="wrapped keys: a file with the passphrase, 0600",
     )
+    source.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="wrapped keys: 32 random bytes or more in place of a passphrase, 0600",
+    )
+
+
+def descriptor(text: str) -> int:
+    """Return the number of a file descriptor, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of an open descriptor")
+    return int(text)
 
 
 def source_of(arguments: argparse.Namespace) -> SecretSource:
@@ -166,8 +185,8 @@ def _ask(prompt: str) -> str:
         os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise StoreError(
-            "the keys are wrapped with a passphrase and there is no terminal to ask at: name "
-            "[state] passphrase_file in the configuration, or give --passphrase-fd N"
+            "a passphrase is needed and there is no terminal to ask at: name [state] "
+            "passphrase_file in the configuration, or give --passphrase-file or --passphrase-fd"
         ) from None
     try:
         return getpass.getpass(prompt)
@@ -175,12 +194,12 @@ def _ask(prompt: str) -> str:
         raise StoreError("passphrase: not UTF-8; set the terminal to UTF-8") from None
 
 
-def _read_descriptor(descriptor: int) -> bytes:
+def _read_descriptor(number: int) -> bytes:
     try:
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+        with os.fdopen(number, "rb", closefd=False) as stream:
             return stream.read(_MAX_PASSPHRASE_BYTES + 1)
     except OSError as error:
-        raise StoreError(f"--passphrase-fd {descriptor}: {error.strerror}") from None
+        raise StoreError(f"--passphrase-fd {number}: {error.strerror}") from None
 
 
 def _decode(data: bytes, where: str) -> Passphrase:

@@ -28,8 +28,7 @@ def pytest_configure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    before = time.time()
-    jumps = {round((time.time() - before) / YEARS_S) for _ in range(5)}
+    jumps = {round((time.time() - _real["time"]()) / YEARS_S) for _ in range(5)}
     terminalreporter.write_line(
         f"wall clock: {calls} readings, jumps by {sorted(jumps)} x 20 years"
     )

@@ -66,22 +66,17 @@ def write_private(path: Path, data: bytes) -> None:
 
     Raises:
         StoreError: Its directory, made if it is missing, is not private.
+        OSError: The disk is full, read-only or broken; the old contents stay.
     """
     make_private_directory(path.parent)
     temporary = f".{path.name}{_NEW}"
     with private_directory(path.parent) as directory:
-        # What a killed writer left behind, or someone planted, is never written to.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=directory)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-        os.fsync(directory)
+        try:
+            _replace(path.name, temporary, data, directory)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # half of it is no use, and may be secret
+                os.unlink(temporary, dir_fd=directory)
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def read_private(path: Path) -> bytes:
@@ -123,6 +118,21 @@ def remove_unfinished(path: Path) -> None:
         for left in path.glob(f".*{_NEW}"):
             os.unlink(left.name, dir_fd=directory)
         os.fsync(directory)
+
+
+def _replace(name: str, temporary: str, data: bytes, directory: int) -> None:
+    # What a killed writer left behind, or someone planted, is never written to.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
 
 
 def _read(path: Path, directory: int | None) -> bytes:

@@ -86,8 +86,21 @@ class Store:
 
     def save_pair(self, record: PairRecord) -> None:
         """Write one pair record."""
-        file = self.secrets.pair(record.peer)
-        self.secrets.write(file, msgspec.json.encode(record))
+        with self._locked():
+            self._write_pair(record)
+
+    def update_pair(self, record: PairRecord) -> None:
+        """Write what a service has made of its record, unless that has been replaced or removed.
+
+        Raises:
+            StoreError: It has: the two were paired anew, or are to talk no more.
+        """
+        with self._locked():
+            if not self.load_pair(record.peer).is_same_pair(record):
+                raise StoreError(
+                    f"{self.pair_path(record.peer)}: paired anew since this was started; restart it"
+                )
+            self._write_pair(record)
 
     def load_pair(self, peer: str) -> PairRecord:
         """Read the record of one peer.
@@ -209,6 +222,9 @@ class Store:
             accepted = accept_untrusted(data, self.load_revocations(), authority)
             self.save_state(REVOCATIONS, data)
         return accepted
+
+    def _write_pair(self, record: PairRecord) -> None:
+        self.secrets.write(self.secrets.pair(record.peer), msgspec.json.encode(record))
 
     def _load_stored_revocations(self) -> SignedList | None:
         data = self.load_state(REVOCATIONS)

@@ -102,9 +102,11 @@ class CompanionService:
         self._disk.close()
 
     def reload_revocations(self) -> None:
-        """Heed the list that `sekisho revoke apply` has put into the state directory."""
+        """Heed what `sekisho revoke trust` and `apply` have put into the state directory."""
         now_ns = monotonic_ns()
-        self._companion.revoked_on_disk(self._store.load_revocations(), now_ns)
+        self._companion.revoked_on_disk(
+            self._store.load_authority(), self._store.load_revocations(), now_ns
+        )
         self._pump(now_ns)
 
     def status(self) -> CompanionStatus:
@@ -113,6 +115,8 @@ class CompanionService:
         status.autopilot["device"] = self._device
         status.autopilot["line"] = "open" if self._port.is_open else "absent"
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
+        if self._radio is not None:
+            status.radio = self._radio.describe()
         if self._unsent:
             status.link.dropped["not_sent"] = self._unsent
         return status
@@ -190,7 +194,7 @@ def save(store: Store, item: Save) -> None:
         with contextlib.suppress(RefusedListError):
             store.accept_revocations(item.signed)
     else:
-        store.save_pair(item)
+        store.update_pair(item)
 
 
 def load_authority(store: Store) -> AuthorityState:

@@ -114,6 +114,8 @@ class _DroneLink:
             {f"tools_{reason}": count for reason, count in endpoint.dropped.items()}
             for endpoint in self.endpoints
         ]
+        if self._radio is not None:
+            status.radio = self._radio.describe()
         unsent = 0 if self._udp is None else self._udp.unsent
         status.link.dropped = merge_drops(status.link.dropped, {"not_sent": unsent}, *noise)
         return status
@@ -189,7 +191,7 @@ class _DroneLink:
                 self.station.save_failed(now_ns)
             self._pump(now_ns)
 
-        self._disk.write(lambda: self._store.save_pair(record), done)
+        self._disk.write(lambda: self._store.update_pair(record), done)
 
 
 @contextlib.contextmanager

@@ -10,44 +10,10 @@ import pytest
 from tests.e2e.between import BenchAutopilot
 from tests.e2e.pilot import Pilot
 from tests.e2e.processes import ENVIRONMENT, Process, wait_until
-from tests.e2e.stack import NAME, SEKISHO, Stack, free_ports
+from tests.e2e.second import Second, await_both, own_id, type_command
+from tests.e2e.stack import NAME, SEKISHO
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-class Second:
-    """Another ground station of the same drone."""
-
-    def __init__(self, bench: Stack, directory, role):
-        self.state = directory / "ground-2"
-        argv = ["pair", "lab", "--drone-dir", bench.drone_state, "--ground-dir", self.state]
-        argv += ["--name", NAME, "--role", role]
-        subprocess.run([*SEKISHO, *argv], check=True, capture_output=True, timeout=30)
-        (self.port,) = free_ports(1)
-        self.config = directory / "ground-2.toml"
-        self.config.write_text(
-            f'[state]\ndir = "{self.state}"\n'
-            f'[[drone]]\nname = "{NAME}"\naddress = "127.0.0.1:{bench.link_port}"\n'
-            f'mavlink_out = []\nmavlink_udp = "127.0.0.1:{self.port}"\n'
-        )
-        self.process = Process("second", [*SEKISHO, "ground", "--config", self.config], directory)
-
-
-def type_command(config, *words, stdin=""):
-    return subprocess.run(
-        [*SEKISHO, *words, "--config", str(config)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=ENVIRONMENT,
-        check=False,
-    )
-
-
-def own_id(config):
-    shown = type_command(config, "authority", "show", NAME).stdout
-    return shown.split("this station: ")[1].split()[0]
 
 
 @pytest.fixture
@@ -55,19 +21,10 @@ def second(bench, tmp_path):
     second = Second(bench, tmp_path, "supervisor")
     bench.start()
     bench.await_link()
-    wait_until(
-        lambda: (
-            "in command" in type_command(second.config, "authority", "show", NAME).stdout
-            and len([p for p in bench.status("drone")["peers"].values() if p["state"] == "live"])
-            == 2
-        ),
-        20,
-        "both stations are there",
-        0.3,
-    )
+    second.start()
+    await_both(bench, second)
     yield second
-    second.process.stop()
-    print(second.process.output)
+    second.stop()
 
 
 def holder(bench):
@@ -84,6 +41,8 @@ def test_hand_over_claim_preempt_and_restart(bench, second, line):
         other = b if start == a else a
         done = type_command(there, "authority", "claim", NAME)
         assert (done.returncode, "is there" in done.stdout) == (1, True)
+        done = type_command(here, "authority", "hand-over", NAME, "--station", "0" * 32)
+        assert (done.returncode, "knows no such station" in done.stdout) == (1, True)
         done = type_command(here, "authority", "hand-over", NAME, "--station", other)
         assert done.returncode == 0, done.stderr
         done = type_command(there, "authority", "accept", NAME)
@@ -117,12 +76,13 @@ def test_second_step_by_word(bench, line):
             )
             asker.expect("waiting", 10)
             pilot.connection.mav.command_long_send(1, 1, 246, 0, 1, 0, 0, 0, 0, 0, 0)
-            asker.expect("MAV_CMD 246 with 1, 0, 0, 0, 0, 0, 0. Confirm?", 5)
+            asker.expect("param7 0.0. Confirm?", 5)
             assert [m.command for m in autopilot.take() if m.get_type() == "COMMAND_LONG"] == []
             asker.say(answer.strip())
             code = asker.wait(10)
             asker.stop()
             assert code == (0 if executed else 1), asker.output
+            assert "MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN, 246 (COMMAND_LONG)" in asker.output
             if executed:
                 wait_until(
                     lambda: [m.command for m in autopilot.take() if m.get_type() == "COMMAND_LONG"],
@@ -130,6 +90,53 @@ def test_second_step_by_word(bench, line):
                     "it is carried out",
                 )
         pilot.until(lambda: any("Confirm: restart" in t for t in pilot.texts), 5, "it was said")
+
+
+def test_under_dual_control_only_the_other_station_confirms(bench, line, tmp_path):
+    config = bench.configs["drone"]
+    config.write_text(config.read_text() + "[policy]\ndual_control = true\n")
+    second = Second(bench, tmp_path, "commander")
+    bench.start()
+    bench.await_link()
+    second.start()
+    first = bench.configs["ground"]
+
+    def carried_out():
+        return [m.command for m in autopilot.take() if m.get_type() == "COMMAND_LONG"]
+
+    def confirm(config):
+        return Process("confirm", [*SEKISHO, "confirm", NAME, "--config", config], tmp_path)
+
+    try:
+        await_both(bench, second)
+        assert holder(bench) == own_id(first)
+        with (
+            BenchAutopilot(line) as autopilot,
+            Pilot(f"udpout:127.0.0.1:{bench.udp_port}") as pilot,
+        ):
+            bench.await_autopilot()
+            pilot.until(lambda: "HEARTBEAT" in pilot.latest, 10, "a heartbeat")
+            autopilot.take()
+            own, others = confirm(first), confirm(second.config)
+            try:
+                own.expect("waiting", 10)
+                others.expect("waiting", 10)
+                pilot.connection.mav.command_long_send(1, 1, 246, 0, 1, 0, 0, 0, 0, 0, 0)
+                for screen in (own, others):
+                    screen.expect("Confirm?", 5)
+                own.say("y")
+                wait_until(
+                    lambda: "needs_another_station" in bench.dropped("drone"), 2, "it is refused"
+                )
+                assert carried_out() == []
+                others.say("y")
+                wait_until(lambda: carried_out() == [246], 3, "it is carried out")
+                assert (own.wait(5), others.wait(5)) == (0, 0)
+            finally:
+                own.stop()
+                others.stop()
+    finally:
+        second.stop()
 
 
 def test_what_was_typed_before_the_question_is_no_answer(bench, line):

@@ -224,9 +224,44 @@ def test_unusable_passphrase_files_are_named(state, content, mode, says):
 
 def test_a_running_service_keeps_its_keys_from_being_moved(bench):
     bench.start("ground")
-    for action in (["wrap"], ["unwrap", "--yes"], ["remove", NAME, "--yes"]):
-        done = sekisho("keys", *action, "--state-dir", bench.ground_state, passphrase=PASSPHRASE)
+    secret = {"passphrase": PASSPHRASE}
+    for action, given in (
+        (["wrap"], secret),
+        (["unwrap", "--yes"], secret),
+        (["remove", NAME, "--yes"], {}),
+    ):
+        done = sekisho("keys", *action, "--state-dir", bench.ground_state, **given)
         assert (done.returncode, "already running" in done.stderr) == (1, True)
+
+
+def test_a_service_is_found_from_a_shell_with_another_runtime_directory(bench, tmp_path):
+    bench.start("ground")
+    elsewhere = tmp_path / "runtime"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [*SEKISHO, "status", "--json", "--config", bench.configs["ground"]],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=ENVIRONMENT | {"XDG_RUNTIME_DIR": str(elsewhere)},
+    )
+    assert (done.returncode, json.loads(done.stdout)["kind"]) == (0, "ground")
+
+
+def test_a_directory_that_is_not_there_pairs_nobody(tmp_path):
+    for place in (tmp_path / "mistyped", tmp_path):
+        tmp_path.chmod(0o755)
+        done = sekisho("keys", "list", "--state-dir", place)
+        assert (done.returncode, str(place) in done.stderr) == (2, True)
+    assert not (tmp_path / "mistyped").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--passphrase-fd", "-1"], ["--passphrase-file", "a", "--key-file", "b"]]
+)
+def test_sources_that_make_no_sense_are_refused(state, options):
+    done = sekisho("keys", "list", "--state-dir", state, *options)
+    assert (done.returncode, "usage:" in done.stderr) == (2, True)
 
 
 def test_services_ask_for_what_opens_their_keys(bench, tmp_path):

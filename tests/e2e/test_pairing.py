@@ -22,7 +22,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from crypto.aio.store import Store
 from crypto.enrolment import Token
-from tests.e2e.pairing import CODE, TOKEN, Cable, Pair, token_of
+from tests.e2e.pairing import CODE, TOKEN, Cable, Pair, code_of, token_of
 from tests.e2e.pilot import Pilot
 from tests.e2e.processes import ENVIRONMENT, wait_until
 from tests.e2e.stack import SEKISHO, Stack
@@ -115,6 +115,28 @@ def test_anything_but_two_yeses_leaves_no_record(pair, answers):
     assert not pair.ground_record.exists()
     assert "not paired" in aboard.output
     assert "not paired" in below.output
+
+
+def test_wrapped_keys_are_opened_at_both_ends(tcp, tmp_path):
+    key_file = tmp_path / "key"
+    key_file.write_bytes(os.urandom(32))
+    key_file.chmod(0o600)
+    for state in (tcp.drone_state, tcp.ground_state):
+        wrap = [*SEKISHO, "keys", "wrap", "--state-dir", state, "--key-file", key_file]
+        subprocess.run(wrap, check=True, capture_output=True, timeout=30, env=ENVIRONMENT)
+    config = tmp_path / "drone.toml"
+    config.write_text(
+        '[autopilot]\ndevice = "/dev/null"\n[link.udp]\nbind = "127.0.0.1:1"\n'
+        f'[state]\ndir = "{tcp.drone_state}"\nkey_file = "{key_file}"\n'
+    )
+    aboard = tcp.drone(place=("--config", config, "--no-autopilot"))
+    below = tcp.ground(token_of(aboard), "--key-file", str(key_file))
+    assert code_of(aboard) == code_of(below)
+    aboard.say("y")
+    below.say("y")
+    assert (aboard.wait(), below.wait()) == (0, 0)
+    for record in (tcp.drone_record, tcp.ground_record):
+        assert record.read_bytes().startswith(b"SKV")
 
 
 def test_json_goes_to_stdout_and_all_else_to_stderr(tcp):

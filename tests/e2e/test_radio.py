@@ -96,6 +96,8 @@ def test_over_the_radio_alone(line, radio, tmp_path):
                 "the pre-shared key is replaced",
                 0.5,
             )
+        for of in (stack.status("drone"), stack.status("ground")["peers"][NAME]):
+            assert of["radio"]["line"] == "open"
         frames = bytes(radio.air).split(b"\0")
         assert max(map(len, frames)) <= 241
         assert bytes((0, 0, 0, 0, 2, 3, 81, 3, 3)) not in radio.air  # no plain heartbeat

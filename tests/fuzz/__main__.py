@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from tests.fuzz import (
+    autopilot_line,
     companion,
     drone_end,
     ground_end,
@@ -29,6 +30,7 @@ TARGETS = {
     "companion": companion.Target,
     "observer": companion.Observer,
     "station": station.Target,
+    "autopilot_line": autopilot_line.Target,
 }
 ROUND = 50_000
 

@@ -8,7 +8,7 @@ from flightcore.policy import FlightState, Forward, Refuse, TwoStep, judge
 from tests.fuzz.ends import FRAMES
 from wire.authority import Answer, Flag, Request, State, Verb
 from wire.fragments import Fragmenter, Reassembler
-from wire.mavlink import MAGIC_V2, is_valid_frame
+from wire.mavlink import MAGIC_V2, MAX_FRAME_BYTES, is_valid_frame
 from wire.records import DroneStatus, MalformedRecordsError, encode_record, padded, parse_records
 
 
@@ -44,7 +44,9 @@ class Target:
             assert len(data) != 16
         whole = self._reassembler.receive(data, 0)
         assert whole is None or is_valid_frame(whole.frame)
-        assert len(self._reassembler._partial) <= 7
+        partial = self._reassembler._partial.values()
+        assert len(partial) <= 7
+        assert all(sum(map(len, p.parts.values())) <= MAX_FRAME_BYTES for p in partial)
         if is_valid_frame(data):
             verdict = judge(data, Role.COMMANDER, 1, self._rng.choice(list(FlightState)))
             assert isinstance(verdict, Forward | TwoStep | Refuse)

@@ -24,6 +24,7 @@ class Target:
         self.seeds = [
             *FRAMES,
             HEARTBEAT,
+            bytes.fromhex("fd010000000101000000000000"),  # a heartbeat of zeros, as it is sent
             *Fragmenter().cut(FRAMES[6]),
             DroneStatus(5, 0, is_holder=True).encode(),
             encode_record(AUTHORITY, state.encode()),

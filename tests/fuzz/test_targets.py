@@ -1,8 +1,8 @@
 """Every target holds for a few thousand inputs; `python -m tests.fuzz` gives it millions.
 
-Mutants killed: an HS2 whose sealed index differs leaves its handshake to be read again; lengths of
-chunks not checked; padding after a zero not checked; the rest of a split stream not bounded; an
-observer's role not asked for.
+Mutants killed (docs/decisions/0014-mutants.md): a split stream keeps what it likes; blob limits not
+checked; chunk lengths not checked; fragments without end; padding after a zero not checked; records
+run past the end.
 """
 
 import pytest

@@ -33,6 +33,7 @@ class Target:
         assert blob is None or 0 < len(blob.data) <= LIMITS[blob.kind]
         for piece in end.outgoing(self._now, 125_000.0):
             assert len(piece.value) <= CHUNK_BYTES + 4
+        assert all(i.count * CHUNK_BYTES < LIMITS[k] + CHUNK_BYTES for k, i in end._inbound.items())
         held = sum(len(chunk) for i in end._inbound.values() for chunk in i.chunks.values())
         assert held <= sum(LIMITS.values())
 

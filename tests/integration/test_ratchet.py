@@ -4,7 +4,7 @@ import pytest
 
 from crypto.chunks import LINK_SHARE
 from crypto.ratchet import RATCHET_EVERY_NS
-from tests.world import MS, World, command
+from tests.world import MS, SlowWorld, World, command
 
 RTL = command(20)
 
@@ -128,3 +128,20 @@ def test_a_disk_that_fails_leaves_the_key_as_it_is(random_bytes):
     assert generations(world)[0] == (0, False)
     assert world.station().is_live(world.now)
     assert world.companion.dropped["not_saved"] >= 1
+
+
+def test_while_the_drone_writes_no_second_key_is_good_for_a_handshake(random_bytes):
+    """Neither the one that is being replaced, which the ground may have, nor the new one."""
+    world = SlowWorld(random_bytes)
+    world.down = lambda name, datagram, path: [datagram] if len(datagram) < 90 else []  # no CT
+    world.run(4000)
+    assert generations(world) == [(0, True), (0, False)]
+    world.mode = "slow"
+    world.grounds["a"].boot()
+    world.run(4000)
+    assert world.waiting
+    assert world.companion.link.peers["a"].record.next_psk is None
+    world.mode = "works"
+    world.down = lambda name, datagram, path: [datagram]
+    world.run(4000)
+    assert generations(world) == [(1, False), (1, False)]

@@ -144,12 +144,12 @@ def test_an_unplugged_radio_is_awaited_for_ever(tmp_path):
         with a_link(device, heard.append) as link:
             assert not link.is_open
             link.write(b"nobody there")
-            assert link.unsent_dropped == len(encode(b"nobody there"))
+            assert link.describe()["unsent_bytes"] == len(encode(b"nobody there"))
             for round_ in range(3):
                 line = Line()
                 device.symlink_to(line.device)
                 await until(lambda: link.is_open, "the device is opened")
-                dropped = link.unsent_dropped
+                dropped = link.describe()["unsent_bytes"]
                 link.write(b"down")
                 assert line.write(encode(b"up") + b"\x09cut")
                 await until(lambda n=round_: heard == [b"up"] * (n + 1), "up")
@@ -159,7 +159,7 @@ def test_an_unplugged_radio_is_awaited_for_ever(tmp_path):
                 line.close()
                 await until(lambda: not link.is_open, "the link notices")
                 link.write(b"gone")
-                assert link.unsent_dropped > dropped
+                assert link.describe()["unsent_bytes"] > dropped
 
     asyncio.run(asyncio.wait_for(main(), 30))
     assert heard == [b"up"] * 3
@@ -176,7 +176,7 @@ def test_a_line_that_hangs_blocks_nothing_and_gathers_nothing():
                 link.write(number.to_bytes(2, "big") * 120)
                 slowest = max(slowest, time.perf_counter() - before)
             assert slowest < 0.05
-            assert link.unsent_dropped > 100_000
+            assert link.describe()["unsent_bytes"] > 100_000
             assert link._line._unsent_bytes <= MAX_DATAGRAM_BYTES + FRAMING_BYTES
             # It goes on: what the system and one datagram here held comes whole, then what is new.
             splitter = DatagramSplitter()
@@ -310,7 +310,7 @@ def test_a_command_waits_for_one_datagram_while_telemetry_wants_three_lines():
         with a_link(line.device) as link:
             sender = Sender(link)
             put_ns = await sender.offer(seconds)
-            assert link.unsent_dropped == 0
+            assert link.describe()["unsent_bytes"] == 0
             assert sender.queue.dropped["not_sent_command"] == 0
             assert sender.queue.dropped["not_sent_telemetry"] > 2000
             return put_ns

@@ -4,8 +4,9 @@ Claims: what arrives is whole and was sent; each blob arrives at most once, and 
 which the blobs of its kind were sent; over any stretch chunks take a twentieth of the link and one
 chunk; once the air is good, the last blob of each kind arrives and both ends have nothing to say.
 
-Mutants killed: stragglers not told from the next blob; a whole blob delivered again; the share not
-kept; chunks not sent again; an acknowledgement taken for the next blob; the bitmap one chunk off.
+Mutants killed (docs/decisions/0014-mutants.md): a whole blob delivered again; acknowledgement taken
+for the next blob; bitmap one off; chunks not sent again; share not kept; stragglers not told from
+the next blob.
 """
 
 import os
@@ -66,6 +67,13 @@ class Chunks(RuleBasedStateMachine):
                 if blob is not None:
                     self.arrived[1 - number, blob.kind].append(blob.data)
             self.check()
+
+    @rule(end=st.integers(0, 1), kind=st.sampled_from(list(Kind)), ms=st.sampled_from([500, 2000]))
+    def supersede(self, end, kind, ms):
+        """A blob takes the place of one just like it whose acknowledgements are still under way."""
+        for _ in range(3):
+            self.send(end, kind, 128)
+            self.run(ms, 0, 0.3)
 
     def put(self, to, piece, loss, repeat):
         while True:

@@ -1,8 +1,9 @@
 """Second steps against the list of what was asked: each thing is done once, as asked, in time.
 
-Mutants killed: a challenge not bound to its bytes; not used up; no time limit, or one that is a
-nanosecond long; with dual control, the same station confirms; one station's challenge replaces
-another's; a request that is repeated draws a fresh nonce; one that is overdue keeps its old one.
+Mutants killed (docs/decisions/0014-mutants.md): challenge a nanosecond too long; challenge not
+bound to its bytes; challenge not used up; challenge without time limit; dual control by one; nonce
+of a challenge reused; one waiting challenge for all; a request that
+is repeated draws a fresh nonce; one that is overdue keeps its old one.
 """
 
 import os
@@ -90,8 +91,16 @@ class TwoSteps(RuleBasedStateMachine):
         self.open.clear()
 
 
-TestTwoSteps = TwoSteps.TestCase
+TestTwoSteps = pytest.mark.slow(TwoSteps.TestCase)
 TestTwoSteps.settings = settings(max_examples=200 * EXAMPLES, deadline=None)
+
+
+def test_once(random_bytes):
+    confirmations = Confirmations(random_bytes, dual=False)
+    value = answer(CHACHA, confirmations.ask("a", b"x", 0).encode())
+    assert confirmations.confirm("a", CHACHA, value, 0).operation == b"x"
+    with pytest.raises(UnconfirmedError):
+        confirmations.confirm("a", CHACHA, value, 0)
 
 
 def test_refusals_say_why(random_bytes):

@@ -3,8 +3,9 @@
 A forgery changes nothing, whatever counter it names: a window that is moved before the tag is
 checked would let anybody shut the genuine frames out.
 
-Mutants killed: window updated before the tag is checked; window off by one either way; the counter
-is not part of the nonce; the acknowledgement follows every frame, not the newest.
+Mutants killed (docs/decisions/0014-mutants.md): acknowledges the last frame, not the newest;
+directions swapped at both ends; one key for both directions; window moved before the tag is
+checked.
 """
 
 import random
@@ -82,3 +83,16 @@ def test_each_frame_opens_once_and_no_forgery_ever(suite, is_up, seed, steps):
     # Their own frames, sent back: the directions have keys of their own.
     for datagram in sealed[-5:]:
         assert isinstance(sender.open(datagram, "peer", 500), Drop)
+
+
+@given(suite=st.sampled_from(list(SUITES.values())))
+def test_the_first_key_of_the_handshake_is_the_grounds(suite):
+    """What both ends would swap together, only somebody else's implementation notices."""
+    rng = random.Random(0)
+    keys = [rng.randbytes(32) for _ in range(3)]
+    for sender, key, inner in zip(
+        ends(suite, 0), keys, (b"\x01\xff\xff\xff\x07x", b"\x01x"), strict=False
+    ):
+        sealed = sender.seal(b"x", 7, 0)
+        assert sealed[:4] == bytes((0x85, 0, 0, 0))
+        assert suite.aead(key).decrypt(bytes(12), sealed[4:], sealed[:4]) == inner

@@ -3,7 +3,7 @@
 Three ways: nobody names it in the code, the tests of the link pass while it jumps, and two running
 processes keep their link while it does (tests/e2e/test_clock.py).
 
-Mutants killed: `time.time()` in the freshness rule; `datetime` imported in crypto.
+Mutants killed (docs/decisions/0014-mutants.md): wall clock in a core.
 """
 
 import ast
@@ -71,10 +71,11 @@ def test_threat_11_clock_would_be_found(source):
 @pytest.mark.slow
 def test_threat_11_clock_jumps_while_the_link_is_tested():
     """The command is worth having by itself: all tests of the link, and the clock out of joint."""
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "tests.jumping_clock", "-m", "not slow"]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "tests.jumping_clock", "-m", "not e2e"]
     argv += ["-p", "no:cacheprovider", "--deselect", "tests/threats/test_clock.py"]
+    argv += ["-k", "not relink and not random_frames and not 82800"]  # which only take longer
     argv += ["tests/unit/crypto", "tests/integration", "tests/threats"]
     argv += [str(p.relative_to(ROOT)) for p in (ROOT / "tests/property").glob("test_*.py")]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert re.search(r"wall clock: \d+ readings, jumps by \[-.*, [12]\] x 20 years", done.stdout)
+    assert re.search(r"wall clock: \d+ readings, jumps by \[-1, 0, 1\] x 20 years", done.stdout)

@@ -1,8 +1,12 @@
 """Rows 9, 10 and 18 to 26 of the threat table: stolen keys, other stations, numbers that run out.
 
-Mutants killed: no `se` in the handshake (the KCI attacker gets in); the suite of HS1 is not looked
-at; a suspended station is still answered; a nonce is used twice; transcript, generation or H(ct)
-not in the ratchet's KDF; one info for the PSK and its confirmation; an observer's command passes.
+Mutants killed (docs/decisions/0014-mutants.md): HS1 answered before its MAC is checked; PSK mixed
+in as zeros; a confirmation outlives the epoch; a nonce is used twice; a slot that differs is never
+cleared; a suspended station is still answered; ciphertext not in the ratchet; generation not in the
+ratchet; ground tries the newest key only; no hard stop; no se in the handshake; old key not in the
+ratchet; one label for key and confirmation; provisional outlives the slot it was made under;
+transcript not in the ratchet; two ratchets are written at a time; while it is heard the ground
+tries the newest only.
 """
 
 import hashlib
@@ -156,8 +160,7 @@ def test_threat_19_stolen_ground_is_shut_out_at_once(random_bytes):
     world.run(2000)
     held = [world.station("a")._link.seal(RTL, world.now) for _ in range(3)]
     world.station("s").command.request(Verb.SUSPEND, world.grounds["a"].disk.gcs_id, world.now)
-    while "a" in world.companion.stations:
-        world.run(20, 20)
+    world.run(100, 20)
     world.captured_down.clear()
     world.line.clear()
     for datagram in held:
@@ -504,3 +507,69 @@ def test_threat_26_nothing_is_told_before_it_is_written(random_bytes):
     assert world.grounds["a"].disk.psk_generation == 1
     assert world.station().command.result is Answer.NONE
     assert world.now > 6000 * MS
+
+
+def test_threat_26_slots_that_differ_are_noticed_while_the_link_lives(random_bytes):
+    """An old disk came back at the drone: keys still change, and the next ratchet succeeds."""
+    world = World(random_bytes)
+    world.run(5000)
+    link = world.station()._link
+    link.replace_record(link.pair.with_next(bytes(32)))
+    world.run(3000)
+    assert link.pair.next_psk is None
+    assert world.grounds["a"].disk.next_psk is None
+    assert world.executes(RTL)
+
+
+def test_threat_26_a_session_under_a_replaced_key_confirms_nothing(pair, random_bytes):
+    drone_record, ground_record = (record.with_next(b"1" * 32) for record in pair)
+    drone = Responder([drone_record], 1, random_bytes)
+    ground = Initiator(ground_record, 1, random_bytes)
+    (reply,) = drone.receive(ground.outgoing(0)[0], MALLORY, 0)
+    ground.receive(reply.datagram, 0)
+    assert ground.session.psk_generation == 1
+    drone.replace_record(drone_record.with_next(b"2" * 32), 0)
+    assert drone.receive(ground.seal(b"", 0), MALLORY, 0) == []
+    assert drone.peers[drone_record.peer].record.psk_generation == 0
+
+
+def test_threat_21_a_second_step_does_not_outlive_the_epoch(random_bytes):
+    world = World(random_bytes, {"a": Role.COMMANDER, "b": Role.COMMANDER})
+    silent = {"b"}
+    world.up = lambda name, datagram, path: [] if name in silent else [datagram]
+    world.run(1000)
+    silent.clear()
+    world.run(3000)
+    world.station("a").send([command(400, 0, 21196)], world.now)
+    world.run(60)
+    nonce = world.station("a").command.challenge(world.now).nonce
+    hand_over(world, "a", "b")
+    hand_over(world, "b", "a")
+    world.line.clear()
+    assert world.station("a").command.confirm(nonce, world.now)
+    world.run(500)
+    assert command(400, 0, 21196) not in world.line
+    assert world.companion.stations["a"].uplink.dropped["confirms_nothing"] == 1
+
+
+def test_threat_26_the_ground_writes_one_record_at_a_time(random_bytes):
+    """A disk that takes longer than a ratchet: what is in memory stays what will be on disk."""
+    world = World(random_bytes)
+    station = world.station()
+    handed_out = []
+    station.saved = handed_out.append  # and so never said to be on disk
+    for _ in range(3):
+        world.run(3000)
+        station._link.rekey()
+        station._ratchet_due_ns = 0
+    assert len(handed_out) == 1
+    assert station.status(world.now).link.handshakes == 3
+
+
+def test_threat_27_a_heartbeat_of_zeros_does_not_end_the_ground(random_bytes):
+    """MAVLink leaves out zeros at the end: the shortest heartbeat has one byte."""
+    world = World(random_bytes)
+    world.run(1000)
+    sealed, _ = world.companion.link.seal("a", raw(0, b"\0")[:6] + b"\1" + bytes(6), world.now)
+    assert world.station().receive_link(sealed, world.now) != b""
+    assert world.station().is_live(world.now)

@@ -1,7 +1,7 @@
 """Rows 13, 14, 15 and 30 of the threat table, and how fast the link is back after a restart.
 
-Mutants killed: heartbeats made up while the ground is not heard; a session given up when the uplink
-is silent (180 s, as WireGuard); an acknowledgement that grows by itself; no retry before 1 s.
+Mutants killed (docs/decisions/0014-mutants.md): acknowledgement that grows by itself; no retry
+before a second; session given up after 180 s.
 """
 
 import itertools

@@ -331,7 +331,7 @@ def challenges(world):
 
 @pytest.mark.parametrize(
     ("verb", "holds", "answer"),
-    [(1, True, 2), (1, False, 4), (2, True, 1), (2, False, 5), (3, False, 6), (4, False, 7)],
+    [(1, True, 8), (1, False, 4), (2, True, 1), (2, False, 5), (3, False, 6), (4, False, 7)],
 )
 def test_ground_is_answered(verb, holds, answer, suite, random_bytes):
     authority = None if holds else AuthorityState(epoch=5, holder=OTHER)

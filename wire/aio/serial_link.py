@@ -53,10 +53,14 @@ class SerialLink:
         """Whether the device is there."""
         return self._line.is_open
 
-    @property
-    def unsent_dropped(self) -> int:
-        """How many bytes were dropped because the line did not take them."""
-        return self._line.unsent_dropped
+    def describe(self) -> dict[str, str | int]:
+        """Return what a status says of it: is the device there, and what was dropped on the way."""
+        dropped = {str(reason): count for reason, count in self.dropped.items()}
+        return {
+            "line": "open" if self.is_open else "absent",
+            "unsent_bytes": self._line.unsent_dropped,
+            **dropped,
+        }
 
     def start(self) -> None:
         """Open the device, now or as soon as it is there."""

@@ -1,8 +1,10 @@
 """Keys on disk: private, whole or absent, and an error that says which file and what to do."""
 
 import os
+import resource
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crypto.aio.files import StoreError, read_handed_over, write_private
@@ -175,6 +177,37 @@ def test_huge_files_are_not_read(store, tmp_path):
     os.truncate(tmp_path / "boot_count", 1 << 40)
     with pytest.raises(StoreError, match="larger than"):
         store.next_boot_count()
+
+
+def test_a_service_does_not_write_over_a_pairing_made_meanwhile(store, pair):
+    old = pair[0]
+    anew = msgspec.structs.replace(old, mac_responder_key=bytes(32), psk=bytes(32))
+    store.save_pair(old)
+    store.update_pair(old.with_next(bytes(32)))
+    assert store.load_pair(old.peer).next_psk == bytes(32)
+    store.save_pair(anew)
+    with pytest.raises(StoreError, match="paired anew"):
+        store.update_pair(old)
+    assert store.load_pair(old.peer) == anew
+    store.remove_pair(old.peer)
+    with pytest.raises(StoreError, match="not paired"):
+        store.update_pair(old)
+    assert store.peers() == []
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    write_private(path, b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as a disk that is full
+    try:
+        with pytest.raises(OSError, match="file") as caught:
+            write_private(path, bytes(1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"
 
 
 def test_a_removed_pair_is_gone(store, pair):

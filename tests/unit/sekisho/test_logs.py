@@ -5,6 +5,7 @@ Mutants that died here: exit status 0 for a cut file on verify, 1 on export; the
 """
 
 import json
+import resource
 
 import pytest
 
@@ -182,6 +183,22 @@ def test_errors_name_the_file(capsys, tmp_path, keys, record):
         code, out, err = run(capsys, "logs", *argv)
         assert (code, out) == (2, ""), argv
         assert says in err
+
+
+def test_an_export_that_fails_leaves_no_file(capsys, tmp_path, keys, record):
+    out = tmp_path / "out"
+    argv = ["logs", "export", "--key", keys["private"], "--out", out]
+    assert run(capsys, *argv, tmp_path / "none.slog")[0] == 2
+    assert not out.exists()
+    log = record()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))  # as a disk that is full
+    try:
+        code, _, err = run(capsys, *argv, log.path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (code, f"{out}: File too large" in err) == (1, True)
+    assert not out.exists()
 
 
 def test_what_is_no_log(capsys, tmp_path):
