@@ -71,7 +71,8 @@ def socket_path(kind: str, state_dir: Path) -> Path:
 def holding(kind: str, state_dir: Path) -> Iterator[Path]:
     """Be the only service `kind` of a state directory; yields where it may answer.
 
-    The kernel lets go when the process ends, however it ends.
+    The kernel lets go when the process ends, however it ends. On a disk that has become read-only
+    what an earlier start left is held, and goes on saying where that one answered.
 
     Raises:
         AlreadyRunningError: Another process is that.
@@ -81,12 +82,14 @@ def holding(kind: str, state_dir: Path) -> Iterator[Path]:
     held = state_dir / f"{kind}.lock"
     make_private_directory(state_dir)
     with private_directory(state_dir) as directory:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        is_writable = not os.fstatvfs(directory).f_flag & os.ST_RDONLY
+        flags = os.O_RDWR | os.O_CREAT if is_writable else os.O_RDONLY
+        flags |= os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(held.name, flags, 0o600, dir_fd=directory)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(held)) from None
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+    with os.fdopen(descriptor, "r+b" if is_writable else "rb", buffering=0) as file:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -94,8 +97,9 @@ def holding(kind: str, state_dir: Path) -> Iterator[Path]:
                 f"{state_dir}: in use: already running is `sekisho {kind}` or `sekisho keys` "
                 f"(it holds {held}); stop it first"
             ) from None
-        file.write(os.fsencode(path))
-        file.truncate()
+        if is_writable:
+            file.write(os.fsencode(path))
+            file.truncate()
         yield path
 
 
