@@ -10,7 +10,7 @@ from flightcore.control.terms import Real, choose, maximum, sqrt
 from flightcore.control.vectors import Axes, Vec, add, cross, dot, scale, sub, weigh
 
 # Squared cosine of half an angle: closer to half a turn than this the axis is chosen, not found.
-_HALF_TURN: Final = 1e-12
+_HALF_TURN: Final = 1e-10
 
 
 def tilt_and_heading_error(body: Axes, setpoint: Axes) -> Vec:
@@ -25,7 +25,7 @@ def tilt_and_heading_error(body: Axes, setpoint: Axes) -> Vec:
         setpoint: Attitude wanted.
 
     Returns:
-        Frame FRD: x and y tilt, z heading. Each magnitude is at most 1. [-]
+        Frame FRD: x and y tilt, z heading. Each is at most 1. [-]
 
     Invariant:
         Zero at the setpoint only, also at half a turn; independent of how attitudes were written
@@ -36,27 +36,24 @@ def tilt_and_heading_error(body: Axes, setpoint: Axes) -> Vec:
     """
     zx, zy, zz = dot(body.x, setpoint.z), dot(body.y, setpoint.z), dot(body.z, setpoint.z)
     twice_half = 1.0 + zz  # 2 cos^2 of half the tilt
-    kick, per_cosine = _half_angle(twice_half)
     along = 1.0 / maximum(twice_half, 2.0 * _HALF_TURN)
     sine = (dot(body.y, setpoint.x) - dot(body.x, setpoint.y)) * along
     cosine = (dot(body.x, setpoint.x) + dot(body.y, setpoint.y)) * along
-    kick_yaw, per_cosine_yaw = _half_angle(1.0 + cosine)
-    return (
-        -zy * per_cosine,
-        (zx + kick) * per_cosine,
-        (sine + kick_yaw) * per_cosine_yaw,
-    )
+    zx, per_cosine = _half_angle(zx, twice_half)
+    sine, per_cosine_yaw = _half_angle(sine, 1.0 + cosine)
+    return -zy * per_cosine, zx * per_cosine, sine * per_cosine_yaw
 
 
-def _half_angle(twice_half: Real) -> tuple[Real, Real]:
-    """Return what to add to sin a and what to multiply it by to get sin(a/2).
+def _half_angle(sine: Real, twice_half: Real) -> tuple[Real, Real]:
+    """Return sin a, of a size that can be relied on, and what makes sin(a/2) of it.
 
     Args:
+        sine: sin a, or one component of it. [-]
         twice_half: 1 + cos a = 2 cos^2(a/2). [-]
     """
-    cosine = sqrt(maximum(0.5 * twice_half, _HALF_TURN))
-    kick = choose(0.5 * twice_half - _HALF_TURN, 0.0, 2.0 * _HALF_TURN**0.5)
-    return kick, 0.5 / cosine
+    squared = 0.5 * twice_half
+    least = choose(sine, 2.0 * _HALF_TURN**0.5, -2.0 * _HALF_TURN**0.5)
+    return choose(squared - _HALF_TURN, sine, least), 0.5 / sqrt(maximum(squared, _HALF_TURN))
 
 
 def matrix_error(body: Axes, setpoint: Axes) -> Vec:

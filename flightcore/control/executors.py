@@ -77,6 +77,7 @@ def floats(text: Text, sizes: Sequence[int]) -> FloatProgram:
     """
     trace = Trace(text, sizes)
     namespace: dict[str, object] = {"sqrt": math.sqrt, "sin": math.sin, "cos": math.cos}
+    namespace |= {"inf": math.inf, "nan": math.nan}  # as repr() writes them
     # The source is written here, from names of our own making and repr() of floats.
     exec(compile(float_source(trace), "<floats>", "exec"), namespace)  # noqa: S102
     program: FloatProgram = namespace["program"]  # type: ignore[assignment]
