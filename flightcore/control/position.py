@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from flightcore.control.terms import Real, clamp, maximum, minimum, sqrt
+from flightcore.control.terms import Real, choose, clamp, maximum, minimum, sqrt
 from flightcore.control.vectors import (
     Axes,
     Vec,
@@ -52,25 +52,21 @@ def integrate(
     Args:
         integral_n: Before the step. [m/s2]
         error_n: Reference minus position. [m]
-        shortfall_n: Acceleration granted by the limits minus acceleration asked for; it drains
-            the integral as fast as one second, so that nothing is stored that cannot be flown.
+        shortfall_n: Acceleration granted by the limits minus acceleration asked for. Against it
+            nothing is integrated, so that nothing is stored that cannot be flown. [m/s2]
         dt_s: Step. [s]
         gains: Of the vehicle.
         limits: Of the vehicle.
 
     Invariant:
-        Never beyond `Limits.integral`.
+        Never beyond `Limits.integral`; an axis that asks for more than it is granted keeps what it
+        holds.
     """
-    near = shorten(error_n, limits.position_error)
-    bound = limits.integral
-    drained = scale(dt_s, add(weigh(gains.integral, near), _where(gains.integral, shortfall_n)))
-    x, y, z = add(integral_n, drained)
-    return clamp(x, -bound, bound), clamp(y, -bound, bound), clamp(z, -bound, bound)
-
-
-def _where(gain: Vec, v: Vec) -> Vec:
-    """Return the components of `v` that an integral is at work on; structure, not a branch."""
-    x, y, z = (component if k else 0.0 for k, component in zip(gain, v, strict=True))
+    grown = weigh(gains.integral, shorten(error_n, limits.position_error))
+    x, y, z = (
+        clamp(held + choose(short * grow, dt_s * grow, 0.0), -limits.integral, limits.integral)
+        for held, short, grow in zip(integral_n, shortfall_n, grown, strict=True)
+    )
     return x, y, z
 
 

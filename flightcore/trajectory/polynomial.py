@@ -37,7 +37,7 @@ class Piecewise:
         by_power = self.coefficients[piece].transpose(2, 1, 0).copy()  # power, axis, time
         flat = np.zeros((ROWS, len(times)))
         for order in range(DERIVATIVES):
-            value = np.zeros_like(by_power[0])
+            value = np.zeros((4, len(times)))
             for k in by_power[::-1]:
                 value = value * since + k
             flat[3 * order : 3 * order + 3] = value[:3]
