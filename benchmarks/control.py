@@ -218,7 +218,7 @@ def _disagreement(loop: FloatProgram) -> float:
 
 
 def _sun(options: Options) -> dict[str, Tracked]:
-    seconds = 3.0 if options.quick else 20.0
+    seconds = 4.0 if options.quick else 20.0
     feasible = [e.trajectory(seconds) for e in sun_2022() if e.feasible]
     other = [e.trajectory(seconds) for e in sun_2022() if not e.feasible]
     results: dict[str, Tracked] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.control_plant import Plant, Truth
+from benchmarks.control_plant import STATE, Plant, Truth
 from flightcore.control.executors import Array, Rows
 from flightcore.control.flatness import FLAT_ROWS, FlatOutput, implied
 from flightcore.control.indi import Rejection
@@ -58,7 +58,7 @@ def fly(
     """
     dt_s = 1.0 / setup.rate_hz
     steps, lanes, conditions = round(duration * setup.rate_hz), len(trajectories), len(truths)
-    times = np.arange(steps, dtype=np.float64) * dt_s
+    times = np.arange(steps + 1, dtype=np.float64) * dt_s
     table = np.stack([t.sample(times) for t in trajectories], axis=-1).transpose(1, 0, 2).copy()
     plant = Plant(
         built or setup.vehicle,
@@ -75,7 +75,8 @@ def fly(
     seen, reference, sensed, memory = controller.inputs
     memory[3:6] = plant.state[10:13]
     late = [round(truth.latency_s * setup.rate_hz) for truth in truths]
-    past = [plant.state.copy()] * (max(late) + 1)
+    plant.feel()
+    past = [plant.measured()] * (max(late) + 1)
     by_truth = (slice(i * lanes, (i + 1) * lanes) for i in range(conditions))
     views = [(part, age) for part, age in zip(by_truth, late, strict=True)]
     squared = np.zeros((conditions, lanes))
@@ -83,15 +84,13 @@ def fly(
     shaped = reference.reshape(FLAT_ROWS, conditions, lanes)
     with np.errstate(all="ignore"):  # what has left may go where it likes
         for k in range(steps):
-            past = [plant.state.copy(), *past[:-1]]
+            past = [plant.measured(), *past[:-1]]
             for part, age in views:
-                seen[:, part] = past[age][:, part]
+                seen[:, part], sensed[:, part] = np.split(past[age][:, part], [STATE])
             shaped[:] = table[k][:, None, :]
-            sensed[:3], sensed[3:] = plant.specific_force, plant.mean_thrusts
             controller.run()
             plant.advance(controller.outputs[0], setup.substeps)
-            due = table[min(k + 1, steps - 1)]
-            error = plant.state[:3].reshape(3, conditions, lanes) - due[:3, None]
+            error = plant.state[:3].reshape(3, conditions, lanes) - table[k + 1][:3, None]
             away = (error * error).sum(axis=0)
             left |= ~(away < _BOX_M**2)
             squared += away

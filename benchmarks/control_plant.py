@@ -31,7 +31,7 @@ class Truth:
         shift: Of the centre of gravity forward, per arm. [-]
         force_n: Load, NED. [N]
         torque_b: Load, FRD. [N m]
-        latency_s: Age of the state the controller sees. [s]
+        latency_s: Age of all that the controller sees. [s]
     """
 
     mass: float = 1.0
@@ -69,6 +69,16 @@ class Plant:
             numbers = truth.mass, truth.drag, truth.shift, *truth.force_n, *truth.torque_b
             parameters[:, i] = numbers
         self._keep = math.exp(-dt_s / lag_s) if lag_s > 0.0 else 0.0
+
+    def feel(self) -> None:
+        """Let the accelerometers read what state and thrusts give now; nothing moves."""
+        kept = self.state.copy()
+        self._rows.run()
+        self.state[:] = kept
+
+    def measured(self) -> Array:
+        """Return state, specific force and mean thrusts as they are now. Shape (20, N)."""
+        return np.concatenate([self.state, self.specific_force, self.mean_thrusts])
 
     def advance(self, command: Array, steps: int) -> None:
         """Fly `steps` integration steps under one command. Shape (4, N) [N]."""

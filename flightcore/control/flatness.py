@@ -17,7 +17,7 @@ from flightcore.control.vehicle import Limits, Vehicle
 
 
 class FlatOutput(NamedTuple):
-    """One instant of a trajectory. NED; SI units. `row` says where it lies in arrays.
+    """One instant of a trajectory. NED; SI units. In arrays its rows lie in this order.
 
     Attributes:
         position_n: [m]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class Wave(NamedTuple):
     phase: float = 0.0
 
 
-SINE = -0.5 * math.pi  # the phase that makes a sine of a cosine
+SINE: Final = -0.5 * math.pi  # the phase that makes a sine of a cosine
 
 
 @dataclass(frozen=True, slots=True)

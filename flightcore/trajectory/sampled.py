@@ -9,6 +9,8 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from flightcore.control.flatness import FLAT_ROWS
+
 Array: TypeAlias = NDArray[np.float64]
 
 POSITION: Final = slice(0, 3)
@@ -16,7 +18,7 @@ VELOCITY: Final = slice(3, 6)
 ACCELERATION: Final = slice(6, 9)
 HEADING: Final = slice(15, 18)
 DERIVATIVES: Final = 5  # position and four derivatives
-ROWS: Final = 18
+ROWS: Final = FLAT_ROWS
 
 
 class Trajectory(Protocol):
