@@ -133,16 +133,16 @@ def _cross(a: _Jet, b: _Jet) -> _Jet:
 
 
 def _unit(a: _Jet, least: float) -> _Jet:
-    """Return `a` over its length, or over `least` where it is shorter."""
+    """Return `a` over its length, or over `least` where it is shorter.
+
+    How the length bends is left out: that adds to the second derivative along `a` alone, which
+    turns nothing, so rates and angular accelerations do not contain it.
+    """
     squared = dot(a.value, a.value)
-    rising = dot(a.value, a.first)  # half the first derivative of the square
-    bending = dot(a.first, a.first) + dot(a.value, a.second)  # half the second
     k = 1.0 / sqrt(maximum(squared, least * least))
-    k3 = choose(squared - least * least, k * k * k, 0.0)
-    k_first = -rising * k3
-    k_second = 3.0 * rising * rising * k3 * k * k - bending * k3
+    k_first = choose(squared - least * least, -dot(a.value, a.first) * (k * k * k), 0.0)
     return _Jet(
         scale(k, a.value),
         add(scale(k_first, a.value), scale(k, a.first)),
-        add(add(scale(k_second, a.value), scale(2.0 * k_first, a.first)), scale(k, a.second)),
+        add(scale(2.0 * k_first, a.first), scale(k, a.second)),
     )

@@ -94,6 +94,22 @@ def test_feedback_hands_outputs_to_inputs():
     assert rows.inputs[0].tolist() == [[3.0, 30.0], [2.0, 20.0]]
 
 
+@pytest.mark.parametrize("sign", [-1.0, 0.0, 1.0])
+def test_a_choice_reads_what_it_overwrites(sign):
+    """Both branches end here: the result must not take the place of one before it was read."""
+
+    def text(s):
+        x, y = s[0] + 1.0, s[1] + 2.0
+        z, w = s[0] + 3.0, s[1] + 4.0
+        return ((choose(s[2], x, y) * 2.0, choose(s[2], w, z) * 2.0),)
+
+    rows = Rows(text, (3,), 1)
+    rows.inputs[0][:] = [[10.0], [20.0], [sign]]
+    rows.run()
+    assert rows.outputs[0][:, 0].tolist() == list(text((10.0, 20.0, sign))[0])
+    assert floats(text, (3,))((10.0, 20.0, sign)) == text((10.0, 20.0, sign))
+
+
 def test_a_step_allocates_no_rows():
     def text(s):
         total = s[0]

@@ -52,7 +52,7 @@ def test_it_flies_as_the_simulator_flies():
     )
     plant = Plant(twin, [Truth()], 0.0, 1e-4)
     body = RigidBody(QUAD_X)
-    command = np.array([[3.5], [3.6], [3.8], [3.9]])
+    command = np.array([[3.5], [3.7], [3.6], [3.9]])
     plant.state[:, 0] = [0, 0, -50, 3, -2, 1, 1, 0, 0, 0, 0.4, -0.3, 0.2]
     body.position_n[0], body.velocity_n[0], body.rate_b[0] = (
         [0, 0, -50],

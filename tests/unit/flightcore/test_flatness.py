@@ -1,7 +1,7 @@
 """What a flat output implies, against finite differences and Newton's law.
 
 Mutants killed: any one sign in `_cross` or `_unit`; the drag of x and y exchanged; lift added
-instead of subtracted; z taken for y in a rate; half the second derivative of the length.
+instead of subtracted; z taken for y in a rate; a product of first derivatives left out.
 """
 
 import math

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from flightcore.control.vehicle import Rotor, Vehicle
 from flightcore.trajectory.feasibility import Envelope, Excess, check
-from flightcore.trajectory.harmonic import lemniscate, orbit
+from flightcore.trajectory.harmonic import orbit
 from flightcore.trajectory.literature import sun_2022, tal_karaman_roulette
 from flightcore.trajectory.polynomial import Piecewise, line, minimum_snap, peaks, stop, through
 from flightcore.trajectory.survey import lanes, survey
@@ -123,6 +123,13 @@ def test_lanes_go_to_and_fro_and_leave_no_gap():
     assert np.allclose(found, [[(0, 5), (40, 5)], [(40, 15), (0, 15)], [(0, 25), (40, 25)]])
 
 
+def test_a_lane_through_corners_crosses_once():
+    diamond = [(0.0, 0.0), (10.0, 10.0), (20.0, 0.0), (10.0, -10.0)]
+    found = lanes(diamond, 20.0 / 3.0, 0.0)
+    assert len(found) == 3
+    assert np.allclose(found[1], [(20.0, 0.0), (0.0, 0.0)])
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.floats(2, 15), st.floats(-7, 7), st.sampled_from([SQUARE, NOTCHED]))
 def test_every_place_of_the_polygon_is_near_a_lane(spacing, heading, polygon):
@@ -186,9 +193,11 @@ def test_thrust_is_checked_at_both_ends():
     free = Envelope(speed=99.0, acceleration=99.0)
     hard = line((0, 0, -5), (0, 0, -60), 30.0, 40.0, 0.0)
     assert [f.excess for f in check(hard, VEHICLE, free)] == [Excess.THRUST] * 2
-    # Level and slow, but so quick a figure that its torque alone is too much.
-    quick = lemniscate((0, 0, -5), 0.3, 0.3, 9.0, 3.0)
-    assert check(quick, VEHICLE, free)
+    # A hover that turns on the spot, but too hard for the rotors' drag.
+    turning = np.zeros((1, 4, 3))
+    turning[0, 2, 0], turning[0, 3, 2] = -5.0, 50.0
+    found = check(Piecewise(np.array([0.0, 0.1]), turning), VEHICLE, free)
+    assert {f.excess for f in found} == {Excess.THRUST}
 
 
 def test_a_number_that_is_none_is_found():
