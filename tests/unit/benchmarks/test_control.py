@@ -38,9 +38,9 @@ def test_free_rotation_conserves_energy_and_momentum():
         return np.array([*momentum, 0.5 * inertia @ rate**2])
 
     before = conserved()
-    plant.advance(np.zeros((4, 1)), 2_000)
+    plant.advance(np.zeros((4, 1)), 1_000)
     assert np.allclose(conserved(), before, rtol=1e-9, atol=1e-12)
-    assert plant.state[5, 0] == pytest.approx(2.0 * SUN.gravity)
+    assert plant.state[5, 0] == pytest.approx(SUN.gravity)
 
 
 def test_it_flies_as_the_simulator_flies():
@@ -50,7 +50,7 @@ def test_it_flies_as_the_simulator_flies():
     twin = Vehicle(
         QUAD_X.mass, QUAD_X.inertia, rotors, 0.0, QUAD_X.thrust_max, (d, d, QUAD_X.axial_drag)
     )
-    plant = Plant(twin, [Truth()], 0.0, 1e-4)
+    plant = Plant(twin, [Truth()], 0.0, 2e-4)
     body = RigidBody(QUAD_X)
     command = np.array([[3.5], [3.7], [3.6], [3.9]])
     plant.state[:, 0] = [0, 0, -50, 3, -2, 1, 1, 0, 0, 0, 0.4, -0.3, 0.2]
@@ -62,14 +62,14 @@ def test_it_flies_as_the_simulator_flies():
     body.on_ground[:] = False
     throttle = np.sqrt(command.T / QUAD_X.thrust_max)
     body.rotor_speed[:] = throttle
-    for _ in range(5_000):
-        body.step(throttle, np.zeros((1, 3)), 1e-4)
-    plant.advance(command, 5_000)
+    for _ in range(2_500):
+        body.step(throttle, np.zeros((1, 3)), 2e-4)
+    plant.advance(command, 2_500)
     ours = plant.state[:, 0]
     assert np.allclose(ours[:3], body.position_n[0], atol=1e-3)
-    assert np.allclose(ours[3:6], body.velocity_n[0], atol=3e-3)
+    assert np.allclose(ours[3:6], body.velocity_n[0], atol=6e-3)
     assert np.allclose(ours[6:10], body.q_nb[0], atol=1e-3)
-    assert np.allclose(ours[10:], body.rate_b[0], atol=3e-3)
+    assert np.allclose(ours[10:], body.rate_b[0], atol=6e-3)
 
 
 def test_the_accelerometer_feels_all_but_weight():
