@@ -33,7 +33,18 @@ from flightcore.control.position import (
     within_tilt,
 )
 from flightcore.control.terms import Group, Real, cos, sin
-from flightcore.control.vectors import ZERO, Axes, Vec, add, axes_of, scale, sub, to_body, to_outer
+from flightcore.control.vectors import (
+    ZERO,
+    Axes,
+    Vec,
+    add,
+    axes_of,
+    scale,
+    shorten,
+    sub,
+    to_body,
+    to_outer,
+)
 from flightcore.control.vehicle import Gains, Limits, Vehicle
 
 STATE_ROWS: Final = 13  # position_n 3, velocity_n 3, q_nb 4 (w, x, y, z), rate_b 3
@@ -67,6 +78,7 @@ def tracking(
         rejection `sensed` is not read. Memory starts as zeros; with rejection its first second is
         better when the filtered rate and torque start as they are.
     """
+    strongest = 4.0 * vehicle.thrust_max / vehicle.mass
 
     def text(state: Group, reference: Group, sensed: Group, memory: Group) -> tuple[Group, Group]:
         position, velocity, rate = _vec(state, 0), _vec(state, 3), _vec(state, 10)
@@ -89,7 +101,9 @@ def tracking(
             limits,
         )
         asked = thrust_vector(wanted, body, velocity, kept.force_n, vehicle)
-        granted = within_tilt(asked, limits)
+        # Cut before it is projected onto the present axis: a demand far beyond the rotors would
+        # otherwise run them all at full thrust while they still point elsewhere.
+        granted = shorten(within_tilt(asked, limits), strongest)
         integral = integrate(held.integral_n, error, sub(granted, asked), dt_s, gains, limits)
         torque = _turn(body, rate, granted, flat)
         thrusts = allocate(collective(granted, body, vehicle), sub(torque, torque_off), vehicle)
