@@ -1,7 +1,8 @@
 """Allocation against linear programmes solved one after the other, in the order of importance.
 
-Mutants killed: yaw kept before thrust; thrust kept before tilt; roll and pitch clipped one by one;
-`up` and `down` room exchanged; the lower limit taken for zero; a rotor's torque sign.
+Mutants killed: thrust bounded by the wider pair alone, as if yaw might not give way; tilt shortened
+without need; the differences of the two pairs clipped one by one; the wider pair taken for the
+narrower in yaw's room; the lower limit taken for zero there.
 """
 
 import math

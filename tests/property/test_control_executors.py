@@ -6,8 +6,7 @@ are drawn at random, with constants that folding treats specially and inputs at 
 Mutants killed: a row freed before a choice has read it; the operands of `sub` sorted like those of
 `add`; x - x folded to x; the negative branch of `choose` taken at 0; equal terms of different
 operations taken for one; an output that is an input left uncopied; nesting without counting that
-`min` reads its operands twice (slow, not wrong: it survives here and is held by the length of the
-source, in `test_what_is_read_twice_is_written_once`).
+`min` reads its operands twice (slow, not wrong); a limit that swallows NaN.
 """
 
 import math

@@ -1,6 +1,6 @@
 """What a flat output implies, against finite differences and Newton's law.
 
-Mutants killed: any one sign in `_cross` or `_unit`; the drag of x and y exchanged; lift added
+Mutants killed: a sign in `_unit`; half the middle term in `_cross` and in `_unit`; the drag of x and y exchanged; lift added
 instead of subtracted; z taken for y in a rate; a product of first derivatives left out.
 """
 

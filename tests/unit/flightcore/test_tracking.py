@@ -2,7 +2,7 @@
 
 Mutants killed: feed-forward rate left out; disturbance torque added instead of subtracted; force
 found in the body frame used as NED; an integral that grows against a limit; tilt limited by
-shortening height; drag of the model ignored.
+shortening height; drag of the model ignored; rotor torque not filtered as the rate is.
 """
 
 import math
