@@ -1,9 +1,9 @@
 """Attitude errors against scipy, and in closed loop from many attitudes.
 
 Mutants killed: the sign of either tilt component; sin(a) instead of sin(a/2); no kick at half a
-turn (stays upside down); the sine of the heading not made good for the tilt; `to_outer` in the place
-of `to_body`; w x Jw with the sign changed; a sign in `axes_of`; no hold without thrust; nothing in
-the place of a heading that lies along the thrust.
+turn (stays upside down); the sine of the heading not made good for the tilt; `to_outer` in the
+place of `to_body`; w x Jw with the sign changed; a sign in `axes_of`; no hold without thrust;
+nothing in the place of a heading that lies along the thrust.
 """
 
 import math

@@ -1,7 +1,8 @@
 """The plants of ``control`` against the simulator, conservation laws and the figures expected.
 
-Mutants killed: a sign of a gyroscopic term; Runge-Kutta weights exchanged; drag added; a row of the
-quaternion's derivative transposed; roll torque reversed, for plant and controller alike; the shift of the centre of gravity in the other direction.
+Mutants killed: a sign of a gyroscopic term; Runge-Kutta weights exchanged; drag added; a row of
+the quaternion's derivative transposed; roll torque reversed, for plant and controller alike; the
+shift of the centre of gravity in the other direction.
 """
 
 import json

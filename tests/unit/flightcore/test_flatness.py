@@ -1,7 +1,8 @@
 """What a flat output implies, against finite differences and Newton's law.
 
-Mutants killed: a sign in `_unit`; half the middle term in `_cross` and in `_unit`; the drag of x and y exchanged; lift added
-instead of subtracted; z taken for y in a rate; a product of first derivatives left out.
+Mutants killed: a sign in `_unit`; half the middle term in `_cross` and in `_unit`; the drag of x
+and y exchanged; lift added instead of subtracted; z taken for y in a rate; a product of first
+derivatives left out.
 """
 
 import math
