@@ -16,7 +16,15 @@ import msgspec
 from benchmarks.program import ROOT
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
-_PACKAGES: Final = ("cryptography", "fastcrc", "msgspec", "pymavlink", "pyserial", "MAVProxy")
+_PACKAGES: Final = (
+    "cryptography",
+    "fastcrc",
+    "msgspec",
+    "numpy",
+    "pymavlink",
+    "pyserial",
+    "MAVProxy",
+)
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -1,0 +1,171 @@
+"""Attitude errors against scipy, and in closed loop from many attitudes.
+
+Mutants killed: the sign of either tilt component; sin(a) instead of sin(a/2); no kick at half a
+turn (stays upside down); the sine of the heading not made good for the tilt; `to_outer` in the
+place of `to_body`; w x Jw with the sign changed; a sign in `axes_of`; no hold without thrust;
+nothing in the place of a heading that lies along the thrust.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from flightcore.control.attitude import (
+    angular_acceleration,
+    axes_from_thrust,
+    matrix_error,
+    tilt_and_heading_error,
+    torque_for,
+)
+from flightcore.control.vectors import (
+    Axes,
+    axes_of,
+    conjugate,
+    cross,
+    dot,
+    multiply,
+    to_body,
+    to_outer,
+)
+
+ANGLES = st.one_of(
+    st.sampled_from([0.0, 1e-8, math.pi / 2, math.pi - 1e-7, math.pi, 3.0]),
+    st.floats(0.0, math.pi),
+)
+DIRECTIONS = st.one_of(
+    st.sampled_from([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, -1), (1, 1, 0)]),
+    st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1),
+)
+ROTATIONS = st.builds(
+    lambda axis, angle: Rotation.from_rotvec(np.array(axis) / np.linalg.norm(axis) * angle),
+    DIRECTIONS,
+    ANGLES,
+)
+VECTORS = st.tuples(*[st.floats(-5, 5)] * 3)
+
+
+def quat(rotation):
+    x, y, z, w = rotation.as_quat().tolist()
+    return w, x, y, z
+
+
+def axes(rotation):
+    return Axes(*(tuple(column) for column in rotation.as_matrix().T.tolist()))
+
+
+def close(a, b, tolerance=1e-9):
+    return np.allclose(np.array(a, dtype=float), np.array(b, dtype=float), atol=tolerance)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROTATIONS, ROTATIONS, VECTORS)
+def test_rotations_are_scipys(a, b, v):
+    assert close(axes_of(quat(a)), axes(a))
+    assert close(to_outer(axes(a), v), a.apply(v))
+    assert close(to_body(axes(a), v), a.inv().apply(v))
+    product = multiply(quat(a), quat(b))
+    assert close(axes_of(product), axes(a * b))
+    assert close(axes_of(conjugate(quat(a))), axes(a.inv()))
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROTATIONS, ROTATIONS)
+def test_the_error_is_the_tilt_then_the_heading(a, b):
+    """Turned by what the error says, tilt first, the body meets its setpoint."""
+    ex, ey, ez = tilt_and_heading_error(axes(a), axes(b))
+    tilt = 2.0 * math.asin(min(1.0, math.hypot(ex, ey)))
+    if np.linalg.norm(a.apply([0, 0, 1]) + b.apply([0, 0, 1])) < 1e-4:
+        assert math.hypot(ex, ey) > 0.9  # any axis will do, but one must be named
+        return
+    clear = np.linalg.norm(a.apply([0, 0, 1]) + b.apply([0, 0, 1])) > 1e-2
+    unit = np.array([ex, ey, 0.0]) / max(math.hypot(ex, ey), 1e-300)
+    tipped = a * Rotation.from_rotvec(unit * tilt)
+    assert close(tipped.apply([0, 0, 1]), b.apply([0, 0, 1]), 1e-6)
+    turned = tipped * Rotation.from_rotvec([0, 0, 2.0 * math.asin(max(-1.0, min(1.0, ez)))])
+    apart = (turned.inv() * b).magnitude()
+    # Where tilt and heading are both half a turn off, rounding decides what the heading is.
+    assert apart < 1e-3 or abs(ez) > (0.9 if clear else 0.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROTATIONS, ROTATIONS)
+def test_the_matrix_error_is_the_sine_of_the_angle(a, b):
+    turn = (a.inv() * b).as_rotvec()
+    angle = np.linalg.norm(turn)
+    expected = np.sin(angle) * turn / max(angle, 1e-300)
+    assert close(matrix_error(axes(a), axes(b)), expected, 1e-7)
+
+
+def settle(start, setpoint, *, flip, inertia=(0.0025, 0.0021, 0.0043)):
+    """Return the angle to the setpoint over three seconds; scipy turns the body."""
+    attitude, rate, dt = start, np.zeros(3), 0.002
+    apart = [(attitude.inv() * setpoint).magnitude()]
+    for k in range(1_500):
+        q = quat(attitude)
+        if flip and k % 2:
+            q = tuple(-c for c in q)
+        error = tilt_and_heading_error(axes_of(q), axes(setpoint))
+        turning = angular_acceleration(
+            error, tuple(rate), (0, 0, 0), (0, 0, 0), (150.0, 150.0, 100.0), (30.0, 30.0, 20.0)
+        )
+        torque = np.array(torque_for(turning, tuple(rate), inertia))
+        j = np.array(inertia)
+        rate = rate + (torque - np.cross(rate, j * rate)) / j * dt
+        attitude = attitude * Rotation.from_rotvec(rate * dt)
+        apart.append((attitude.inv() * setpoint).magnitude())
+    return np.array(apart)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(ROTATIONS, ROTATIONS)
+@example(Rotation.from_rotvec([math.pi, 0, 0]), Rotation.identity())
+@example(Rotation.from_rotvec([0, 0, math.pi]), Rotation.identity())
+def test_no_unwinding_and_no_rest_but_at_the_setpoint(start, setpoint):
+    """The sign of the quaternion changes nothing, and every start ends at the setpoint."""
+    apart = settle(start, setpoint, flip=True)
+    assert np.array_equal(apart, settle(start, setpoint, flip=False))
+    assert apart[-1] < 0.02
+
+
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, 0)])
+@pytest.mark.parametrize("angle", [0.3, 1.5, 3.0, math.pi])
+def test_the_error_only_falls(axis, angle):
+    start = Rotation.from_rotvec(np.array(axis) / np.linalg.norm(axis) * angle)
+    apart = settle(start, Rotation.identity(), flip=True)
+    assert (np.diff(apart) < 1e-9).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(VECTORS, VECTORS)
+def test_gyroscopic_torque_does_no_work(rate, inertia):
+    torque = torque_for((0.0, 0.0, 0.0), rate, inertia)
+    assert abs(dot(torque, rate)) < 1e-9
+    assert close(torque, np.cross(rate, np.array(inertia) * np.array(rate)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(VECTORS, st.floats(-7, 7), ROTATIONS)
+@example((0.0, 0.0, 0.0), 0.0, Rotation.identity())
+@example((0.0, 5.0, 0.0), 0.0, Rotation.identity())
+@example((0.0, 0.0, -1.0), 0.0, Rotation.identity())
+def test_thrust_axes_are_a_rotation_whatever_is_asked(down, yaw, present):
+    right = (-math.sin(yaw), math.cos(yaw), 0.0)
+    found, length = axes_from_thrust(down, right, axes(present), 1.0)
+    matrix = np.array(found).T
+    assert close(matrix.T @ matrix, np.eye(3), 1e-7)
+    assert np.linalg.det(matrix) > 0.999999
+    if length >= 1.0:
+        assert close(found.z, np.array(down) / length, 1e-7)
+        if np.linalg.norm(cross(right, found.z)) > 0.05:
+            assert abs(dot(found.x, right)) < 1e-7  # the heading lies across
+
+
+def test_without_thrust_the_direction_is_held():
+    present = axes(Rotation.from_rotvec([0.7, -0.4, 0.2]))
+    found, _ = axes_from_thrust((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), present, 1.0)
+    assert close(found.z, present.z)
