@@ -17,10 +17,10 @@ imports:
 test:
 	pytest
 
-# The inner loop: lint and the quick tests, in under ten seconds.
+# The inner loop: lint and the quick tests, on every core.
 fast:
 	ruff check .
-	pytest -q -m "not slow and not e2e"
+	pytest -q -n auto -m "not slow and not e2e"
 
 bench:
 	python -m benchmarks --peers
