@@ -6,6 +6,7 @@ revocation lists. A chunk is ``kind, id, index, count, data``; an acknowledgemen
 kind from the next.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -103,8 +104,8 @@ class Transfers:
     of each kind that may arrive.
     """
 
-    def __init__(self, limits: Mapping[Kind, int]) -> None:
-        self.malformed = 0
+    def __init__(self, limits: Mapping[Kind, int], dropped: Counter[str] | None = None) -> None:
+        self.dropped: Counter[str] = Counter() if dropped is None else dropped
         self._limits = limits
         self._outbound: dict[Kind, _Outbound] = {}
         self._inbound: dict[Kind, _Inbound] = {}
@@ -133,7 +134,7 @@ class Transfers:
                 return self._receive_chunk(piece.value, now_ns)
             self._receive_ack(piece.value)
         except _MalformedError:
-            self.malformed += 1
+            self.dropped["malformed_piece"] += 1
         return None
 
     def outgoing(self, now_ns: int, rate: float) -> list[Piece]:

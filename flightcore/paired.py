@@ -42,7 +42,8 @@ class PairedGround:
         self.request_number = 0
         self.request_answer = Answer.NONE
         self.transfers = Transfers(
-            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_LIST_BYTES}
+            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_LIST_BYTES},
+            self.uplink.dropped,
         )
         self.queue: SendQueue | None = None  # only on the radio
         self.reassembler = Reassembler(self.uplink.dropped)

@@ -107,7 +107,7 @@ class Station:
         self._keepalive_ns = 0
         self._is_armed = False
         self._random_bytes = random_bytes
-        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES})
+        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES}, self.dropped)
         self._offer: RatchetOffer | None = None
         self._ratchet_due_ns = 0
         self._to_save: list[PairRecord] = []

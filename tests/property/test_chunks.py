@@ -95,7 +95,7 @@ class Chunks(RuleBasedStateMachine):
         for key, blobs in self.arrived.items():
             places = [self.sent[key].index(blob) for blob in blobs]
             assert places == sorted(set(places)), "twice, or out of order"
-        assert not any(end.malformed for end in self.ends)
+        assert not any(end.dropped["malformed_piece"] for end in self.ends)
 
     def teardown(self):
         if not hasattr(self, "ends"):

@@ -107,7 +107,6 @@ def test_nobody_listening_costs_bytes_not_time(tmp_path, connect):
         link.wait_heartbeat(timeout=3)
         link.mav.request_data_stream_send(1, 1, dialect.MAV_DATA_STREAM_ALL, 50, 1)
         before_ms = link.recv_match(type="ATTITUDE", blocking=True, timeout=3).time_boot_ms
-        left_s = time.monotonic()
         time.sleep(4.0)  # not reading
         gap_ms, newest_ms, end_s = 0, before_ms, time.monotonic() + 0.5
         while time.monotonic() < end_s:
@@ -115,13 +114,12 @@ def test_nobody_listening_costs_bytes_not_time(tmp_path, connect):
             if message is not None:
                 gap_ms = max(gap_ms, message.time_boot_ms - newest_ms)
                 newest_ms = message.time_boot_ms
-        missed_s = time.monotonic() - left_s
     (summary,) = ended
     assert summary.bytes_dropped > 0
-    # Of about 8 s of vehicle time the most was skipped, and what is read is not seconds old; a busy
-    # machine may not reach the speedup.
-    assert gap_ms > 3000
-    assert newest_ms - before_ms > (1.2 * missed_s - 2.0) * 1000
+    # By the vehicle's own clock, whatever speedup a busy machine reaches: the most was skipped, and
+    # what is read is not seconds old.
+    assert gap_ms > (newest_ms - before_ms) / 2
+    assert summary.vehicle_s * 1000 - newest_ms < 2000
 
 
 def test_a_file_in_the_way_is_not_replaced(tmp_path):
