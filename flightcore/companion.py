@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from crypto.chunks import Blob, Kind, Piece
-from crypto.generation import CounterExhaustedError, Opened
-from crypto.messages import DOWN_OVERHEAD, Drop
+from crypto.generation import Opened
+from crypto.messages import DOWN_OVERHEAD
 from crypto.pair import PairRecord
 from crypto.primitives import RandomBytes
 from crypto.responder import Established, PairChanged, Reply, Responder
@@ -23,35 +23,28 @@ from crypto.revocation import (
     accept_untrusted,
 )
 from crypto.sessions import Path
+from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
-from flightcore.paired import PairedGround, encode_piece
+from flightcore.paired import PairedGround
 from flightcore.policy import Refuse
 from flightcore.uplink import Context, Passed
-from wire.cobs_framing import FRAMING_BYTES
-from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
+from flightcore.watch import Watch
 from wire.locality import RADIO
-from wire.mavlink import MAGIC_V2
 from wire.records import (
     AUTHORITY,
     CHUNK,
     CHUNK_ACK,
     CONFIRM,
     FRAGMENT,
-    DroneStatus,
     MalformedRecordsError,
-    padded,
     parse_records,
 )
-from wire.send_queue import MIN_RATE, SendQueue
 
-STATUS_INTERVAL_NS: Final = 200_000_000
-AUTHORITY_INTERVAL_NS: Final = 1_000_000_000
-UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 _STATUS_BYTES = 10
 NOBODY_REVOKED: Final = RevocationList()
 _UNCONFIRMED: Final = Refuse("unconfirmed", "not confirmed")
@@ -95,16 +88,26 @@ class Companion:
         self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
         self._to_line: list[bytes] = []
-        self._to_link: list[tuple[bytes, Path]] = []
         self._to_save: list[Save] = []
         self._notes: list[str] = []
+        self.air = Air(
+            self.link,
+            self.stations,
+            self.arbiter,
+            options,
+            self.dropped,
+            lambda: self._revocations.serial,
+        )
+        self.watch = Watch(self.autopilot)
         self._show_authority()
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
         frames = self.autopilot.receive(data, now_ns)
+        self.watch.receive(frames, now_ns)
         for batch in self._downlink.queue(frames, now_ns):
-            self._send_to_all(batch, now_ns)
+            self.air.send_to_all(batch, now_ns)
+        self._settle(now_ns)
 
     def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> None:
         """Take a datagram that came over `path` from anyone."""
@@ -113,54 +116,48 @@ class Companion:
                 case Opened():
                     self._receive_opened(event, path, len(datagram), now_ns)
                 case Reply(datagram=reply):
-                    self._to_link.append((reply, event.path))
-                    for station in self.stations.values():
-                        if event.path == RADIO and station.queue is not None:
-                            station.queue.spent(len(reply) + FRAMING_BYTES, now_ns)
+                    self.air.reply(reply, event.path, now_ns)
                 case PairChanged(record=record):
                     self._to_save.append(record)
                     self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
                     self._notes.append(f"{name}: session {number}")
-        self._drain_radio(now_ns)
+        self.air.drain_radio(now_ns)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
         self.autopilot.forget()
+        self.watch.line_lost()
         self._to_line.clear()
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self.link.deadline_ns(), self._downlink.due_ns, self.arbiter.deadline_ns()]
-        for station in self.stations.values():
-            if station.peer.live is not None:
-                times += [station.status_due_ns, station.authority_due_ns]
-                if station.may_carry:
-                    times.append(station.transfers.deadline_ns())
-                if station.queue is not None:
-                    times.append(station.queue.deadline_ns())
+        times = (
+            self.link.deadline_ns(),
+            self._downlink.due_ns,
+            self.arbiter.deadline_ns(),
+            self.watch.deadline_ns(),
+            self.air.deadline_ns(),
+        )
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now_ns: int) -> None:
         """Do what is due: flush telemetry, report status, carry on with transfers."""
         self.link.tick(now_ns)
         if self._downlink.due_ns is not None and now_ns >= self._downlink.due_ns:
-            self._send_to_all(self._downlink.flush(), now_ns)
+            self.air.send_to_all(self._downlink.flush(), now_ns)
         for asker, frame in self.arbiter.expired(now_ns):
             answers = asker.uplink.refuse(frame, _UNCONFIRMED, self.autopilot, now_ns)
             if asker.peer.live is not None:
-                self._send(asker, answers, now_ns)
-        self._drain_radio(now_ns)
-        for station in self.stations.values():
-            if station.peer.live is not None:
-                self._report(station, now_ns)
-        self._drain_radio(now_ns)
+                self.air.send(asker, answers, now_ns)
+        self.watch.tick(now_ns)
+        self._settle(now_ns)
+        self.air.tick(now_ns)
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
         """Return the datagrams to send, each with its path."""
-        out, self._to_link = self._to_link, []
-        return out
+        return self.air.outgoing()
 
     def outgoing_line(self) -> bytes:
         """Return the bytes to write to the autopilot."""
@@ -216,7 +213,7 @@ class Companion:
         station.heard_ns = now_ns
         station.summary.datagrams_up += 1
         station.summary.bytes_up += size
-        self._follow_path(station, now_ns)
+        self.air.follow_path(station, now_ns)
         context = self._context(station, path, now_ns)
         self.arbiter.heard(station, opened, context, now_ns)
         if opened.payload:
@@ -276,7 +273,7 @@ class Companion:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
         if passed.answers:
-            self._send(station, passed.answers, now_ns)
+            self.air.send(station, passed.answers, now_ns)
 
     def shut_out(self, name: str, now_ns: int) -> None:
         """Close the sessions of a station and answer it no more until a restart."""
@@ -285,13 +282,18 @@ class Companion:
         self._notes.append(f"{name}: shut out")
 
     def _settle(self, now_ns: int) -> None:
-        """Pass on what the arbiter wants written, told and shown in handshakes."""
+        """Pass on what the arbiter and the watch want written, told and done."""
         change = self.arbiter.to_save()
         if change is not None:
             self._to_save.append(change)
         for station, record in self.arbiter.outgoing():
-            self._send(station, [record], now_ns)
+            self.air.send(station, [record], now_ns)
         self._notes += self.arbiter.outgoing_notes()
+        said = self.watch.outgoing()
+        self._to_line += said.to_line
+        self._notes += said.notes
+        if said.to_ground:
+            self.air.send_to_all(said.to_ground, now_ns)
 
     def _show_authority(self) -> None:
         """Let handshakes say who commands."""
@@ -364,77 +366,3 @@ class Companion:
             limits=options.radio_limits if path == RADIO else options.udp_limits,
             last_order=station.uplink.last_order,
         )
-
-    def _follow_path(self, station: PairedGround, now_ns: int) -> None:
-        """Queue for the radio while the station is there; stations there share the line."""
-        if station.is_on_radio == (station.queue is not None):
-            return
-        station.queue = None
-        station.status_due_ns = now_ns  # so that the ground hears where its frames arrive
-        there = [s for s in self.stations.values() if s.is_on_radio]
-        for other in there:
-            rate = max(MIN_RATE, self._options.radio_rate // len(there))
-            other.queue = SendQueue(rate, dropped=self.dropped)
-
-    def _send_to_all(self, frames: list[bytes], now_ns: int) -> None:
-        live = [s for s in self.stations.values() if s.peer.live is not None]
-        for station in live:
-            self._send(station, frames, now_ns)
-        if not live:
-            self.dropped[Drop.NO_SESSION] += len(frames)
-
-    def _report(self, station: PairedGround, now_ns: int) -> None:
-        """Send what the companion itself has to say to one station."""
-        if now_ns >= station.authority_due_ns:
-            station.authority_due_ns = now_ns + AUTHORITY_INTERVAL_NS
-            record = self.arbiter.state_record(station, self._revocations.serial, now_ns)
-            self._send(station, [record], now_ns)
-        rate = self._options.radio_rate if station.is_on_radio else UDP_RATE
-        if station.may_carry:
-            for piece in station.transfers.outgoing(now_ns, rate):
-                self._send(station, [encode_piece(piece)], now_ns)
-        if now_ns >= station.status_due_ns:
-            self._send(station, [], now_ns)
-
-    def _send(self, station: PairedGround, records: list[bytes], now_ns: int) -> None:
-        """Send records to one station: at once, or on the radio when their turn has come."""
-        if now_ns >= station.status_due_ns:
-            assert station.peer.live is not None
-            status = DroneStatus(
-                ack=station.peer.live.ack,
-                authority_epoch=self.arbiter.authority.state.epoch,
-                is_holder=self.arbiter.authority.is_holder(station.station),
-            )
-            records = [status.encode(), *records]
-            station.status_due_ns = now_ns + STATUS_INTERVAL_NS
-        if station.queue is None:
-            self._seal(station, records, now_ns)
-        else:
-            for record in records:
-                station.put(record, now_ns)
-
-    def _drain_radio(self, now_ns: int) -> None:
-        for station in self.stations.values():
-            if station.queue is not None and station.peer.live is not None:
-                batch = station.queue.take(MAX_RADIO_BYTES - DOWN_OVERHEAD, now_ns)
-                if batch:
-                    size = self._seal(station, batch, now_ns)
-                    station.queue.spent(size + FRAMING_BYTES, now_ns)
-
-    def _seal(self, station: PairedGround, records: list[bytes], now_ns: int) -> int:
-        payload = b"".join(records)
-        if self._options.pads_downlink:
-            payload = padded(payload, DOWN_OVERHEAD)
-        frames = sum(record[0] == MAGIC_V2 for record in records)
-        try:
-            sealed = self.link.seal(station.name, payload, now_ns)
-        except CounterExhaustedError:
-            self.dropped[Drop.COUNTER_LIMIT] += frames
-            return 0
-        assert sealed is not None
-        self._to_link.append(sealed)
-        summary = station.summary
-        summary.frames_down += frames
-        summary.datagrams_down += 1
-        summary.bytes_down += len(sealed[0])
-        return len(sealed[0])

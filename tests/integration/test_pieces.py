@@ -10,7 +10,7 @@ def test_malformed_pieces_are_shown(random_bytes):
     world = World(random_bytes)
     world.run(4000)
     world.station()._send_record(4, NONSENSE, world.now)
-    world.companion._send(world.companion.stations["a"], [NONSENSE], world.now)
+    world.companion.air.send(world.companion.stations["a"], [NONSENSE], world.now)
     world.run(100)
     aboard, below = world.companion.status(world.now), world.station().status(world.now)
     assert aboard.peers["a"].link.dropped["malformed_piece"] == 1

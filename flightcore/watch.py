@@ -1,0 +1,68 @@
+"""What the companion does of its own accord, beside the frames that it carries.
+
+Each part names the messages of the autopilot that it wants (`watched`), takes them one by one, says
+when it has something to do, and speaks through the one `Voice`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.voice import Said, Voice
+
+
+class Part(Protocol):
+    """One thing to watch. `forget` returns it to its zero state: the autopilot has gone."""
+
+    watched: frozenset[int]
+
+    def receive(self, frame: bytes, now_ns: int) -> None:
+        """Take one checksummed frame of the autopilot, of a message in `watched`."""
+
+    def deadline_ns(self) -> int | None:
+        """Return when `tick` has something to do."""
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due."""
+
+    def forget(self) -> None:
+        """Forget the autopilot: its line is gone, and what comes back may be another."""
+
+
+class Watch:
+    """The parts, and who gets which frame."""
+
+    def __init__(self, autopilot: Autopilot) -> None:
+        self.voice = Voice(autopilot)
+        self._parts: list[Part] = []
+        self._takers: dict[bytes, list[Part]] = {}
+        for part in self._parts:
+            for number in part.watched:
+                self._takers.setdefault(number.to_bytes(3, "little"), []).append(part)
+
+    def receive(self, frames: Sequence[bytes], now_ns: int) -> None:
+        """Take what the autopilot sent; frames of other components aboard are not its word."""
+        takers = self._takers
+        for frame in frames:
+            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID:
+                for part in takers[frame[7:10]]:
+                    part.receive(frame, now_ns)
+
+    def deadline_ns(self) -> int | None:
+        """Return when `tick` has something to do."""
+        times = (part.deadline_ns() for part in self._parts)
+        return min((time for time in times if time is not None), default=None)
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due."""
+        for part in self._parts:
+            part.tick(now_ns)
+
+    def line_lost(self) -> None:
+        """Forget the autopilot: its line is gone."""
+        for part in self._parts:
+            part.forget()
+
+    def outgoing(self) -> Said:
+        """Return what the parts have to say."""
+        return self.voice.outgoing()
