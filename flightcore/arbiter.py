@@ -15,7 +15,7 @@ from flightcore.authority import Authority, AuthorityState
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness
 from flightcore.uplink import Context
-from wire.authority import Answer, Request, State, Verb
+from wire.authority import Answer, Flag, Request, State, Verb
 from wire.mavlink import MAGIC_V2
 from wire.records import AUTHORITY, CHALLENGE, encode_record
 
@@ -48,6 +48,8 @@ class Arbiter:
         self._stations = stations
         self._confirmations = Confirmations(random_bytes, dual=dual_control)
         self._dual_control = dual_control
+        self.is_navigation_suspect = False  # what the stations are told
+        self._cleared_ns: int | None = None
         self._is_writing = False
         self._records: list[tuple[PairedGround, bytes]] = []
         self._notes: list[str] = []
@@ -65,6 +67,11 @@ class Arbiter:
         """Return what the log should say."""
         out, self._notes = self._notes, []
         return out
+
+    def alarm_cleared_ns(self) -> int | None:
+        """Return, once, when the holder asked to clear the alarms raised before."""
+        cleared_ns, self._cleared_ns = self._cleared_ns, None
+        return cleared_ns
 
     def to_save(self) -> AuthorityState | None:
         """Return a change that has to be written, once; `saved` or `not_saved` must follow."""
@@ -159,7 +166,7 @@ class Arbiter:
         state = State(
             epoch=self.authority.state.epoch,
             holder=self.authority.state.holder,
-            flags=self.authority.flags(station.station, now_ns),
+            flags=self._flags(station, now_ns),
             number=station.request_number,
             answer=station.request_answer,
             revocation_serial=revocation_serial,
@@ -182,6 +189,9 @@ class Arbiter:
         ):
             self._tell(station, request, Answer.UNKNOWN_STATION, now_ns)
             return None
+        if request.verb is Verb.CLEAR_ALARM:
+            self._clear_alarm(station, request, now_ns, made_ns=made_ns)
+            return None
         answer = self.authority.request(
             request,
             station.station,
@@ -199,6 +209,22 @@ class Arbiter:
             answer = Answer.UNKNOWN_STATION if shut_out is None else answer
         self._tell(station, request, answer, now_ns)
         return shut_out
+
+    def _clear_alarm(
+        self, station: PairedGround, request: Request, now_ns: int, *, made_ns: int
+    ) -> None:
+        """Take back what was raised before the request was made: the operator saw no later one."""
+        if station.uplink.role is Role.OBSERVER:
+            self._tell(station, request, Answer.NOT_ALLOWED, now_ns)
+        elif not self.authority.is_holder(station.station):
+            self._tell(station, request, Answer.NOT_HOLDER, now_ns)
+        else:
+            self._cleared_ns = made_ns
+            self._tell(station, request, Answer.DONE, now_ns)
+
+    def _flags(self, station: PairedGround, now_ns: int) -> Flag:
+        flags = self.authority.flags(station.station, now_ns)
+        return flags | Flag.NAVIGATION_SUSPECT if self.is_navigation_suspect else flags
 
     def _knows_other(self, named: bytes, station: PairedGround) -> bool:
         others = (other for other in self._stations.values() if other is not station)
