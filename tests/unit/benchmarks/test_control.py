@@ -19,10 +19,10 @@ from benchmarks.control import SUN
 from benchmarks.control_flights import quaternion
 from benchmarks.control_plant import Plant, Truth
 from benchmarks.control_recovery import START_ANGLE, seconds_to_upright
-from flightcore.control.executors import Rows
 from flightcore.control.vehicle import Rotor, Vehicle
 from sim.airframe import QUAD_X
 from sim.rigid_body import RigidBody
+from tracing.executors import Rows
 
 
 def test_free_rotation_conserves_energy_and_momentum():

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flightcore.control.executors import Rows, floats
 from flightcore.control.indi import Rejection, TorqueMemory, share, torque_disturbance
 from flightcore.control.position import within_tilt
 from flightcore.control.tracking import MEMORY_ROWS, SIZES, tracking
@@ -20,6 +19,7 @@ from flightcore.trajectory.harmonic import lemniscate
 from flightcore.trajectory.polynomial import Piecewise
 from sim.airframe import QUAD_X
 from sim.rigid_body import RigidBody
+from tracing.executors import Rows, floats
 
 DT = 0.0025
 MODEL = Vehicle(
