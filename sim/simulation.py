@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.airframe import PACK_3S, QUAD_X, Airframe
+from sim.airframe import QUAD_X, Airframe
 from sim.autopilot.core import Autopilot, Identity
 from sim.autopilot.flight import Sensed
 from sim.battery import Battery
@@ -59,15 +59,15 @@ class Simulation:
         self._world = world
         self._noise = noise
         self._identity = Identity(airframe, world.start, sysid, ekf_ready_s)
-        self.body = RigidBody(airframe, heading=world.heading)
-        self.battery = Battery(PACK_3S)
+        self.body = RigidBody(airframe, dt_s=TICK_S, heading=world.heading)
+        self.battery = Battery(airframe.pack)
         self.wind = Wind(world.wind_speed, world.wind_from, world.gusts, noise)
         self.autopilot = Autopilot(self._identity, noise)
         self.now_ns = 0
         self._booted_ns = 0
         self._last_words: list[bytes] = []
         self._ticks = 0
-        self._throttle = np.zeros((1, 4))
+        self._throttle = np.zeros((1, len(airframe.rotors)))
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the link."""
@@ -93,7 +93,7 @@ class Simulation:
         self._throttle[0] = self.autopilot.step(
             self._sense(), uptime_ns, utc_us, self.wind.velocity
         )
-        self.body.step(self._throttle, self.wind.velocity_n, TICK_S)
+        self.body.step(self._throttle, self.wind.velocity_n)
 
     def _sense(self) -> Sensed:
         body, battery = self.body, self.battery

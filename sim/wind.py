@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sim.rotation import Array
+from tracing.executors import Array
 
 _CORRELATION_S = 2.0
 

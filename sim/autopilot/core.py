@@ -116,8 +116,8 @@ class Autopilot:
 
     def step(
         self, sensed: Sensed, now_ns: int, utc_us: int, wind_n: tuple[float, float, float]
-    ) -> tuple[float, float, float, float]:
-        """Run one 400 Hz tick; return the four throttles [-]."""
+    ) -> tuple[float, ...]:
+        """Run one 400 Hz tick; return one throttle per rotor [-]."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
         if sensed.impact_speed > _IMPACT_SAID:

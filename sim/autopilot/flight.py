@@ -109,7 +109,8 @@ class Flight:
         self.yaw = Yaw(YawAim.HOLD)
         self.land_speed = 0.5
         self.reference = Reference(limits)
-        self.throttles = (0.0, 0.0, 0.0, 0.0)
+        self._rotors = len(airframe.rotors)
+        self.throttles = self._all(0.0)
         self.attitude_sp: Quat = (1.0, 0.0, 0.0, 0.0)
         self.heading_sp = 0.0
         self._airframe = airframe
@@ -224,10 +225,10 @@ class Flight:
         north, east = self.target.position_n
         return math.hypot(north - motion.position_n[0], east - motion.position_n[1])
 
-    def step(self, sensed: Sensed, dt_s: float) -> tuple[float, float, float, float]:
-        """Control for one tick; return the four throttles [-]."""
+    def step(self, sensed: Sensed, dt_s: float) -> tuple[float, ...]:
+        """Control for one tick; return one throttle per rotor [-]."""
         if not self.armed:
-            self.throttles = (0.0, 0.0, 0.0, 0.0)
+            self.throttles = self._all(0.0)
             self._settle_reference(sensed.motion)
             return self.throttles
         self._spool_s += dt_s
@@ -238,7 +239,7 @@ class Flight:
                 self._settle_reference(sensed.motion)
         if self.task in (Task.GROUNDED, Task.RUN_UP) or not self.spooled:
             self._settle_reference(sensed.motion)
-            self.throttles = (_IDLE_THROTTLE,) * 4
+            self.throttles = self._all(_IDLE_THROTTLE)
             return self.throttles
         if self._tick % OUTER_DIVIDER == 0:
             self._outer_step(sensed, OUTER_DIVIDER * dt_s)
@@ -252,6 +253,9 @@ class Flight:
             motion.rate_b, rates, self._specific_thrust, sensed.volts_ratio
         )
         return self.throttles
+
+    def _all(self, throttle: float) -> tuple[float, ...]:
+        return (throttle,) * self._rotors
 
     def _settle_reference(self, motion: Motion) -> None:
         self.reference.reset(motion.position_n, ZERO if self.landed else motion.velocity_n)
