@@ -4,6 +4,7 @@ Vehicle time starts at zero and moves only through `step`; the caller decides ho
 here reads a clock.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,11 +17,11 @@ from sim.battery import Battery
 from sim.control.cascade import Motion
 from sim.geodesy import Place
 from sim.rigid_body import RigidBody
-from sim.wind import Wind
+from sim.wind import Flow, Gust, Passing, Wind
 
 TICK_NS: Final = 2_500_000
 TICK_S: Final = TICK_NS * 1e-9
-_BATTERY_DIVIDER: Final = 40
+_SLOW_DIVIDER: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class World:
         heading: Where it looks. [rad]
         wind_speed: Mean wind. [m/s]
         wind_from: Direction the wind comes from, clockwise from north. [rad]
-        gusts: Standard deviation of the gusts. [m/s]
+        gusts: Standard deviation of the horizontal turbulence. [m/s]
+        single_gusts: Gusts that come once.
         epoch_us: Wall time at power-up, which GPS time counts from. [us since 1970]
     """
 
@@ -41,6 +43,7 @@ class World:
     wind_speed: float = 0.0
     wind_from: float = 0.0
     gusts: float = 0.0
+    single_gusts: tuple[Gust, ...] = ()
     epoch_us: int = 1_795_253_000_000_000
 
 
@@ -61,8 +64,15 @@ class Simulation:
         self._identity = Identity(airframe, world.start, sysid, ekf_ready_s)
         self.body = RigidBody(airframe, dt_s=TICK_S, heading=world.heading)
         self.battery = Battery(airframe.pack)
-        self.wind = Wind(world.wind_speed, world.wind_from, world.gusts, noise)
+        self.wind = Wind(noise, world.single_gusts)
         self.autopilot = Autopilot(self._identity, noise)
+        for name, value in (
+            ("SIM_WIND_SPD", world.wind_speed),
+            ("SIM_WIND_DIR", math.degrees(world.wind_from)),
+            ("SIM_WIND_TURB", world.gusts),
+        ):
+            if value:
+                self.autopilot.parameters.store(name, value)
         self.now_ns = 0
         self._booted_ns = 0
         self._last_words: list[bytes] = []
@@ -80,10 +90,10 @@ class Simulation:
 
     def step(self) -> None:
         """Advance physics and autopilot by one tick of 2.5 ms."""
-        if self._ticks % _BATTERY_DIVIDER == 0:
+        if self._ticks % _SLOW_DIVIDER == 0:
             load = float((self.body.rotor_speed**3).mean())
-            self.battery.step(load, _BATTERY_DIVIDER * TICK_S)
-            self.wind.step(_BATTERY_DIVIDER * TICK_S)
+            self.battery.step(load, _SLOW_DIVIDER * TICK_S)
+            self._blow(_SLOW_DIVIDER * TICK_S)
             if self.autopilot.reboot_wanted:
                 self._reboot()
         self._ticks += 1
@@ -94,6 +104,14 @@ class Simulation:
             self._sense(), uptime_ns, utc_us, self.wind.velocity
         )
         self.body.step(self._throttle, self.wind.velocity_n)
+
+    def _blow(self, dt_s: float) -> None:
+        """Let the air change, as the SIM_WIND_ parameters say."""
+        p = self.autopilot.parameters
+        flow = Flow(p["SIM_WIND_SPD"], math.radians(p["SIM_WIND_DIR"]), p["SIM_WIND_TURB"])
+        north, east, down = self.body.velocity_n[0].tolist()
+        passing = Passing((north, east, down), -float(self.body.position_n[0, 2]))
+        self.wind.step(dt_s, self.now_ns * 1e-9, flow, passing)
 
     def _sense(self) -> Sensed:
         body, battery = self.body, self.battery

@@ -47,7 +47,7 @@ def test_free_rotation_conserves_energy_and_momentum():
 
 def test_it_flies_as_the_simulator_flies():
     """Two rigid bodies by two hands, two integrators: half a second of rolling flight."""
-    # The simulator's drag along the axes damps the turning too, which the twin does not know.
+    # The twin's drag does not damp its turning; along the rotor axes that would show most.
     frame = replace(QUAD_X, axial_drag=0.0, translational_lift=0.0, frame_drag=(0.0, 0.0, 0.0))
     rotors = tuple(Rotor(x, y, s * QUAD_X.torque_per_thrust) for x, y, s in QUAD_X.rotors)
     twin = Vehicle(QUAD_X.mass, QUAD_X.inertia, rotors, 0.0, QUAD_X.thrust_max, frame.hover_drag)
@@ -67,10 +67,10 @@ def test_it_flies_as_the_simulator_flies():
         body.step(throttle, np.zeros((1, 3)))
     plant.advance(command, 2_500)
     ours = plant.state[:, 0]
-    assert np.allclose(ours[:3], body.position_n[0], atol=1e-3)
-    assert np.allclose(ours[3:6], body.velocity_n[0], atol=6e-3)
-    assert np.allclose(ours[6:10], body.q_nb[0], atol=1e-3)
-    assert np.allclose(ours[10:], body.rate_b[0], atol=6e-3)
+    assert np.allclose(ours[:3], body.position_n[0], atol=2e-3)
+    assert np.allclose(ours[3:6], body.velocity_n[0], atol=1e-2)
+    assert np.allclose(ours[6:10], body.q_nb[0], atol=1e-2)
+    assert np.allclose(ours[10:], body.rate_b[0], atol=4e-2)
 
 
 def test_the_accelerometer_feels_all_but_weight():
