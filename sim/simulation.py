@@ -15,13 +15,18 @@ from sim.autopilot.core import Autopilot, Identity
 from sim.autopilot.flight import Sensed
 from sim.battery import Battery
 from sim.control.cascade import Motion
+from sim.faults import faults_of, rotor_health
 from sim.geodesy import Place
 from sim.rigid_body import RigidBody
+from sim.sensors.gnss import Deception
+from sim.sensors.readings import Readings
+from sim.sensors.suite import Faults, Sensors
 from sim.wind import Flow, Gust, Passing, Wind
 
 TICK_NS: Final = 2_500_000
 TICK_S: Final = TICK_NS * 1e-9
 _SLOW_DIVIDER: Final = 40
+_SENSE_DIVIDER: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class World:
         wind_from: Direction the wind comes from, clockwise from north. [rad]
         gusts: Standard deviation of the horizontal turbulence. [m/s]
         single_gusts: Gusts that come once.
+        deceptions: What is done to the GNSS receiver, and when.
         epoch_us: Wall time at power-up, which GPS time counts from. [us since 1970]
     """
 
@@ -44,6 +50,7 @@ class World:
     wind_from: float = 0.0
     gusts: float = 0.0
     single_gusts: tuple[Gust, ...] = ()
+    deceptions: tuple[Deception, ...] = ()
     epoch_us: int = 1_795_253_000_000_000
 
 
@@ -65,6 +72,9 @@ class Simulation:
         self.body = RigidBody(airframe, dt_s=TICK_S, heading=world.heading)
         self.battery = Battery(airframe.pack)
         self.wind = Wind(noise, world.single_gusts)
+        self._sensors = Sensors(airframe, noise.spawn(1)[0], world.deceptions)
+        self._faults = Faults()
+        self._readings: Readings | None = None
         self.autopilot = Autopilot(self._identity, noise)
         for name, value in (
             ("SIM_WIND_SPD", world.wind_speed),
@@ -94,14 +104,19 @@ class Simulation:
             load = float((self.body.rotor_speed**3).mean())
             self.battery.step(load, _SLOW_DIVIDER * TICK_S)
             self._blow(_SLOW_DIVIDER * TICK_S)
+            self._fail()
             if self.autopilot.reboot_wanted:
                 self._reboot()
         self._ticks += 1
         self.now_ns += TICK_NS
         uptime_ns = self.now_ns - self._booted_ns
         utc_us = self._world.epoch_us + self.now_ns // 1000
+        if self._readings is None or self._ticks % _SENSE_DIVIDER == 1:
+            self._readings = self._sensors.sample(
+                self.now_ns * 1e-9, _SENSE_DIVIDER * TICK_S, self.body, self._faults
+            )
         self._throttle[0] = self.autopilot.step(
-            self._sense(), uptime_ns, utc_us, self.wind.velocity
+            self._sense(self._readings), uptime_ns, utc_us, self.wind.velocity
         )
         self.body.step(self._throttle, self.wind.velocity_n)
 
@@ -113,15 +128,24 @@ class Simulation:
         passing = Passing((north, east, down), -float(self.body.position_n[0, 2]))
         self.wind.step(dt_s, self.now_ns * 1e-9, flow, passing)
 
-    def _sense(self) -> Sensed:
+    def _fail(self) -> None:
+        """Let break what the SIM_ parameters ask for."""
+        parameters = self.autopilot.parameters
+        self._faults = faults_of(parameters, self._world.start)
+        self.body.health[0] = rotor_health(parameters, self.body.health.shape[1])
+
+    def _sense(self, readings: Readings) -> Sensed:
         body, battery = self.body, self.battery
         px, py, pz = body.position_n[0].tolist()
         vx, vy, vz = body.velocity_n[0].tolist()
         ax, ay, az = body.acceleration_n[0].tolist()
         qw, qx, qy, qz = body.q_nb[0].tolist()
         wx, wy, wz = body.rate_b[0].tolist()
+        motion = Motion((px, py, pz), (vx, vy, vz), (qw, qx, qy, qz), (wx, wy, wz))
         return Sensed(
-            Motion((px, py, pz), (vx, vy, vz), (qw, qx, qy, qz), (wx, wy, wz)),
+            motion,
+            motion,
+            readings,
             (ax, ay, az),
             bool(body.on_ground[0]),
             float(body.impact_speed[0]),

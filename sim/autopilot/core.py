@@ -22,6 +22,7 @@ from sim.autopilot.guided import Setpoint, attitude_setpoint, global_setpoint, l
 from sim.autopilot.mission import Item, item_of
 from sim.autopilot.mission_transfer import MissionTransfer
 from sim.autopilot.modes import Mode
+from sim.autopilot.navigation import Navigation
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import ParameterProtocol, Parameters
 from sim.autopilot.scene import Scene
@@ -71,6 +72,7 @@ class Autopilot:
         self._streams = Streams(self.parameters)
         self._protocol = ParameterProtocol(self.parameters, self.outbox)
         self._commands = Commands(self.vehicle, self._streams, self.outbox)
+        self._navigation = Navigation(self.vehicle, self.outbox)
         self._gcs_failsafe = GcsFailsafe(self.vehicle, self.outbox)
         self._battery_failsafe = BatteryFailsafe(self.vehicle, self.outbox)
         self._ftp = FileTransfer(self.parameters, self.outbox)
@@ -120,6 +122,9 @@ class Autopilot:
         """Run one 400 Hz tick; return one throttle per rotor [-]."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
+        if self._ticks % OUTER_DIVIDER == 0:
+            self._navigation.step(sensed, now_ns * 1e-9, OUTER_DIVIDER * dt_s)
+        sensed = self._navigation.believed(sensed)
         if sensed.impact_speed > _IMPACT_SAID:
             text = f"SIM Hit ground at {sensed.impact_speed:f} m/s"
             self.outbox.text(Severity.INFO, text)

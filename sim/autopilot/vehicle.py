@@ -9,6 +9,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from sim.airframe import Airframe
 from sim.autopilot import beacon
 from sim.autopilot.auto import Auto
+from sim.autopilot.estimator import Estimator
 from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.frame import Ground
 from sim.autopilot.guided import Setpoint
@@ -46,6 +47,7 @@ class Vehicle:
         self.mission = Mission()
         self.sticks = Sticks()
         self.readiness = Readiness(ekf_ready_s)
+        self.estimator = Estimator(parameters)
         self.flight = Flight(
             airframe,
             self._limits(),
@@ -84,7 +86,7 @@ class Vehicle:
     @property
     def position_ok(self) -> bool:
         """Tell whether the estimator has a position."""
-        return self.readiness.phase(self.now_s).position_ok
+        return self.readiness.phase(self.now_s).position_ok and not self.estimator.adrift
 
     @property
     def landing(self) -> bool:
@@ -93,11 +95,17 @@ class Vehicle:
 
     def arming_reasons(self) -> list[str]:
         """Return why the vehicle would not arm in this mode."""
-        return self.readiness.reasons(
+        needs_position = TRAITS[self.mode].needs_position
+        reasons = self.readiness.reasons(
             self.now_s,
             checks=self.parameters.bits("ARMING_CHECK"),
-            needs_position=TRAITS[self.mode].needs_position,
+            needs_position=needs_position,
         )
+        if needs_position and self.estimator.adrift:
+            reasons.append("Need Position Estimate")
+        if needs_position and self.estimator.glitching:
+            reasons.append("GPS glitching")
+        return reasons
 
     def arm(self, *, force: bool) -> bool:
         """Arm, unless a check refuses and `force` does not overrule it. Say why not."""

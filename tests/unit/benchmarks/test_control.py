@@ -70,7 +70,7 @@ def test_it_flies_as_the_simulator_flies():
     assert np.allclose(ours[:3], body.position_n[0], atol=2e-3)
     assert np.allclose(ours[3:6], body.velocity_n[0], atol=1e-2)
     assert np.allclose(ours[6:10], body.q_nb[0], atol=1e-2)
-    assert np.allclose(ours[10:], body.rate_b[0], atol=4e-2)
+    assert np.allclose(ours[10:], body.rate_b[0], atol=0.1)
 
 
 def test_the_accelerometer_feels_all_but_weight():
