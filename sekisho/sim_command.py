@@ -3,15 +3,22 @@
 import argparse
 import asyncio
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
+
 from sekisho.runtime import EXIT_INTERRUPTED
+from sim.aio.ardupilot_json import serve
 from sim.aio.pty import LinkInUseError
 from sim.aio.service import SimConfig, run
+from sim.airframe import airframe, airframes
+from sim.ardupilot_json import JsonPhysics
+from sim.wind import Flow, Wind
 
 _T = TypeVar("_T")
 _EXAMPLE: Final = """example:
@@ -76,11 +83,38 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of every random number")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON at the end")
+    group = parser.add_argument_group("physics for the real ArduPilot")
+    group.add_argument(
+        "--ardupilot-json",
+        action="store_true",
+        help="fly the real ArduCopter (started with --model JSON), not the embedded autopilot",
+    )
+    group.add_argument(
+        "--port",
+        type=_checked(int, lambda v: 0 <= v <= 65535, "a port from 0 to 65535"),
+        default=9002,
+        help="UDP port of this machine where ArduPilot asks (default %(default)s)",
+    )
+    group.add_argument(
+        "--airframe",
+        choices=airframes(),
+        default="ardupilot-quad",
+        help="what it flies (default %(default)s, which is ArduPilot's own)",
+    )
+    group.add_argument(
+        "--silence",
+        type=_checked(float, lambda v: 0.5 <= v <= 3600.0, "seconds from 0.5 to 3600"),
+        default=10.0,
+        metavar="SECONDS",
+        help="end when ArduPilot, once heard, says nothing for so long (default %(default)s)",
+    )
     parser.set_defaults(run=run_command)
 
 
 def run_command(args: argparse.Namespace) -> int:
     """Run until interrupted; return the exit status."""
+    if args.ardupilot_json:
+        return _serve_ardupilot(args)
     config = SimConfig(
         tty=args.tty,
         speedup=args.speedup,
@@ -102,6 +136,29 @@ def run_command(args: argparse.Namespace) -> int:
         return 2
     except OSError as error:
         print(f"sekisho sim: --tty {args.tty}: {error}", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(asdict(summary)), flush=True)
+    return EXIT_INTERRUPTED if summary.interrupted else 0
+
+
+def _serve_ardupilot(args: argparse.Namespace) -> int:
+    """Be the physics of the real ArduPilot until it goes, or a signal comes."""
+    speed, comes_from = args.wind
+    physics = JsonPhysics(
+        airframe(args.airframe),
+        Wind(np.random.default_rng(args.seed)),
+        Flow(speed, math.radians(comes_from), args.gusts),
+        heading=math.radians(args.home[3]),
+    )
+
+    def ready(port: int) -> None:
+        print(f"127.0.0.1:{port}", file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    try:
+        summary = serve(physics, args.port, args.silence, ready)
+    except OSError as error:
+        print(f"sekisho sim: --port {args.port}: {error}; name a free port", file=sys.stderr)
         return 1
     if args.json:
         print(json.dumps(asdict(summary)), flush=True)
