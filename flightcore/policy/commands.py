@@ -222,9 +222,10 @@ COMMANDS: Final = (
             *rows(
                 COMMAND_ON_GROUND,
                 "calibration",
-                "DO_START_MAG_CAL DO_ACCEPT_MAG_CAL DO_CANCEL_MAG_CAL ACCELCAL_VEHICLE_POS "
-                "FIXED_MAG_CAL_YAW",
+                "DO_ACCEPT_MAG_CAL DO_CANCEL_MAG_CAL ACCELCAL_VEHICLE_POS",
             ),
+            Row("DO_START_MAG_CAL", TWO_STEPS_ON_GROUND, "calibrate the compass"),
+            Row("FIXED_MAG_CAL_YAW", TWO_STEPS_ON_GROUND, "calibrate the compass"),
             *rows(REFUSE, "use FIXED_MAG_CAL_YAW", "FIXED_MAG_CAL FIXED_MAG_CAL_FIELD"),
             Row(
                 "PREFLIGHT_REBOOT_SHUTDOWN",

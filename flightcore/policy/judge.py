@@ -88,8 +88,9 @@ class _Entry(NamedTuple):
 class Policy:
     """One table, ready to judge. Invariant: what has no row is refused."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, fingerprint: str | None = None) -> None:
         self.table = table
+        self.fingerprint = fingerprint  # of an override, None if this is the built-in table
         commands, items = by_name(table, Kind.COMMAND), by_name(table, Kind.ITEM)
         self._commands = _numbered(Kind.COMMAND, commands, COMMAND_NUMBER)
         self._items = _numbered(Kind.ITEM, items, COMMAND_NUMBER)
@@ -188,7 +189,7 @@ class Policy:
         number = payload[_COMMAND_AT] | payload[_COMMAND_AT + 1] << 8
         row = self._commands.get(number)
         if row is None:
-            return Refuse(Reason.COMMAND, f"command {number} is not known here")
+            return Refuse(Reason.COMMAND, f"command {number} is not allowed")
         return _by_params(row, params.unpack_from(payload), state)
 
     def _judge_item(self, payload: bytes, params: struct.Struct, state: FlightState) -> Verdict:

@@ -170,14 +170,14 @@ MESSAGES: Final = (
             ),
             *rows(COMMAND, "gimbal", "MOUNT_CONFIGURE MOUNT_CONTROL"),
             *rows(COMMAND, "camera", "DIGICAM_CONFIGURE DIGICAM_CONTROL"),
-            Row("PLAY_TUNE", COMMAND_ON_GROUND, "finds a lost drone"),
+            Row("PLAY_TUNE", REFUSE, "tunes say if it is armed"),
             Row("LED_CONTROL", REFUSE, "lights say if it is armed"),
         ),
     ),
     Group(
         "Corrections for the GNSS receiver",
         (
-            Row("GPS_RTCM_DATA", COMMAND, "RTK; the receiver checks it"),
+            Row("GPS_RTCM_DATA", REFUSE, "RTK only if policy.toml says so"),
             Row("GPS_INJECT_DATA", REFUSE, "old way: GPS_RTCM_DATA"),
         ),
     ),
@@ -219,7 +219,7 @@ MESSAGES: Final = (
                 "TUNNEL V2_EXTENSION DATA16 DATA32 DATA64 DATA96 ENCAPSULATED_DATA "
                 "DATA_TRANSMISSION_HANDSHAKE RESOURCE_REQUEST HERELINK_TELEM CUBEPILOT_RAW_RC",
             ),
-            *rows(REFUSE, "network settings stay aboard", "WIFI_CONFIG_AP ISBD_LINK_STATUS"),
+            *rows(REFUSE, "network settings stay aboard", "WIFI_CONFIG_AP"),
             *rows(
                 REFUSE,
                 "settings of the display stay aboard",
@@ -267,7 +267,7 @@ MESSAGES: Final = (
         rows(
             REFUSE,
             "only the vehicle says this",
-            "SYS_STATUS PARAM_VALUE PARAM_EXT_VALUE PARAM_EXT_ACK PARAM_ERROR GPS_RAW_INT "
+            "ISBD_LINK_STATUS SYS_STATUS PARAM_VALUE PARAM_EXT_VALUE PARAM_EXT_ACK PARAM_ERROR GPS_RAW_INT "
             "GPS_STATUS SCALED_IMU RAW_IMU RAW_PRESSURE SCALED_PRESSURE ATTITUDE "
             "ATTITUDE_QUATERNION LOCAL_POSITION_NED GLOBAL_POSITION_INT RC_CHANNELS_SCALED "
             "RC_CHANNELS_RAW SERVO_OUTPUT_RAW MISSION_CURRENT MISSION_ITEM_REACHED "
