@@ -76,7 +76,7 @@ class Companion:
         self.autopilot = Autopilot()
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
+        self.stations = {n: PairedGround(p, options.policy) for n, p in self.link.peers.items()}
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,

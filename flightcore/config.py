@@ -74,9 +74,13 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of the built-in policy; `dual_control` asks a second station to confirm."""
+    """`file` overrides the built-in policy once `accept` names the fingerprint of the difference.
+
+    `dual_control` asks a second station to confirm.
+    """
 
     file: str | None = None
+    accept: str | None = None
     dual_control: bool = False
 
 
@@ -120,10 +124,8 @@ def check(config: DroneConfig) -> None:
             )
         check_radio("link.radio", radio.baud, radio.rate)
         _check_ages("link.radio.max_age", radio.max_age)
-    if config.policy.file is not None:
-        raise NotAllowedError(
-            "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
-        )
+    if config.policy.file is None and config.policy.accept is not None:
+        raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
 
 
 def _check_ages(key: str, ages: MaxAge) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class Options:
     radio_rate: int
     pads_downlink: bool
     dual_control: bool
+    policy: Policy = BUILT_IN
 
 
 DEFAULT_OPTIONS: Final = Options(

@@ -27,6 +27,7 @@ _MODULES: Final = {
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",
+    "config": "sekisho.config_command",
 }
 _HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")
 EXIT_FAILED = 1

@@ -20,7 +20,7 @@ from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
 from flightcore.options import DEFAULT_OPTIONS, Options
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
 from wire.aio.serial_line import SerialLine
@@ -39,7 +39,12 @@ class CompanionService:
     """Run one companion until closed."""
 
     def __init__(
-        self, config: DroneConfig, store: Store, pairs: Sequence[PairRecord], boot_count: int
+        self,
+        config: DroneConfig,
+        store: Store,
+        pairs: Sequence[PairRecord],
+        boot_count: int,
+        policy: Policy,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._store = store
@@ -49,7 +54,7 @@ class CompanionService:
             boot_count,
             os.urandom,
             load_authority(store),
-            _options(config),
+            _options(config, policy),
             store.load_authority(),
             store.load_revocations(),
         )
@@ -215,7 +220,7 @@ def load_authority(store: Store) -> AuthorityState:
         ) from error
 
 
-def _options(config: DroneConfig) -> Options:
+def _options(config: DroneConfig, policy: Policy) -> Options:
     link, radio = config.link, config.link.radio
     rate = None if radio is None else radio.rate or line_rate(radio.baud)
     return Options(
@@ -224,4 +229,5 @@ def _options(config: DroneConfig) -> Options:
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
+        policy=policy,
     )

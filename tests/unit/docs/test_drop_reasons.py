@@ -9,6 +9,7 @@ from pathlib import Path
 from crypto.confirmation import Unconfirmed
 from crypto.messages import Drop
 from crypto.revocation import Refusal
+from flightcore.policy import Reason
 from flightcore.uplink import Stop
 from wire.cobs_framing import BadFrame
 from wire.fragments import BadFragment
@@ -21,7 +22,7 @@ MALFORMED = "malformed_records"  # named twice, by a constant of each end
 
 
 def counted():
-    enums = (Drop, Stop, Unconfirmed, Refusal, BadFragment, BadFrame, Noise)
+    enums = (Drop, Stop, Reason, Unconfirmed, Refusal, BadFragment, BadFrame, Noise)
     reasons = {reason.value for enum in enums for reason in enum} | {MALFORMED}
     reasons |= {f"not_sent_{priority.name.lower()}" for priority in Priority}
     for package in ("crypto", "wire", "flightcore", "groundstation"):
