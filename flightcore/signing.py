@@ -184,8 +184,7 @@ class Signing:
         plain = stripped(frame)
         if self._key is None:
             return plain
-        elapsed = (now_ns - self._start_ns) // TICK_NS
-        self._last = max(self._last + 1, min(self._first + elapsed, LATEST))
+        self._last = max(self._last + 1, self._clock(now_ns))
         body = _flagged(plain, b"\x01") + bytes((LINK_ID,)) + self._last.to_bytes(6, "little")
         return body + self._macs[self._key](body)[:_MAC_BYTES]
 
@@ -210,9 +209,9 @@ class Signing:
         if self._keys is None or now_ns < self._save_due_ns:
             return
         self._saved_ns, self._save_due_ns = now_ns, now_ns + SAVE_INTERVAL_NS
-        if self._last > self._floor:
-            self._floor = self._last
-            self._to_save.append(SigningFloor(timestamp=self._last))
+        # What would be sent now, so that a frame after a long silence is not far beyond it.
+        self._floor = max(self._last, self._clock(now_ns))
+        self._to_save.append(SigningFloor(timestamp=self._floor))
 
     def to_save(self) -> list[SigningFloor | SigningKeys]:
         """Return what must be written to disk."""
@@ -224,6 +223,9 @@ class Signing:
         if isinstance(item, SigningFloor):
             self._floor = self._first
             self._save_due_ns = min(self._save_due_ns, now_ns + RETRY_NS)
+
+    def _clock(self, now_ns: int) -> int:
+        return min(self._first + (now_ns - self._start_ns) // TICK_NS, LATEST)
 
     def _unverified(self, frame: bytes) -> bytes:
         if not frame[2]:
