@@ -1,9 +1,9 @@
 """Signing against a model that remembers every frame it ever took, and pymavlink's checksum.
 
 Mutants killed: the table of checksum changes one byte short or long; `>` and `>=` swapped for a
-known stream and for a new one; the bound of a new stream measured from our own time; the clock of a
-restart without the margin; a frame refused for its age that leaves its timestamp behind; a floor of what was sent last and not
-of what would be sent now.
+known stream and for a new one; a new stream that need not be newer than the start; the time of a
+restart without the margin; a frame refused for its age that leaves its timestamp behind; a floor of
+what was sent last and not of what would be sent now.
 """
 
 from hypothesis import given

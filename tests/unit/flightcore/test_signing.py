@@ -67,7 +67,8 @@ def test_pymavlink_accepts_what_is_signed_here():
     for seq in range(300):
         frame = pack(dialect.MAVLink_named_value_int_message(seq, b"n", -seq), 255, 190, seq % 256)
         sent = signing.sign(frame, seq * 10)
-        assert is_valid_frame(sent) and sent[-13] == LINK_ID
+        assert is_valid_frame(sent)
+        assert sent[-13] == LINK_ID
         assert referee.decode(bytearray(sent)).value == -seq
         with pytest.raises(dialect.MAVError):
             pymavlink(OTHER_KEY, FIRST).decode(bytearray(sent))
@@ -143,7 +144,7 @@ def test_a_restarted_companion_and_its_autopilot_find_each_other_at_once():
     assert after.challenges(0) == []
     assert autopilot.accept(request)
     question = dialect.MAVLink(None).decode(bytearray(stripped(request)))
-    assert question.command == dialect.MAV_CMD_REQUEST_MESSAGE and question.param1 == 0
+    assert (question.command, question.param1) == (dialect.MAV_CMD_REQUEST_MESSAGE, 0)
     assert (question.get_srcSystem(), question.get_srcComponent()) == (1, 191)
     assert after.receive(autopilot.sign(HEARTBEAT), 0) == [HEARTBEAT]
 
@@ -264,7 +265,7 @@ def test_a_key_on_the_line_is_for_nobody():
     autopilot = Autopilot()
     assert autopilot.receive(HEARTBEAT + SETUP + HEARTBEAT, 0) == [HEARTBEAT] * 2
     assert autopilot.dropped == {"setup_signing": 1}
-    assert KEY.hex() not in repr(SigningKeys(key=KEY)) and "key=" not in repr(SigningKeys(key=KEY))
+    assert repr(SigningKeys(key=KEY)) == "SigningKeys(...)"
 
 
 @pytest.mark.parametrize("key", [None, b"", bytes(31), bytes(33)])
@@ -284,6 +285,7 @@ def test_a_stream_that_was_never_met_may_be_a_minute_behind_and_no_more():
     signing = on()
     newest = FIRST + 10 * MARGIN
     assert signing.receive([signed(newest)], 0)
+    signing.sign(COMMAND, 3600 * S)  # our own time is not the measure: theirs may stand still
     assert not signing.receive([signed(newest - MARGIN - 1, link_id=2)], 0)
     assert signing.receive([signed(newest - MARGIN, link_id=2)], 0)
 
