@@ -221,6 +221,7 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.monitor = self.watch.navigation.status(now_ns)
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -298,6 +299,10 @@ class Companion:
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
+        cleared_ns = self.arbiter.alarm_cleared_ns()
+        if cleared_ns is not None:
+            self.watch.navigation.clear(cleared_ns, now_ns)
+        self.arbiter.show_navigation(self.watch.navigation.is_suspect, now_ns)
         change = self.arbiter.to_save()
         if change is not None:
             self._to_save.append(change)
