@@ -32,9 +32,11 @@ from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Refuse
+from flightcore.signing import Signing, SigningFloor, SigningKeys
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO
+from wire.mavlink import dialect
 from wire.records import (
     AUTHORITY,
     CHUNK,
@@ -57,7 +59,7 @@ class AcceptedList(NamedTuple):
     signed: bytes
 
 
-Save = PairRecord | AuthorityState | AcceptedList
+Save = PairRecord | AuthorityState | AcceptedList | SigningFloor | SigningKeys
 
 
 class Companion:
@@ -72,8 +74,9 @@ class Companion:
         options: Options = DEFAULT_OPTIONS,
         fleet: AuthorityPublic | None = None,
         revocations: RevocationList = NOBODY_REVOKED,
+        signing: Signing | None = None,
     ) -> None:
-        self.autopilot = Autopilot()
+        self.autopilot = Autopilot(signing)
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
         self.stations = {n: PairedGround(p, options.policy) for n, p in self.link.peers.items()}
@@ -103,9 +106,15 @@ class Companion:
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
+        before = self.autopilot.sysid
         frames = self.autopilot.receive(data, now_ns)
+        if before not in (None, self.autopilot.sysid):
+            self.watch.line_lost()
         self.watch.receive(frames, now_ns)
-        for batch in self._downlink.queue(frames, now_ns):
+        for text in self.autopilot.notices():
+            self.watch.voice.tell(dialect.MAV_SEVERITY_WARNING, text)
+        self._to_line += self.autopilot.challenges(now_ns)
+        for batch in self._downlink.queue(self.autopilot.for_ground(frames), now_ns):
             self.air.send_to_all(batch, now_ns)
         self._settle(now_ns)
 
@@ -138,6 +147,7 @@ class Companion:
             self._downlink.due_ns,
             self.arbiter.deadline_ns(),
             self.watch.deadline_ns(),
+            self.autopilot.signing.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -152,6 +162,7 @@ class Companion:
             if asker.peer.live is not None:
                 self.air.send(asker, answers, now_ns)
         self.watch.tick(now_ns)
+        self.autopilot.signing.tick(now_ns)
         self._settle(now_ns)
         self.air.tick(now_ns)
 
@@ -187,6 +198,8 @@ class Companion:
             for station in self.stations.values():
                 station.authority_due_ns = now_ns
             return
+        if not isinstance(item, PairRecord):
+            return  # what the line is signed with holds from the moment it was seen
         paired = self.stations.get(item.peer)
         record = None if paired is None else paired.saved(item)
         if record is not None:
@@ -199,6 +212,8 @@ class Companion:
             self.arbiter.not_saved(now_ns)
         elif isinstance(item, PairRecord) and item.peer in self.stations:
             self.stations[item.peer].not_saved()
+        elif isinstance(item, SigningFloor | SigningKeys):
+            self.autopilot.signing.not_saved(item, now_ns)
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
@@ -269,7 +284,7 @@ class Companion:
                 station.uplink.dropped["unknown_record"] += 1
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
-        self._to_line += passed.frames
+        self._to_line += self.autopilot.signed(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
@@ -295,7 +310,8 @@ class Companion:
             self.air.send(station, [record], now_ns)
         self._notes += self.arbiter.outgoing_notes()
         said = self.watch.outgoing()
-        self._to_line += said.to_line
+        self._to_line += self.autopilot.signed(said.to_line, now_ns)
+        self._to_save += self.autopilot.signing.to_save()
         self._notes += said.notes
         if said.to_ground:
             self.air.send_to_all(said.to_ground, now_ns)

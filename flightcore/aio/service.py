@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,12 +16,14 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.ports import Port, UdpPort
+from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
+from flightcore.signing import SigningFloor, SigningKeys
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
 from wire.aio.serial_line import SerialLine
@@ -57,6 +60,7 @@ class CompanionService:
             _options(config, policy),
             store.load_authority(),
             store.load_revocations(),
+            load_signing(store, time.time_ns(), monotonic_ns()),
         )
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(0)
@@ -198,6 +202,10 @@ def save(store: Store, item: Save) -> None:
         # Refused now only if a newer one has been applied here meanwhile.
         with contextlib.suppress(RefusedListError):
             store.accept_revocations(item.signed)
+    elif isinstance(item, SigningFloor):
+        save_floor(store, item)
+    elif isinstance(item, SigningKeys):
+        save_keys(store, item)
     else:
         store.update_pair(item)
 
