@@ -42,6 +42,7 @@ class CompanionStatus(msgspec.Struct):
     recorder: dict[str, str]
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
+    address: str = "present"
 
 
 def describe(

@@ -9,6 +9,7 @@ import msgspec
 from flightcore.policy import AgeLimits
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
@@ -88,6 +89,7 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle = Vehicle()
     state: State = State()
     policy: Policy = Policy()
+    service: Service = Service()
 
     @property
     def state_dir(self) -> Path:
@@ -120,6 +122,7 @@ def check(config: DroneConfig) -> None:
             )
         check_radio("link.radio", radio.baud, radio.rate)
         _check_ages("link.radio.max_age", radio.max_age)
+    check_service(config.service)
     if config.policy.file is not None:
         raise NotAllowedError(
             "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
