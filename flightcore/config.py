@@ -9,6 +9,7 @@ import msgspec
 from flightcore.policy import AgeLimits
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
@@ -92,6 +93,7 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle = Vehicle()
     state: State = State()
     policy: Policy = Policy()
+    service: Service = Service()
 
     @property
     def state_dir(self) -> Path:
@@ -126,6 +128,7 @@ def check(config: DroneConfig) -> None:
         _check_ages("link.radio.max_age", radio.max_age)
     if config.policy.file is None and config.policy.accept is not None:
         raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
+    check_service(config.service)
 
 
 def _check_ages(key: str, ages: MaxAge) -> None:

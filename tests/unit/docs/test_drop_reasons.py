@@ -17,7 +17,7 @@ from wire.mavlink import Noise
 from wire.priority import Priority
 
 ROOT = Path(__file__).parents[3]
-LITERAL = re.compile(r'dropped\["(\w+)"\]|\{"(\w+)": self\._unsent\}|Refuse\(\s*"(\w+)"')
+LITERAL = re.compile(r'dropped\["(\w+)"\]|Refuse\(\s*"(\w+)"')
 MALFORMED = "malformed_records"  # named twice, by a constant of each end
 
 
