@@ -32,6 +32,7 @@ from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Refuse
+from flightcore.recorder import Recorder
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO
@@ -99,11 +100,14 @@ class Companion:
             lambda: self._revocations.serial,
         )
         self.watch = Watch(self.autopilot)
+        self.recorder = Recorder(options.record)
         self._show_authority()
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
         frames = self.autopilot.receive(data, now_ns)
+        self.recorder.receive(frames, now_ns)
+        self.recorder.follow(self.autopilot.state, now_ns)
         self.watch.receive(frames, now_ns)
         for batch in self._downlink.queue(frames, now_ns):
             self.air.send_to_all(batch, now_ns)
@@ -138,6 +142,7 @@ class Companion:
             self._downlink.due_ns,
             self.arbiter.deadline_ns(),
             self.watch.deadline_ns(),
+            self.recorder.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -152,6 +157,7 @@ class Companion:
             if asker.peer.live is not None:
                 self.air.send(asker, answers, now_ns)
         self.watch.tick(now_ns)
+        self.recorder.tick(now_ns)
         self._settle(now_ns)
         self.air.tick(now_ns)
 
@@ -268,7 +274,7 @@ class Companion:
                 station.uplink.dropped["unknown_record"] += 1
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
-        self._to_line += passed.frames
+        self._write_line(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
@@ -290,10 +296,19 @@ class Companion:
             self.air.send(station, [record], now_ns)
         self._notes += self.arbiter.outgoing_notes()
         said = self.watch.outgoing()
-        self._to_line += said.to_line
+        self._write_line(said.to_line, now_ns)
         self._notes += said.notes
         if said.to_ground:
             self.air.send_to_all(said.to_ground, now_ns)
+
+    def _write_line(self, frames: Sequence[bytes], now_ns: int) -> None:
+        self._to_line += frames
+        self.recorder.receive(frames, now_ns)
+
+    def tell(self, severity: int, text: str, now_ns: int) -> None:
+        """Tell whoever watches something that concerns the machine that this runs on."""
+        self.watch.voice.tell(severity, text)
+        self._settle(now_ns)
 
     def _show_authority(self) -> None:
         """Let handshakes say who commands."""

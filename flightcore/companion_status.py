@@ -39,7 +39,7 @@ class CompanionStatus(msgspec.Struct):
     failsafe: dict[str, str | float | None]
     autopilot: dict[str, str | int | float | dict[str, int] | None]
     monitor: dict[str, str]
-    recorder: dict[str, str]
+    recorder: dict[str, str | int | None]
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
 

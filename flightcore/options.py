@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+from flightcore.recorder import When
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Options:
     radio_rate: int
     pads_downlink: bool
     dual_control: bool
+    record: When = When.OFF
 
 
 DEFAULT_OPTIONS: Final = Options(

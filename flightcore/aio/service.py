@@ -15,6 +15,7 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.ports import Port, UdpPort
+from flightcore.aio.recorder import Device, open_recorder
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
@@ -26,6 +27,7 @@ from wire.aio.disk import Disk
 from wire.aio.serial_line import SerialLine
 from wire.aio.serial_link import SerialLink, line_rate
 from wire.locality import RADIO, NotAllowedError, parse_local
+from wire.mavlink import dialect
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,9 @@ class CompanionService:
         )
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
+        self._recorder = open_recorder(
+            config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
+        )
 
     def start(self) -> None:
         """Open the line and the link."""
@@ -99,6 +104,9 @@ class CompanionService:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._port.close()
+        self._companion.recorder.finish()
+        self._record()
+        self._recorder.close()
         self._disk.close()
 
     def reload_revocations(self) -> None:
@@ -117,6 +125,7 @@ class CompanionService:
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
         if self._radio is not None:
             status.radio = self._radio.describe()
+        status.recorder = self._recorder.status()
         if self._unsent:
             status.link.dropped["not_sent"] = self._unsent
         return status
@@ -154,7 +163,21 @@ class CompanionService:
             deadline_ns = self._companion.deadline_ns()
         self._alarm.set(deadline_ns, now_ns)
 
+    def _tell(self, text: str) -> None:
+        now_ns = monotonic_ns()
+        self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
+        self._pump(now_ns)
+
+    def _announce(self, head: bytes) -> None:
+        """Let handshakes tell the ground how far the recording has come."""
+        self._companion.link.log_head = head
+
+    def _record(self) -> None:
+        for item in self._companion.recorder.outgoing():
+            self._recorder.put(item)
+
     def _send(self) -> None:
+        self._record()
         for item in self._companion.outgoing_saves():
             self._save(item)
         for note in self._companion.outgoing_notes():
@@ -224,4 +247,5 @@ def _options(config: DroneConfig) -> Options:
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
+        record=config.recorder.when,
     )
