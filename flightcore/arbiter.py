@@ -11,11 +11,12 @@ from crypto.confirmation import Challenge, Confirmations, UnconfirmedError
 from crypto.generation import Opened
 from crypto.pair import Role
 from crypto.primitives import RandomBytes
+from flightcore.audit import Event, Topic, describe_operation
 from flightcore.authority import Authority, AuthorityState
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness
 from flightcore.uplink import Context
-from wire.authority import Answer, Request, State, Verb
+from wire.authority import Answer, Flag, Request, State, Verb
 from wire.mavlink import MAGIC_V2
 from wire.records import AUTHORITY, CHALLENGE, encode_record
 
@@ -48,9 +49,11 @@ class Arbiter:
         self._stations = stations
         self._confirmations = Confirmations(random_bytes, dual=dual_control)
         self._dual_control = dual_control
+        self._is_navigation_suspect = False
+        self._cleared_ns: int | None = None
         self._is_writing = False
         self._records: list[tuple[PairedGround, bytes]] = []
-        self._notes: list[str] = []
+        self._events: list[Event] = []
 
     def deadline_ns(self) -> int | None:
         """Return when `expired` has something to say."""
@@ -61,10 +64,22 @@ class Arbiter:
         out, self._records = self._records, []
         return [(station, record) for station, record in out if station.name in self._stations]
 
-    def outgoing_notes(self) -> list[str]:
+    def outgoing_events(self) -> list[Event]:
         """Return what the log should say."""
-        out, self._notes = self._notes, []
+        out, self._events = self._events, []
         return out
+
+    def show_navigation(self, is_suspect: bool, now_ns: int) -> None:  # noqa: FBT001 - a state
+        """Let the stations know whether the navigation alarm is raised, at once if it changes."""
+        if is_suspect != self._is_navigation_suspect:
+            self._is_navigation_suspect = is_suspect
+            for station in self._stations.values():
+                station.authority_due_ns = now_ns
+
+    def alarm_cleared_ns(self) -> int | None:
+        """Return, once, when the holder asked to clear the alarms raised before."""
+        cleared_ns, self._cleared_ns = self._cleared_ns, None
+        return cleared_ns
 
     def to_save(self) -> AuthorityState | None:
         """Return a change that has to be written, once; `saved` or `not_saved` must follow."""
@@ -108,7 +123,11 @@ class Arbiter:
             dropped[error.reason] += 1
             return None
         operation = challenge.operation
-        self._notes.append(f"{station.name} confirms for {challenge.requester}: {operation.hex()}")
+        what = describe_operation(operation)
+        text = f"{station.name} confirms for {challenge.requester}: {what}"
+        self._events.append(
+            Event(Topic.CONFIRMED, text, by=challenge.requester, confirmed_by=station.name)
+        )
         asker = self._stations.get(challenge.requester)
         if asker is not None and operation[0] != MAGIC_V2:
             request = Request.parse(operation[2:])
@@ -138,9 +157,13 @@ class Arbiter:
     def saved(self, state: AuthorityState, now_ns: int) -> None:
         """Let a change hold: it is on disk. What was asked for before is forgotten."""
         self._is_writing = False
+        previous = self._named_holder()
         self.authority.saved(state, now_ns)
         self._confirmations.clear()
-        self._notes.append(f"command: {self.holder()}, epoch {state.epoch}")
+        text = f"command: {self.holder()}, epoch {state.epoch}"
+        self._events.append(
+            Event(Topic.AUTHORITY, text, by=self._named_holder(), previous=previous)
+        )
         self._settle(Answer.DONE, now_ns)
 
     def not_saved(self, now_ns: int) -> None:
@@ -154,12 +177,18 @@ class Arbiter:
         names = (s.name for s in self._stations.values() if self.authority.is_holder(s.station))
         return next(names, None)
 
+    def _named_holder(self) -> str | None:
+        """Return who is in command: by id, if it is a station that is not known here any more."""
+        if not self.authority.is_held():
+            return None
+        return self.holder() or self.authority.state.holder.hex()
+
     def state_record(self, station: PairedGround, revocation_serial: int, now_ns: int) -> bytes:
         """Return what to tell a station of authority."""
         state = State(
             epoch=self.authority.state.epoch,
             holder=self.authority.state.holder,
-            flags=self.authority.flags(station.station, now_ns),
+            flags=self._flags(station, now_ns),
             number=station.request_number,
             answer=station.request_answer,
             revocation_serial=revocation_serial,
@@ -182,6 +211,9 @@ class Arbiter:
         ):
             self._tell(station, request, Answer.UNKNOWN_STATION, now_ns)
             return None
+        if request.verb is Verb.CLEAR_ALARM:
+            self._clear_alarm(station, request, now_ns, made_ns=made_ns)
+            return None
         answer = self.authority.request(
             request,
             station.station,
@@ -200,13 +232,30 @@ class Arbiter:
         self._tell(station, request, answer, now_ns)
         return shut_out
 
+    def _clear_alarm(
+        self, station: PairedGround, request: Request, now_ns: int, *, made_ns: int
+    ) -> None:
+        """Take back what was raised before the request was made: the operator saw no later one."""
+        if station.uplink.role is Role.OBSERVER:
+            self._tell(station, request, Answer.NOT_ALLOWED, now_ns)
+        elif not self.authority.is_holder(station.station):
+            self._tell(station, request, Answer.NOT_HOLDER, now_ns)
+        else:
+            self._cleared_ns = made_ns
+            self._tell(station, request, Answer.DONE, now_ns)
+
+    def _flags(self, station: PairedGround, now_ns: int) -> Flag:
+        flags = self.authority.flags(station.station, now_ns)
+        return flags | Flag.NAVIGATION_SUSPECT if self._is_navigation_suspect else flags
+
     def _knows_other(self, named: bytes, station: PairedGround) -> bool:
         others = (other for other in self._stations.values() if other is not station)
         return any(other.station == named for other in others)
 
     def _tell(self, station: PairedGround, request: Request, answer: Answer, now_ns: int) -> None:
         station.request_number, station.request_answer = request.number, answer
-        self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
+        text = f"{station.name}: {request.verb.name}: {answer.name}"
+        self._events.append(Event(Topic.AUTHORITY, text, by=station.name))
         # A refusal concerns nobody else: no station can make the drone talk to the others.
         is_news = answer in (Answer.OFFERED, Answer.DONE)
         for other in self._stations.values() if is_news else (station,):

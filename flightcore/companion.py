@@ -25,6 +25,7 @@ from crypto.revocation import (
 from crypto.sessions import Path
 from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
+from flightcore.audit import Event, Topic, Trail, describe_operation
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
@@ -85,6 +86,7 @@ class Companion:
             dual_control=options.dual_control,
         )
         self._options = options
+        self._boot_count = boot_count
         self._fleet = fleet
         self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
@@ -101,7 +103,18 @@ class Companion:
         )
         self.watch = Watch(self.autopilot)
         self.recorder = Recorder(options.record)
+        self.trail = Trail()
         self._show_authority()
+
+    def start(self, now_ns: int) -> None:
+        """Note that the service runs from now on."""
+        self.trail.add(Event(Topic.SERVICE, f"start {self._boot_count}"), now_ns)
+
+    def stop(self, now_ns: int) -> None:
+        """Complete what is recorded: the service stops."""
+        self.recorder.finish()
+        self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
+        self.trail.add(Event(Topic.SERVICE, "stop"), now_ns)
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
@@ -123,10 +136,11 @@ class Companion:
                     self.air.reply(reply, event.path, now_ns)
                 case PairChanged(record=record):
                     self._to_save.append(record)
-                    self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
+                    text = f"{record.peer}: pre-shared key {record.psk_generation}"
+                    self._note(Event(Topic.KEY, text, by=record.peer), now_ns)
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
-                    self._notes.append(f"{name}: session {number}")
+                    self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
         self.air.drain_radio(now_ns)
 
     def line_lost(self) -> None:
@@ -143,6 +157,7 @@ class Companion:
             self.arbiter.deadline_ns(),
             self.watch.deadline_ns(),
             self.recorder.deadline_ns(),
+            self.trail.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -159,6 +174,7 @@ class Companion:
         self.watch.tick(now_ns)
         self.recorder.tick(now_ns)
         self._settle(now_ns)
+        self._sum_up(now_ns)
         self.air.tick(now_ns)
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
@@ -212,6 +228,7 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.monitor = self.watch.navigation.status(now_ns)
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -285,21 +302,42 @@ class Companion:
         """Close the sessions of a station and answer it no more until a restart."""
         self.link.forget(name, now_ns)
         del self.stations[name]
-        self._notes.append(f"{name}: shut out")
+        self._note(Event(Topic.REVOCATION, f"{name}: shut out"), now_ns)
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
+        cleared_ns = self.arbiter.alarm_cleared_ns()
+        if cleared_ns is not None:
+            self.watch.navigation.clear(cleared_ns, now_ns)
+        self.arbiter.show_navigation(self.watch.navigation.is_suspect, now_ns)
         change = self.arbiter.to_save()
         if change is not None:
             self._to_save.append(change)
         for station, record in self.arbiter.outgoing():
             self.air.send(station, [record], now_ns)
-        self._notes += self.arbiter.outgoing_notes()
+        for event in self.arbiter.outgoing_events():
+            self._note(event, now_ns)
+        for station in self.stations.values():
+            while station.uplink.refused:
+                operation, reason = station.uplink.refused.popleft()
+                text = f"{describe_operation(operation)}: {reason}"
+                self.trail.add(Event(Topic.REFUSED, text, by=station.name), now_ns)
         said = self.watch.outgoing()
         self._write_line(said.to_line, now_ns)
-        self._notes += said.notes
+        for text in said.notes:
+            self._note(Event(Topic.NOTE, text), now_ns)
         if said.to_ground:
             self.air.send_to_all(said.to_ground, now_ns)
+
+    def _note(self, event: Event, now_ns: int) -> None:
+        """Say something in the log, and keep it as evidence."""
+        self._notes.append(event.text)
+        self.trail.add(event, now_ns)
+
+    def _sum_up(self, now_ns: int) -> None:
+        due_ns = self.trail.deadline_ns()
+        if due_ns is not None and now_ns >= due_ns:
+            self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
 
     def _write_line(self, frames: Sequence[bytes], now_ns: int) -> None:
         self._to_line += frames
@@ -345,14 +383,16 @@ class Companion:
             station.uplink.dropped[error.reason] += 1
             return
         self._to_save.append(AcceptedList(revocations, data))
-        self._notes.append(f"{station.name}: brings revocation list {revocations.serial}")
+        text = f"{station.name}: brings revocation list {revocations.serial}"
+        self._note(Event(Topic.REVOCATION, text, by=station.name), now_ns)
         self.revoke(revocations, now_ns)
 
     def revoke(self, revocations: RevocationList, now_ns: int) -> None:
         """Shut out whom a verified list names, at once: this is safe before it is on disk."""
         for name, station in list(self.stations.items()):
             if revocations.revokes(station.peer.record):
-                self._notes.append(f"{name}: revoked by list {revocations.serial}")
+                text = f"{name}: revoked by list {revocations.serial}"
+                self._note(Event(Topic.REVOCATION, text), now_ns)
                 self.shut_out(name, now_ns)
 
     def revoked_on_disk(

@@ -10,6 +10,7 @@ from crypto.responder import Responder
 from crypto.sessions import Path
 from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
+from flightcore.monitor.gnss import Status
 from flightcore.paired import PairedGround
 from wire.authority import NOBODY
 from wire.locality import RADIO
@@ -38,8 +39,8 @@ class CompanionStatus(msgspec.Struct):
     authority: dict[str, str | int | bool | None]
     failsafe: dict[str, str | float | None]
     autopilot: dict[str, str | int | float | dict[str, int] | None]
-    monitor: dict[str, str]
     recorder: dict[str, str | int | None]
+    monitor: Status | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
 
@@ -81,7 +82,6 @@ def describe(
             "frames": autopilot.frames,
             "dropped": merge_drops(autopilot.splitter.dropped),
         },
-        monitor={"state": "absent"},
         recorder={"state": "absent"},
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.navigation import Navigation
 from flightcore.voice import Said, Voice
 
 
@@ -34,7 +35,8 @@ class Watch:
 
     def __init__(self, autopilot: Autopilot) -> None:
         self.voice = Voice(autopilot)
-        self._parts: list[Part] = []
+        self.navigation = Navigation(self.voice)
+        self._parts: list[Part] = [self.navigation]
         self._takers: dict[bytes, list[Part]] = {}
         for part in self._parts:
             for number in part.watched:

@@ -281,6 +281,7 @@ class Station:
             "holder_id": None if state is None else state.holder.hex(),
             "holder_lost": Flag.HOLDER_LOST in flags,
             "offered": Flag.OFFERED_TO_YOU in flags,
+            "navigation_suspect": Flag.NAVIGATION_SUSPECT in flags,
             "request": "waiting" if command.is_waiting else command.result.name.lower(),
             "challenge": None if challenge is None else challenge.nonce.hex(),
             "operation": None if challenge is None else challenge.operation.hex(),

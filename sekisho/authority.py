@@ -29,6 +29,7 @@ _VERBS: Final = {
     "claim": "take command from a station that has been lost for 15 s",
     "preempt": "take command, as a supervisor",
     "suspend": "shut another station out until the drone restarts, as a supervisor",
+    "clear-alarm": "take back the navigation alarm, as the station in command",
 }
 _EXAMPLES: Final = {
     "hand-over": "tsubame-1 --station 4f1c52a09be3d7781c06e2f3a4b5968d",
@@ -51,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `authority` and `confirm`."""
     authority = subparsers.add_parser(
         "authority",
-        help="who is in command of a drone: show, hand over, accept, claim, preempt, suspend",
+        help="who commands a drone: show, hand-over, accept, claim, preempt, suspend, clear-alarm",
         description="Ask the drone to change who is in command, through the running gateway.",
         epilog=f"example: sekisho authority hand-over {_EXAMPLES['hand-over']}",
     )
@@ -217,6 +218,10 @@ def _show(path: Path, drone: str) -> int:
     lost = ", lost" if authority["holder_lost"] else ""
     print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")
     print(f"this station: {authority['own_id']}")
+    if authority["navigation_suspect"]:
+        print(
+            f"NAVIGATION ALARM: the position may be false; `sekisho authority clear-alarm {drone}`"
+        )
     if authority["offered"]:
         print(f"command is offered to this station: `sekisho authority accept {drone}`")
     return 0

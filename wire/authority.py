@@ -17,6 +17,7 @@ class Verb(IntEnum):
     CLAIM = 3  # a commander takes it from a holder that is lost; in two steps
     PREEMPT = 4  # a supervisor takes it
     SUSPEND = 5  # a supervisor shuts a station out until the drone restarts
+    CLEAR_ALARM = 6  # the holder has seen the navigation alarm and takes it back
 
 
 class Answer(IntEnum):
@@ -43,6 +44,7 @@ class Flag(IntFlag):
     HOLDER = 1
     OFFERED_TO_YOU = 2
     HOLDER_LOST = 4
+    NAVIGATION_SUSPECT = 8  # the same for every station
 
 
 class Request(NamedTuple):
@@ -100,4 +102,4 @@ class State(NamedTuple):
 
 _VERBS = frozenset(map(int, Verb))
 _ANSWERS = frozenset(map(int, Answer))
-_ALL_FLAGS = 7
+_ALL_FLAGS = 15

@@ -21,6 +21,7 @@ from crypto.aio.log_keys import PUBLIC_KEY_NAME, load_log_public, load_or_create
 from crypto.aio.store import Store
 from crypto.sealed_log import LogContent
 from flightcore.aio.log_series import LogSeries
+from flightcore.audit import Line, encode_lines
 from flightcore.config import DroneConfig
 from flightcore.quota import Budget
 from flightcore.recorder import Chunk, End, When, encode_tlog
@@ -36,9 +37,9 @@ _CLOSE_S: Final = 2.0
 
 
 class Lines(NamedTuple):
-    """Lines of the audit log, each with its line feed."""
+    """Lines of the audit log."""
 
-    text: bytes
+    lines: list[Line]
 
 
 Item = Chunk | End | Lines
@@ -92,6 +93,7 @@ class RecorderThread:
         self._dropped_chunks = 0
         self._dropped_frames = 0  # before the queue, in the loop
         self._lost_frames = 0  # behind it, in the thread
+        self._lost_lines = 0
         self._flights = LogSeries(
             directory / FLIGHTS, LogContent.TLOG, origin, budget, partial(self._say, "recorder")
         )
@@ -142,6 +144,7 @@ class RecorderThread:
             "left_bytes": flights.left,
             "files_deleted": flights.files_deleted,
             "audit": audit.fault or "ok",
+            "dropped_lines": self._lost_lines,
         }
 
     def _run(self) -> None:
@@ -174,8 +177,9 @@ class RecorderThread:
             case End(flight=flight):
                 if flight == self._flight:
                     self._flights.finish()
-            case Lines(text=text):
-                self._audit.append(lambda _: text, now_ns)
+            case Lines(lines=lines):
+                if not self._audit.append(partial(encode_lines, lines), now_ns):
+                    self._lost_lines += len(lines)
 
     def _tick(self) -> None:
         now_ns = monotonic_ns()

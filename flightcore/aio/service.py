@@ -15,7 +15,7 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.ports import Port, UdpPort
-from flightcore.aio.recorder import Device, open_recorder
+from flightcore.aio.recorder import Device, Lines, open_recorder
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
@@ -94,6 +94,7 @@ class CompanionService:
         if self._radio is not None:
             self._radio.start()
         self._loop.add_reader(self._socket.fileno(), self._from_link)
+        self._companion.start(monotonic_ns())
         self._pump(monotonic_ns())
 
     def close(self) -> None:
@@ -104,7 +105,7 @@ class CompanionService:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._port.close()
-        self._companion.recorder.finish()
+        self._companion.stop(monotonic_ns())
         self._record()
         self._recorder.close()
         self._disk.close()
@@ -175,6 +176,9 @@ class CompanionService:
     def _record(self) -> None:
         for item in self._companion.recorder.outgoing():
             self._recorder.put(item)
+        lines = self._companion.trail.outgoing()
+        if lines:
+            self._recorder.put(Lines(lines))
 
     def _send(self) -> None:
         self._record()

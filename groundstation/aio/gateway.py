@@ -33,7 +33,9 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     drone: str
-    do: Literal["hand_over", "accept", "claim", "preempt", "suspend", "confirm", "decline"]
+    do: Literal[
+        "hand_over", "accept", "claim", "preempt", "suspend", "clear_alarm", "confirm", "decline"
+    ]
     value: str = ""
 
     def __post_init__(self) -> None:
