@@ -7,12 +7,14 @@ from typing import Final
 import msgspec
 
 from flightcore.policy import AgeLimits
+from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
 from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
+_MAX_MB: Final = 10_000_000
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +87,21 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dual_control: bool = False
 
 
+class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded, sealed to whose key, and how much of it is kept.
+
+    Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
+    ``log-public.key`` there.
+    """
+
+    when: When = When.ARMED
+    dir: str | None = None
+    recipient: str | None = None
+    quota_mb: int = 1000
+    keep_free_mb: int = 200
+    delete_oldest: bool = True
+
+
 class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `drone.toml`."""
 
@@ -94,6 +111,13 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: State = State()
     policy: Policy = Policy()
     service: Service = Service()
+    recorder: RecorderConfig = RecorderConfig()
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where recordings and the audit log lie."""
+        named = self.recorder.dir
+        return self.state_dir / "logs" if named is None else Path(named).expanduser()
 
     @property
     def state_dir(self) -> Path:
@@ -129,6 +153,16 @@ def check(config: DroneConfig) -> None:
     if config.policy.file is None and config.policy.accept is not None:
         raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
     check_service(config.service)
+    _check_recorder(config.recorder)
+
+
+def _check_recorder(recorder: RecorderConfig) -> None:
+    if not 1 <= recorder.quota_mb <= _MAX_MB:
+        raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
+    if not 0 <= recorder.keep_free_mb <= _MAX_MB:
+        raise NotAllowedError(
+            "recorder.keep_free_mb", recorder.keep_free_mb, f"0 to {_MAX_MB} (MB)"
+        )
 
 
 def _check_ages(key: str, ages: MaxAge) -> None:

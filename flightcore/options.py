@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
+from flightcore.recorder import When
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Options:
     pads_downlink: bool
     dual_control: bool
     policy: Policy = BUILT_IN
+    record: When = When.OFF
 
 
 DEFAULT_OPTIONS: Final = Options(

@@ -3,7 +3,7 @@
 A frame passes whole or not at all, and everything that does not pass is counted by reason.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -27,6 +27,7 @@ from wire.fragments import MAX_RECORD_BYTES
 from wire.mavlink import dialect, is_valid_frame, message_id
 from wire.records import RECORD_HEADER_BYTES
 
+_MAX_REFUSED: Final = 64
 REPORT_INTERVAL_NS = 1_000_000_000
 # An operation goes back down in a CHALLENGE, which is one record, on the radio too.
 MAX_OPERATION_BYTES: Final = MAX_RECORD_BYTES - RECORD_HEADER_BYTES - NONCE_BYTES
@@ -91,6 +92,7 @@ class Uplink:
         self.dropped: Counter[str] = Counter()
         self.forwarded = 0
         self.last_order = (0, -1)
+        self.refused: deque[tuple[bytes, str]] = deque(maxlen=_MAX_REFUSED)  # and why
         self._reported_ns: dict[str, int] = {}
 
     def begin_session(self, number: int) -> None:
@@ -162,6 +164,8 @@ class Uplink:
     ) -> list[bytes]:
         """Count a refusal, and return what tells the operator's software of it."""
         self.dropped[refusal.reason] += 1
+        if refusal.text:
+            self.refused.append((frame, refusal.reason))
         return self._answers(frame, refusal, autopilot, now_ns)
 
     def _judge(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Verdict:

@@ -15,6 +15,7 @@ from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.link_port import LinkPort
 from flightcore.aio.ports import Port, UdpPort
+from flightcore.aio.recorder import Device, Lines, open_recorder
 from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
@@ -28,6 +29,7 @@ from wire.aio.disk import Disk
 from wire.aio.serial_line import SerialLine
 from wire.aio.serial_link import SerialLink, line_rate
 from wire.locality import RADIO, Address, parse_local
+from wire.mavlink import dialect
 from wire.summary import merge_drops
 
 _log = logging.getLogger(__name__)
@@ -82,6 +84,9 @@ class CompanionService:
             else SerialLink("link.radio.device", radio.device, radio.baud, self._radioed)
         )
         self._alarm = Alarm(self._settle)
+        self._recorder = open_recorder(
+            config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
+        )
 
     def start(self) -> None:
         """Open the line and the link."""
@@ -91,6 +96,7 @@ class CompanionService:
         self._link.start()
         if not self._link.has_address():
             _log.warning("link.udp.bind = %r: no interface has it yet; waiting for it", self._bind)
+        self._companion.start(monotonic_ns())
         self._pump(monotonic_ns())
 
     def close(self) -> None:
@@ -100,6 +106,9 @@ class CompanionService:
             self._radio.close()
         self._link.close()
         self._port.close()
+        self._companion.stop(monotonic_ns())
+        self._record()
+        self._recorder.close()
         self._disk.close()
 
     def reload_revocations(self) -> None:
@@ -144,6 +153,7 @@ class CompanionService:
             status.radio = self._radio.describe()
         status.link.dropped = merge_drops(status.link.dropped, self._link.dropped)
         status.address = "present" if self._link.has_address() else "absent"
+        status.recorder = self._recorder.status()
         return status
 
     def _from_line(self, data: bytes) -> None:
@@ -175,7 +185,24 @@ class CompanionService:
             deadline_ns = self._companion.deadline_ns()
         self._alarm.set(deadline_ns, now_ns)
 
+    def _tell(self, text: str) -> None:
+        now_ns = monotonic_ns()
+        self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
+        self._pump(now_ns)
+
+    def _announce(self, head: bytes) -> None:
+        """Let handshakes tell the ground how far the recording has come."""
+        self._companion.link.log_head = head
+
+    def _record(self) -> None:
+        for item in self._companion.recorder.outgoing():
+            self._recorder.put(item)
+        lines = self._companion.trail.outgoing()
+        if lines:
+            self._recorder.put(Lines(lines))
+
     def _send(self) -> None:
+        self._record()
         for item in self._companion.outgoing_saves():
             self._save(item)
         for note in self._companion.outgoing_notes():
@@ -246,4 +273,5 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
         policy=policy,
+        record=config.recorder.when,
     )
