@@ -14,9 +14,6 @@ _HEARTBEAT_ID = bytes(3)
 class Autopilot:
     """Split what the autopilot sends and follow its heartbeats.
 
-    Nothing is ever said to the autopilot of the companion's own accord, no heartbeat either: what
-    ArduPilot takes for the operator's presence must be the operator's.
-
     The zero state has heard nothing: no system id and an unknown flight state, under which the
     policy lets nothing pass.
     """
@@ -27,6 +24,7 @@ class Autopilot:
         self.state = FlightState.UNKNOWN
         self.custom_mode: int | None = None
         self.heard_ns: int | None = None
+        self.is_flying = False  # armed, and by its own word not on the ground
         self.frames = 0
         self._packer = dialect.MAVLink(None, srcComponent=COMPANION_COMPID)
 
@@ -52,6 +50,7 @@ class Autopilot:
         self.splitter = FrameSplitter()
         self.sysid = self.custom_mode = self.heard_ns = None
         self.state = FlightState.UNKNOWN
+        self.is_flying = False
 
     def pack(self, message: dialect.MAVLink_message, compid: int) -> bytes:
         """Return `message` as a frame from a component of this vehicle."""
@@ -71,3 +70,5 @@ class Autopilot:
         self.custom_mode = heartbeat.custom_mode
         armed = heartbeat.base_mode & dialect.MAV_MODE_FLAG_SAFETY_ARMED
         self.state = FlightState.ARMED if armed else FlightState.DISARMED
+        # ArduCopter stands by while it is landed, whatever it may be armed for.
+        self.is_flying = bool(armed) and heartbeat.system_status != dialect.MAV_STATE_STANDBY

@@ -31,7 +31,7 @@ from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
-from flightcore.policy import Refuse
+from flightcore.policy import Freshness, Refuse
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO
@@ -76,7 +76,12 @@ class Companion:
         self.autopilot = Autopilot()
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
+        # Who tells is the arbiter, as it tells the stations.
+        self.watch = Watch(self.autopilot, options, lambda: self.arbiter.is_navigation_suspect)
+        self.stations = {
+            name: PairedGround(peer, self.watch.prearm.judge)
+            for name, peer in self.link.peers.items()
+        }
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,
@@ -98,7 +103,6 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.watch = Watch(self.autopilot)
         self._show_authority()
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
@@ -206,6 +210,8 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.prearm = self.watch.prearm.describe(now_ns)
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -216,6 +222,8 @@ class Companion:
         self.air.follow_path(station, now_ns)
         context = self._context(station, path, now_ns)
         self.arbiter.heard(station, opened, context, now_ns)
+        if context.is_holder and station.uplink.is_fresh(opened, Freshness.PRESENCE, context):
+            self.watch.failsafe.heard(context.limits[Freshness.PRESENCE], now_ns)
         if opened.payload:
             self._receive_payload(station, opened, context, now_ns)
         self._settle(now_ns)
@@ -269,6 +277,7 @@ class Companion:
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._to_line += passed.frames
+        self.watch.failsafe.passed(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))

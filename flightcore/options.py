@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+from flightcore.prearm import PrearmOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Options:
     radio_rate: int
     pads_downlink: bool
     dual_control: bool
+    prearm: PrearmOptions
 
 
 DEFAULT_OPTIONS: Final = Options(
@@ -23,4 +25,5 @@ DEFAULT_OPTIONS: Final = Options(
     radio_rate=5760,
     pads_downlink=False,
     dual_control=False,
+    prearm=PrearmOptions(),
 )

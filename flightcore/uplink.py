@@ -4,7 +4,7 @@ A frame passes whole or not at all, and everything that does not pass is counted
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -15,6 +15,7 @@ from flightcore.autopilot import AUTOPILOT_COMPID, COMPANION_COMPID, Autopilot
 from flightcore.policy import (
     COMMAND_MESSAGES,
     AgeLimits,
+    FlightState,
     Freshness,
     Refuse,
     TwoStep,
@@ -77,6 +78,10 @@ class Passed(NamedTuple):
     answers: list[bytes]  # for the sender
 
 
+Gate = Callable[[bytes, FlightState, int], Refuse | None]
+"""What has the last word on a frame that may otherwise pass: the pre-arm gate."""
+
+
 class Uplink:
     """Judge the frames of one paired ground station.
 
@@ -84,8 +89,9 @@ class Uplink:
     (generation, counter). The zero state has passed nothing.
     """
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, gate: Gate) -> None:
         self.role = role
+        self._gate = gate
         self.dropped: Counter[str] = Counter()
         self.forwarded = 0
         self.last_order = (0, -1)
@@ -108,7 +114,11 @@ class Uplink:
         for frame in frames:
             verdict = self._judge(frame, autopilot, now_ns)
             if not isinstance(verdict, Refuse):
-                verdict = self.check(opened, verdict.freshness, context) or verdict
+                verdict = (
+                    self.check(opened, verdict.freshness, context)
+                    or self._gate(frame, autopilot.flight_state(now_ns), now_ns)
+                    or verdict
+                )
             match verdict:
                 case Refuse():
                     passed.answers.extend(self.refuse(frame, verdict, autopilot, now_ns))
@@ -150,6 +160,8 @@ class Uplink:
     def confirmed(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Passed:
         """Judge a frame whose second step has come: the flight state may have changed since."""
         verdict = self._judge(frame, autopilot, now_ns)
+        if not isinstance(verdict, Refuse):
+            verdict = self._gate(frame, autopilot.flight_state(now_ns), now_ns) or verdict
         if isinstance(verdict, Refuse):
             return Passed([], [], self.refuse(frame, verdict, autopilot, now_ns))
         self.forwarded += 1
@@ -188,6 +200,7 @@ class Uplink:
         if reported_ns is None or now_ns - reported_ns >= REPORT_INTERVAL_NS:
             self._reported_ns[refusal.reason] = now_ns
             answers.append(_say(f"Refused: {refusal.text}", autopilot))
+            answers += [_say(text, autopilot) for text in refusal.more]
         return answers
 
     def _acknowledge(self, frame: bytes, result: int, autopilot: Autopilot) -> list[bytes]:

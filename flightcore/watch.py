@@ -4,10 +4,14 @@ Each part names the messages of the autopilot that it wants (`watched`), takes t
 when it has something to do, and speaks through the one `Voice`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.failsafe import Failsafe
+from flightcore.options import Options
+from flightcore.parameters import Parameters
+from flightcore.prearm import PrearmGate, requirements
 from flightcore.voice import Said, Voice
 
 
@@ -30,21 +34,36 @@ class Part(Protocol):
 
 
 class Watch:
-    """The parts, and who gets which frame."""
+    """The parts, and who gets which frame.
 
-    def __init__(self, autopilot: Autopilot) -> None:
+    `is_suspect` tells whether GNSS is suspected of leading the vehicle astray.
+    """
+
+    def __init__(
+        self, autopilot: Autopilot, options: Options, is_suspect: Callable[[], bool]
+    ) -> None:
+        self._autopilot = autopilot
         self.voice = Voice(autopilot)
-        self._parts: list[Part] = []
+        table = requirements(options.prearm)
+        self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
+        self.prearm = PrearmGate(
+            table, self.parameters, self.voice, enforced=options.prearm.is_enforced
+        )
+        self.failsafe = Failsafe(autopilot, self.parameters, self.voice, is_suspect)
+        self._parts: list[Part] = [self.parameters, self.failsafe]
         self._takers: dict[bytes, list[Part]] = {}
         for part in self._parts:
             for number in part.watched:
                 self._takers.setdefault(number.to_bytes(3, "little"), []).append(part)
 
     def receive(self, frames: Sequence[bytes], now_ns: int) -> None:
-        """Take what the autopilot sent; frames of other components aboard are not its word."""
-        takers = self._takers
+        """Take what the autopilot sent.
+
+        Frames of other components aboard are not its word, nor are those of other vehicles.
+        """
+        takers, sysid = self._takers, self._autopilot.sysid
         for frame in frames:
-            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID:
+            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID and frame[5] == sysid:
                 for part in takers[frame[7:10]]:
                     part.receive(frame, now_ns)
 
