@@ -48,7 +48,7 @@ class Arbiter:
         self._stations = stations
         self._confirmations = Confirmations(random_bytes, dual=dual_control)
         self._dual_control = dual_control
-        self.is_navigation_suspect = False  # what the stations are told
+        self._is_navigation_suspect = False
         self._cleared_ns: int | None = None
         self._is_writing = False
         self._records: list[tuple[PairedGround, bytes]] = []
@@ -67,6 +67,13 @@ class Arbiter:
         """Return what the log should say."""
         out, self._notes = self._notes, []
         return out
+
+    def show_navigation(self, is_suspect: bool, now_ns: int) -> None:  # noqa: FBT001 - a state
+        """Let the stations know whether the navigation alarm is raised, at once if it changes."""
+        if is_suspect != self._is_navigation_suspect:
+            self._is_navigation_suspect = is_suspect
+            for station in self._stations.values():
+                station.authority_due_ns = now_ns
 
     def alarm_cleared_ns(self) -> int | None:
         """Return, once, when the holder asked to clear the alarms raised before."""
@@ -224,7 +231,7 @@ class Arbiter:
 
     def _flags(self, station: PairedGround, now_ns: int) -> Flag:
         flags = self.authority.flags(station.station, now_ns)
-        return flags | Flag.NAVIGATION_SUSPECT if self.is_navigation_suspect else flags
+        return flags | Flag.NAVIGATION_SUSPECT if self._is_navigation_suspect else flags
 
     def _knows_other(self, named: bytes, station: PairedGround) -> bool:
         others = (other for other in self._stations.values() if other is not station)

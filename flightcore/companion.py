@@ -76,8 +76,7 @@ class Companion:
         self.autopilot = Autopilot()
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        # Who tells is the arbiter, as it tells the stations.
-        self.watch = Watch(self.autopilot, options, lambda: self.arbiter.is_navigation_suspect)
+        self.watch = Watch(self.autopilot, options)
         self.stations = {
             name: PairedGround(peer, self.watch.prearm.judge)
             for name, peer in self.link.peers.items()
@@ -212,6 +211,7 @@ class Companion:
         status.revocation_serial = self._revocations.serial
         status.failsafe = self.watch.failsafe.describe(now_ns)
         status.prearm = self.watch.prearm.describe(now_ns)
+        status.monitor = self.watch.navigation.status(now_ns)
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -292,6 +292,10 @@ class Companion:
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
+        cleared_ns = self.arbiter.alarm_cleared_ns()
+        if cleared_ns is not None:
+            self.watch.navigation.clear(cleared_ns, now_ns)
+        self.arbiter.show_navigation(self.watch.navigation.is_suspect, now_ns)
         change = self.arbiter.to_save()
         if change is not None:
             self._to_save.append(change)

@@ -9,6 +9,7 @@ from crypto.responder import Responder
 from crypto.sessions import Path
 from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
+from flightcore.monitor.gnss import Status
 from flightcore.paired import PairedGround
 from wire.authority import NOBODY
 from wire.locality import RADIO
@@ -34,10 +35,10 @@ class CompanionStatus(msgspec.Struct):
     peers: dict[str, PeerStatus]
     authority: dict[str, str | int | bool | None]
     autopilot: dict[str, str | int | float | dict[str, int] | None]
-    monitor: dict[str, str]
     recorder: dict[str, str]
     failsafe: dict[str, str | float | bool | None] = {}
     prearm: dict[str, object] = {}
+    monitor: Status | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
 
@@ -72,7 +73,6 @@ def describe(
             "frames": autopilot.frames,
             "dropped": merge_drops(autopilot.splitter.dropped),
         },
-        monitor={"state": "absent"},
         recorder={"state": "absent"},
     )
 

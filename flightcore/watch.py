@@ -4,11 +4,12 @@ Each part names the messages of the autopilot that it wants (`watched`), takes t
 when it has something to do, and speaks through the one `Voice`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
 from flightcore.failsafe import Failsafe
+from flightcore.navigation import Navigation
 from flightcore.options import Options
 from flightcore.parameters import Parameters
 from flightcore.prearm import PrearmGate, requirements
@@ -34,14 +35,9 @@ class Part(Protocol):
 
 
 class Watch:
-    """The parts, and who gets which frame.
+    """The parts, and who gets which frame."""
 
-    `is_suspect` tells whether GNSS is suspected of leading the vehicle astray.
-    """
-
-    def __init__(
-        self, autopilot: Autopilot, options: Options, is_suspect: Callable[[], bool]
-    ) -> None:
+    def __init__(self, autopilot: Autopilot, options: Options) -> None:
         self._autopilot = autopilot
         self.voice = Voice(autopilot)
         table = requirements(options.prearm)
@@ -49,8 +45,11 @@ class Watch:
         self.prearm = PrearmGate(
             table, self.parameters, self.voice, enforced=options.prearm.is_enforced
         )
-        self.failsafe = Failsafe(autopilot, self.parameters, self.voice, is_suspect)
-        self._parts: list[Part] = [self.parameters, self.failsafe]
+        self.navigation = Navigation(self.voice)
+        self.failsafe = Failsafe(
+            autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
+        )
+        self._parts: list[Part] = [self.parameters, self.navigation, self.failsafe]
         self._takers: dict[bytes, list[Part]] = {}
         for part in self._parts:
             for number in part.watched:

@@ -95,7 +95,7 @@ class World:
     def boot(self):
         """Start the companion from what is on its disk."""
         self.boots += 1
-        self.autopilot = Line()
+        self.far_end = Line()
         self.companion = Companion(
             usable_pairs(list(self.pairs_on_disk.values()), self.revocations_on_disk)[0],
             self.boots,
@@ -178,7 +178,7 @@ class World:
                 ground.disk = record
                 ground.station.saved(record)
         self.notes += self.companion.outgoing_notes()
-        self.line += self.autopilot.take(self.companion, self.now)
+        self.line += self.far_end.take(self.companion, self.now)
 
     def save_all(self):
         for item in self.companion.outgoing_saves():
@@ -218,7 +218,7 @@ class SlowWorld(World):
 
     def receive_up(self, name, datagram, path=UDP):
         super().receive_up(name, datagram, path)
-        for frame in self.autopilot.take(self.companion, self.now):
+        for frame in self.far_end.take(self.companion, self.now):
             self.line.append(frame)
             self.on_line(frame)
 

@@ -29,7 +29,7 @@ class Rig:
     def __init__(self, pair, random_bytes):
         self.now = 10**12
         self.companion = Companion([pair[0]], 1, random_bytes)
-        self.autopilot = Line()
+        self.far_end = Line()
         self.station = Station(pair[1], 1, random_bytes)
         self.line = b""
         self.tools = b""
@@ -58,7 +58,7 @@ class Rig:
             self.captured_down.append(datagram)
             for passed in self.down(datagram):
                 self.tools += self.station.receive_link(passed, self.now)
-        self.line += b"".join(self.autopilot.take(self.companion, self.now))
+        self.line += b"".join(self.far_end.take(self.companion, self.now))
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class GroundIsReference:
         self.ground = both.end(Ground, both.ground_s, both.drone_s, random_bytes)
         self.authority = authority or AuthorityState()
         self.companion = Companion([self.record], 9, random_bytes, self.authority, fleet=fleet)
-        self.autopilot = Line()
+        self.far_end = Line()
         self.now, self.line, self.heard, self.sent = 10**12, [], [], []
         self.companion.receive_line(heartbeat(), self.now)
 
@@ -112,7 +112,7 @@ class GroundIsReference:
             self.companion.saved(item, self.now)
         for datagram, _ in self.companion.outgoing_link():
             self.heard += self.ground.take(datagram, self.seconds)
-        self.line += self.autopilot.take(self.companion, self.now)
+        self.line += self.far_end.take(self.companion, self.now)
 
     def run(self, ms, step_ms=STEP_MS):
         for number in range(0, ms, step_ms):

@@ -62,7 +62,7 @@ class Fleet:
         self.silent = set()
         self.heard = dict.fromkeys(roles, b"")
         self.line = []
-        self.autopilot = Line()
+        self.far_end = Line()
 
     def run(self, ms):
         for _ in range(0, ms, 20):
@@ -77,7 +77,7 @@ class Fleet:
                         self.companion.receive_link(datagram, (name, 1), self.now)
             for datagram, (name, _) in self.companion.outgoing_link():
                 self.heard[name] += self.stations[name].receive_link(datagram, self.now)
-            self.line += self.autopilot.take(self.companion, self.now)
+            self.line += self.far_end.take(self.companion, self.now)
 
     def command(self, name):
         self.line.clear()
@@ -129,8 +129,8 @@ def test_presence_of_a_ground_station_is_never_made_up(random_bytes):
         fleet.now += 100 * MS
         fleet.companion.receive_line(HEARTBEAT, fleet.now)
         fleet.companion.tick(fleet.now)
-        assert fleet.autopilot.take(fleet.companion, fleet.now) == []
-    assert fleet.autopilot.own == []
+        assert fleet.far_end.take(fleet.companion, fleet.now) == []
+    assert fleet.far_end.own == []
 
 
 @pytest.mark.parametrize("garbage", [b"\xfd" * 400, b"\xfe" * 400, bytes(range(256)) * 3])
