@@ -62,7 +62,7 @@ def test_every_frame_gets_a_verdict(frame, state, role):
 def test_every_datagram_is_passed_or_answered(frames):
     autopilot = Autopilot()
     autopilot.sysid, autopilot.state = 1, FlightState.DISARMED
-    uplink = Uplink(Role.COMMANDER)
+    uplink = Uplink(Role.COMMANDER, lambda frame, state, now_ns: None)
     opened = Opened("station-a", b"".join(frames), 0, (1, 1), 0)
     context = Context(0, True, True, 10**18, WIFI_LIMITS, (0, -1))
     passed = uplink.receive(frames, opened, autopilot, context, 10**12)
