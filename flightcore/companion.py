@@ -101,7 +101,7 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.watch = Watch(self.autopilot)
+        self.watch = Watch(self.autopilot, asks_rates=options.asks_rates)
         self._show_authority()
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
@@ -222,6 +222,8 @@ class Companion:
         )
         status.revocation_serial = self._revocations.serial
         status.monitor = self.watch.navigation.status(now_ns)
+        if self.watch.rates is not None:
+            status.autopilot["short_rates"] = self.watch.rates.short
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:

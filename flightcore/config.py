@@ -1,6 +1,7 @@
 """`drone.toml`: what the companion is told. Defaults are those of the command's documentation."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,22 @@ class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
 
 
+class RateWish(StrEnum):
+    """Whether the companion asks the autopilot for the messages that it needs itself."""
+
+    REQUEST = "request"
+    LEAVE = "leave"
+
+
 class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``."""
+    """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``.
+
+    `rates` left alone are those of the autopilot's parameters and of ground software.
+    """
 
     device: str
     baud: int = 921600
+    rates: RateWish = RateWish.REQUEST
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

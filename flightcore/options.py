@@ -15,6 +15,7 @@ class Options:
     radio_rate: int
     pads_downlink: bool
     dual_control: bool
+    asks_rates: bool = False  # of the autopilot, the messages that the companion needs
 
 
 DEFAULT_OPTIONS: Final = Options(

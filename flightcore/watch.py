@@ -9,6 +9,7 @@ from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
 from flightcore.navigation import Navigation
+from flightcore.rates import Rates
 from flightcore.voice import Said, Voice
 
 
@@ -31,13 +32,16 @@ class Part(Protocol):
 
 
 class Watch:
-    """The parts, and who gets which frame."""
+    """The parts, and who gets which frame. `asks_rates`: message rates are asked for."""
 
-    def __init__(self, autopilot: Autopilot) -> None:
+    def __init__(self, autopilot: Autopilot, *, asks_rates: bool = False) -> None:
         self.voice = Voice(autopilot)
         self._autopilot = autopilot
         self.navigation = Navigation(self.voice)
+        self.rates = Rates(autopilot, self.voice) if asks_rates else None
         self._parts: list[Part] = [self.navigation]
+        if self.rates is not None:
+            self._parts.append(self.rates)
         self._takers: dict[bytes, list[Part]] = {}
         for part in self._parts:
             for number in part.watched:

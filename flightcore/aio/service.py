@@ -20,7 +20,7 @@ from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
-from flightcore.config import UDP_DEVICE, DroneConfig
+from flightcore.config import UDP_DEVICE, DroneConfig, RateWish
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
 from flightcore.signing import SigningFloor, SigningKeys
@@ -232,4 +232,5 @@ def _options(config: DroneConfig) -> Options:
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
+        asks_rates=config.autopilot.rates is RateWish.REQUEST,
     )
