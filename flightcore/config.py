@@ -3,11 +3,12 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from flightcore.policy import AgeLimits
+from flightcore.port_scan import AUTO
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
 
@@ -31,11 +32,12 @@ class RateWish(StrEnum):
 class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``.
 
+    A device or speed that is "auto" is found by listening for an autopilot's heartbeat.
     `rates` left alone are those of the autopilot's parameters and of ground software.
     """
 
     device: str
-    baud: int = 921600
+    baud: int | Literal["auto"] = 921600
     rates: RateWish = RateWish.REQUEST
 
 
@@ -118,7 +120,9 @@ def check(config: DroneConfig) -> None:
         raise NotAllowedError("vehicle.name", name, "1 to 63 letters, digits, '.', '_' or '-'")
     device = config.autopilot.device
     if not device:
-        raise NotAllowedError("autopilot.device", device, "a serial device, as /dev/serial0")
+        raise NotAllowedError(
+            "autopilot.device", device, 'a serial device, as /dev/serial0, or "auto"'
+        )
     _check_baud("autopilot.baud", config.autopilot.baud)
     check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
@@ -145,6 +149,6 @@ def _check_ages(key: str, ages: MaxAge) -> None:
             raise NotAllowedError(f"{key}.{name}", value, "0.05 to 60 (seconds)")
 
 
-def _check_baud(key: str, baud: int) -> None:
-    if baud not in BAUDS:
-        raise NotAllowedError(key, baud, f"{BAUDS.start} to {BAUDS.stop - 1}")
+def _check_baud(key: str, baud: int | str) -> None:
+    if baud != AUTO and baud not in BAUDS:
+        raise NotAllowedError(key, baud, f'{BAUDS.start} to {BAUDS.stop - 1}, or "auto"')

@@ -27,8 +27,9 @@ _MODULES: Final = {
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",
+    "signing": "sekisho.signing",
 }
-_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")
+_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs", "signing")
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 

@@ -15,6 +15,7 @@ from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
+from flightcore.aio.port_finder import AutoLine, candidates
 from flightcore.aio.ports import Port, UdpPort
 from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
@@ -23,6 +24,7 @@ from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig, RateWish
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
+from flightcore.port_scan import AUTO
 from flightcore.signing import SigningFloor, SigningKeys
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
@@ -65,19 +67,7 @@ class CompanionService:
         except OSError as error:
             allowed = f"an address of this machine whose port is free ({error.strerror})"
             raise NotAllowedError("link.udp.bind", config.link.udp.bind, allowed) from None
-        device = config.autopilot.device
-        self._port: Port
-        if device.startswith(UDP_DEVICE):
-            self._port = UdpPort(parse_local(device.removeprefix(UDP_DEVICE)), self._from_line)
-        else:
-            self._port = SerialLine(
-                "autopilot.device",
-                device,
-                config.autopilot.baud,
-                self._from_line,
-                self._line_lost,
-            )
-        self._device = device
+        self._port = self._autopilot_port(config)
         radio = config.link.radio
         self._radio = (
             None
@@ -86,6 +76,24 @@ class CompanionService:
         )
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._unsent = 0
+
+    def _autopilot_port(self, config: DroneConfig) -> Port:
+        where, radio = config.autopilot, config.link.radio
+        if where.device.startswith(UDP_DEVICE):
+            return UdpPort(parse_local(where.device.removeprefix(UDP_DEVICE)), self._from_line)
+        if where.device == AUTO or where.baud == AUTO:
+            used = [] if radio is None else [radio.device]
+            autopilot = self._companion.autopilot
+            return AutoLine(
+                where,
+                lambda: candidates(*used),
+                self._from_line,
+                self._line_lost,
+                lambda: autopilot.is_heard(monotonic_ns()),
+            )
+        return SerialLine(
+            "autopilot.device", where.device, where.baud, self._from_line, self._line_lost
+        )
 
     def start(self) -> None:
         """Open the line and the link."""
@@ -116,7 +124,7 @@ class CompanionService:
     def status(self) -> CompanionStatus:
         """Describe everything that is counted."""
         status = self._companion.status(monotonic_ns())
-        status.autopilot["device"] = self._device
+        status.autopilot.update(self._port.describe())
         status.autopilot["line"] = "open" if self._port.is_open else "absent"
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
         if self._radio is not None:

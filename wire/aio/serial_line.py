@@ -74,6 +74,10 @@ class SerialLine:
         self._timer: asyncio.TimerHandle | None = None
         self._complained = False
 
+    def describe(self) -> dict[str, str | int]:
+        """Say where the line is."""
+        return {"device": self._device, "baud": self._baud}
+
     def start(self) -> None:
         """Open the device, or try again shortly until it is there."""
         self._timer = None
