@@ -25,6 +25,7 @@ from crypto.revocation import (
 from crypto.sessions import Path
 from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
+from flightcore.audit import Event, Topic, Trail, describe_operation
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
@@ -32,7 +33,8 @@ from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Refuse
-from flightcore.signing import Signing, SigningFloor, SigningKeys
+from flightcore.recorder import Recorder
+from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO
@@ -79,7 +81,7 @@ class Companion:
         self.autopilot = Autopilot(signing)
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
+        self.stations = {n: PairedGround(p, options.policy) for n, p in self.link.peers.items()}
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,
@@ -87,6 +89,7 @@ class Companion:
             dual_control=options.dual_control,
         )
         self._options = options
+        self._boot_count = boot_count
         self._fleet = fleet
         self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
@@ -102,7 +105,19 @@ class Companion:
             lambda: self._revocations.serial,
         )
         self.watch = Watch(self.autopilot, asks_rates=options.asks_rates)
+        self.recorder = Recorder(options.record)
+        self.trail = Trail()
         self._show_authority()
+
+    def start(self, now_ns: int) -> None:
+        """Note that the service runs from now on."""
+        self.trail.add(Event(Topic.SERVICE, f"start {self._boot_count}"), now_ns)
+
+    def stop(self, now_ns: int) -> None:
+        """Complete what is recorded: the service stops."""
+        self.recorder.finish()
+        self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
+        self.trail.add(Event(Topic.SERVICE, "stop"), now_ns)
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
@@ -110,6 +125,8 @@ class Companion:
         frames = self.autopilot.receive(data, now_ns)
         if before not in (None, self.autopilot.sysid):
             self.watch.line_lost()
+        self.recorder.receive(frames, now_ns)
+        self.recorder.follow(self.autopilot.state, now_ns)
         self.watch.receive(frames, now_ns)
         for text in self.autopilot.notices():
             self.watch.voice.tell(dialect.MAV_SEVERITY_WARNING, text)
@@ -128,10 +145,11 @@ class Companion:
                     self.air.reply(reply, event.path, now_ns)
                 case PairChanged(record=record):
                     self._to_save.append(record)
-                    self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
+                    text = f"{record.peer}: pre-shared key {record.psk_generation}"
+                    self._note(Event(Topic.KEY, text, by=record.peer), now_ns)
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
-                    self._notes.append(f"{name}: session {number}")
+                    self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
         self.air.drain_radio(now_ns)
 
     def line_lost(self) -> None:
@@ -148,6 +166,8 @@ class Companion:
             self.arbiter.deadline_ns(),
             self.watch.deadline_ns(),
             self.autopilot.signing.deadline_ns(),
+            self.recorder.deadline_ns(),
+            self.trail.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -163,7 +183,9 @@ class Companion:
                 self.air.send(asker, answers, now_ns)
         self.watch.tick(now_ns)
         self.autopilot.signing.tick(now_ns)
+        self.recorder.tick(now_ns)
         self._settle(now_ns)
+        self._sum_up(now_ns)
         self.air.tick(now_ns)
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
@@ -286,7 +308,7 @@ class Companion:
                 station.uplink.dropped["unknown_record"] += 1
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
-        self._to_line += self.autopilot.signed(passed.frames, now_ns)
+        self._write_line(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
@@ -297,7 +319,7 @@ class Companion:
         """Close the sessions of a station and answer it no more until a restart."""
         self.link.forget(name, now_ns)
         del self.stations[name]
-        self._notes.append(f"{name}: shut out")
+        self._note(Event(Topic.REVOCATION, f"{name}: shut out"), now_ns)
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
@@ -310,13 +332,40 @@ class Companion:
             self._to_save.append(change)
         for station, record in self.arbiter.outgoing():
             self.air.send(station, [record], now_ns)
-        self._notes += self.arbiter.outgoing_notes()
+        for event in self.arbiter.outgoing_events():
+            self._note(event, now_ns)
+        for station in self.stations.values():
+            while station.uplink.refused:
+                operation, reason = station.uplink.refused.popleft()
+                text = f"{describe_operation(operation)}: {reason}"
+                self.trail.add(Event(Topic.REFUSED, text, by=station.name), now_ns)
         said = self.watch.outgoing()
-        self._to_line += self.autopilot.signed(said.to_line, now_ns)
+        self._write_line(said.to_line, now_ns)
         self._to_save += self.autopilot.signing.to_save()
-        self._notes += said.notes
+        for text in said.notes:
+            self._note(Event(Topic.NOTE, text), now_ns)
         if said.to_ground:
             self.air.send_to_all(said.to_ground, now_ns)
+
+    def _note(self, event: Event, now_ns: int) -> None:
+        """Say something in the log, and keep it as evidence."""
+        self._notes.append(event.text)
+        self.trail.add(event, now_ns)
+
+    def _sum_up(self, now_ns: int) -> None:
+        due_ns = self.trail.deadline_ns()
+        if due_ns is not None and now_ns >= due_ns:
+            self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
+
+    def _write_line(self, frames: Sequence[bytes], now_ns: int) -> None:
+        plain = [stripped(frame) for frame in frames]
+        self._to_line += self.autopilot.signed(plain, now_ns)
+        self.recorder.receive(plain, now_ns)
+
+    def tell(self, severity: int, text: str, now_ns: int) -> None:
+        """Tell whoever watches something that concerns the machine that this runs on."""
+        self.watch.voice.tell(severity, text)
+        self._settle(now_ns)
 
     def _show_authority(self) -> None:
         """Let handshakes say who commands."""
@@ -353,14 +402,16 @@ class Companion:
             station.uplink.dropped[error.reason] += 1
             return
         self._to_save.append(AcceptedList(revocations, data))
-        self._notes.append(f"{station.name}: brings revocation list {revocations.serial}")
+        text = f"{station.name}: brings revocation list {revocations.serial}"
+        self._note(Event(Topic.REVOCATION, text, by=station.name), now_ns)
         self.revoke(revocations, now_ns)
 
     def revoke(self, revocations: RevocationList, now_ns: int) -> None:
         """Shut out whom a verified list names, at once: this is safe before it is on disk."""
         for name, station in list(self.stations.items()):
             if revocations.revokes(station.peer.record):
-                self._notes.append(f"{name}: revoked by list {revocations.serial}")
+                text = f"{name}: revoked by list {revocations.serial}"
+                self._note(Event(Topic.REVOCATION, text), now_ns)
                 self.shut_out(name, now_ns)
 
     def revoked_on_disk(

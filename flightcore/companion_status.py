@@ -39,10 +39,11 @@ class CompanionStatus(msgspec.Struct):
     authority: dict[str, str | int | bool | None]
     failsafe: dict[str, str | float | None]
     autopilot: dict[str, str | int | float | dict[str, int] | dict[str, float] | None]
-    recorder: dict[str, str]
+    recorder: dict[str, str | int | None]
     monitor: Status | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
+    address: str = "present"
 
 
 def describe(

@@ -9,11 +9,14 @@ import msgspec
 
 from flightcore.policy import AgeLimits
 from flightcore.port_scan import AUTO
+from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
+_MAX_MB: Final = 10_000_000
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,10 +91,29 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of the built-in policy; `dual_control` asks a second station to confirm."""
+    """`file` overrides the built-in policy once `accept` names the fingerprint of the difference.
+
+    `dual_control` asks a second station to confirm.
+    """
 
     file: str | None = None
+    accept: str | None = None
     dual_control: bool = False
+
+
+class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded, sealed to whose key, and how much of it is kept.
+
+    Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
+    ``log-public.key`` there.
+    """
+
+    when: When = When.ARMED
+    dir: str | None = None
+    recipient: str | None = None
+    quota_mb: int = 1000
+    keep_free_mb: int = 200
+    delete_oldest: bool = True
 
 
 class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +124,14 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle = Vehicle()
     state: State = State()
     policy: Policy = Policy()
+    service: Service = Service()
+    recorder: RecorderConfig = RecorderConfig()
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where recordings and the audit log lie."""
+        named = self.recorder.dir
+        return self.state_dir / "logs" if named is None else Path(named).expanduser()
 
     @property
     def state_dir(self) -> Path:
@@ -136,9 +166,18 @@ def check(config: DroneConfig) -> None:
             )
         check_radio("link.radio", radio.baud, radio.rate)
         _check_ages("link.radio.max_age", radio.max_age)
-    if config.policy.file is not None:
+    if config.policy.file is None and config.policy.accept is not None:
+        raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
+    check_service(config.service)
+    _check_recorder(config.recorder)
+
+
+def _check_recorder(recorder: RecorderConfig) -> None:
+    if not 1 <= recorder.quota_mb <= _MAX_MB:
+        raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
+    if not 0 <= recorder.keep_free_mb <= _MAX_MB:
         raise NotAllowedError(
-            "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
+            "recorder.keep_free_mb", recorder.keep_free_mb, f"0 to {_MAX_MB} (MB)"
         )
 
 

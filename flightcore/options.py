@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
+from flightcore.recorder import When
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Options:
     pads_downlink: bool
     dual_control: bool
     asks_rates: bool = False  # of the autopilot, the messages that the companion needs
+    policy: Policy = BUILT_IN
+    record: When = When.OFF
 
 
 DEFAULT_OPTIONS: Final = Options(

@@ -20,6 +20,7 @@ from sekisho.runtime import holding
 from sekisho.unlock import (
     SecretSource,
     add_source_options,
+    complete_erasure,
     confirm,
     descriptor,
     new_secret,
@@ -252,4 +253,5 @@ def _check_directory(path: Path) -> None:
 def _unused(directory: Path) -> Iterator[None]:
     """Keep services off: one holds its keys in memory and would write them as it knew them."""
     with holding("drone", directory), holding("ground", directory):
+        complete_erasure(directory)
         yield

@@ -16,6 +16,7 @@ from crypto.log_chain import Damage, Known, LogChain, LogState, SignedHeader, Ve
 from crypto.log_reader import SealedLogReader
 from crypto.primitives import KEY_BYTES, XWingKeyPair
 from crypto.sealed_log import SHORT_HEAD_BYTES, key_id
+from sekisho.erase import add_erase
 from sekisho.runtime import OperationFailedError
 
 _HEAD_BYTES = 32
@@ -57,10 +58,10 @@ class KeyReport(msgspec.Struct):
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `logs keygen`, `list`, `verify` and `export`."""
+    """Add `logs keygen`, `list`, `verify`, `export` and `erase`."""
     parser = subparsers.add_parser(
         "logs",
-        help="sealed recordings: keygen, list, verify, export",
+        help="sealed recordings: keygen, list, verify, export, erase",
         epilog="example: sekisho logs verify --key log-private.key flight-000007.slog",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -111,6 +112,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.add_argument("--out", type=Path, required=True)
     _add_known(export)
     export.set_defaults(run=run_export)
+    add_erase(verbs)
 
 
 def _add_known(parser: argparse.ArgumentParser) -> None:

@@ -96,6 +96,7 @@ class AutoLine:
         self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="port")
         self._stopped = threading.Event()
+        self._search: asyncio.Future[Trial | None] | None = None
         self._line: SerialLine | None = None
         self._dropped = 0
         self._heard_at = 0.0
@@ -111,6 +112,13 @@ class AutoLine:
         """How many bytes were not sent."""
         return self._dropped + (0 if self._line is None else self._line.unsent_dropped)
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether something will read the line, or look for it."""
+        if self._line is None:
+            return self._search is not None or self._timer is not None
+        return self._line.is_scheduled
+
     def describe(self) -> dict[str, str | int]:
         """Say where the line is."""
         if self._line is None:
@@ -122,7 +130,8 @@ class AutoLine:
         if self._stopped.is_set():
             return
         search = functools.partial(find, self._config, self._devices, self._stopped.is_set)
-        self._loop.run_in_executor(self._executor, search).add_done_callback(self._searched)
+        self._search = self._loop.run_in_executor(self._executor, search)
+        self._search.add_done_callback(self._searched)
 
     def write(self, data: bytes) -> None:
         """Send, or drop and count."""
@@ -143,6 +152,7 @@ class AutoLine:
     def _searched(self, future: "asyncio.Future[Trial | None]") -> None:
         if self._stopped.is_set() or future.cancelled():
             return
+        self._search = None
         found = future.result()
         if found is None:
             self._timer = self._loop.call_later(AGAIN_S, self.start)
