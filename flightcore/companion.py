@@ -34,7 +34,7 @@ from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness, Refuse
 from flightcore.recorder import Recorder
-from flightcore.signing import Signing, SigningFloor, SigningKeys
+from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO
@@ -249,6 +249,8 @@ class Companion:
         status.failsafe = self.watch.failsafe.describe(now_ns)
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
+        if self.watch.rates is not None:
+            status.autopilot["short_rates"] = self.watch.rates.short
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -364,8 +366,9 @@ class Companion:
             self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
 
     def _write_line(self, frames: Sequence[bytes], now_ns: int) -> None:
-        self._to_line += self.autopilot.signed(frames, now_ns)
-        self.recorder.receive(frames, now_ns)
+        plain = [stripped(frame) for frame in frames]
+        self._to_line += self.autopilot.signed(plain, now_ns)
+        self.recorder.receive(plain, now_ns)
 
     def tell(self, severity: int, text: str, now_ns: int) -> None:
         """Tell whoever watches something that concerns the machine that this runs on."""

@@ -14,15 +14,17 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.link_port import LinkPort
+from flightcore.aio.port_finder import AutoLine, candidates
 from flightcore.aio.ports import Port, UdpPort
 from flightcore.aio.recorder import Device, Lines, open_recorder
 from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
-from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge
+from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
+from flightcore.port_scan import AUTO
 from flightcore.signing import SigningFloor, SigningKeys
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
@@ -64,19 +66,7 @@ class CompanionService:
         )
         self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._settle)
         self._bind = config.link.udp.bind
-        device = config.autopilot.device
-        self._port: Port
-        if device.startswith(UDP_DEVICE):
-            self._port = UdpPort(parse_local(device.removeprefix(UDP_DEVICE)), self._from_line)
-        else:
-            self._port = SerialLine(
-                "autopilot.device",
-                device,
-                config.autopilot.baud,
-                self._from_line,
-                self._line_lost,
-            )
-        self._device = device
+        self._port = self._autopilot_port(config)
         radio = config.link.radio
         self._radio = (
             None
@@ -86,6 +76,24 @@ class CompanionService:
         self._alarm = Alarm(self._settle)
         self._recorder = open_recorder(
             config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
+        )
+
+    def _autopilot_port(self, config: DroneConfig) -> Port:
+        where, radio = config.autopilot, config.link.radio
+        if where.device.startswith(UDP_DEVICE):
+            return UdpPort(parse_local(where.device.removeprefix(UDP_DEVICE)), self._from_line)
+        if where.device == AUTO or where.baud == AUTO:
+            used = [] if radio is None else [radio.device]
+            autopilot = self._companion.autopilot
+            return AutoLine(
+                where,
+                lambda: candidates(*used),
+                self._from_line,
+                self._line_lost,
+                lambda: autopilot.is_heard(monotonic_ns()),
+            )
+        return SerialLine(
+            "autopilot.device", where.device, where.baud, self._from_line, self._line_lost
         )
 
     def start(self) -> None:
@@ -146,7 +154,7 @@ class CompanionService:
     def status(self) -> CompanionStatus:
         """Describe everything that is counted."""
         status = self._companion.status(monotonic_ns())
-        status.autopilot["device"] = self._device
+        status.autopilot.update(self._port.describe())
         status.autopilot["line"] = "open" if self._port.is_open else "absent"
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
         if self._radio is not None:
@@ -274,6 +282,7 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
+        asks_rates=config.autopilot.rates is RateWish.REQUEST,
         policy=policy,
         record=config.recorder.when,
         prearm=config.prearm_options,
