@@ -34,9 +34,11 @@ from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Refuse
 from flightcore.recorder import Recorder
+from flightcore.signing import Signing, SigningFloor, SigningKeys
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO
+from wire.mavlink import dialect
 from wire.records import (
     AUTHORITY,
     CHUNK,
@@ -59,7 +61,7 @@ class AcceptedList(NamedTuple):
     signed: bytes
 
 
-Save = PairRecord | AuthorityState | AcceptedList
+Save = PairRecord | AuthorityState | AcceptedList | SigningFloor | SigningKeys
 
 
 class Companion:
@@ -74,11 +76,12 @@ class Companion:
         options: Options = DEFAULT_OPTIONS,
         fleet: AuthorityPublic | None = None,
         revocations: RevocationList = NOBODY_REVOKED,
+        signing: Signing | None = None,
     ) -> None:
-        self.autopilot = Autopilot()
+        self.autopilot = Autopilot(signing)
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
+        self.stations = {n: PairedGround(p, options.policy) for n, p in self.link.peers.items()}
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,
@@ -118,11 +121,17 @@ class Companion:
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
+        before = self.autopilot.sysid
         frames = self.autopilot.receive(data, now_ns)
+        if before not in (None, self.autopilot.sysid):
+            self.watch.line_lost()
         self.recorder.receive(frames, now_ns)
         self.recorder.follow(self.autopilot.state, now_ns)
         self.watch.receive(frames, now_ns)
-        for batch in self._downlink.queue(frames, now_ns):
+        for text in self.autopilot.notices():
+            self.watch.voice.tell(dialect.MAV_SEVERITY_WARNING, text)
+        self._to_line += self.autopilot.challenges(now_ns)
+        for batch in self._downlink.queue(self.autopilot.for_ground(frames), now_ns):
             self.air.send_to_all(batch, now_ns)
         self._settle(now_ns)
 
@@ -156,6 +165,7 @@ class Companion:
             self._downlink.due_ns,
             self.arbiter.deadline_ns(),
             self.watch.deadline_ns(),
+            self.autopilot.signing.deadline_ns(),
             self.recorder.deadline_ns(),
             self.trail.deadline_ns(),
             self.air.deadline_ns(),
@@ -172,6 +182,7 @@ class Companion:
             if asker.peer.live is not None:
                 self.air.send(asker, answers, now_ns)
         self.watch.tick(now_ns)
+        self.autopilot.signing.tick(now_ns)
         self.recorder.tick(now_ns)
         self._settle(now_ns)
         self._sum_up(now_ns)
@@ -209,6 +220,8 @@ class Companion:
             for station in self.stations.values():
                 station.authority_due_ns = now_ns
             return
+        if not isinstance(item, PairRecord):
+            return  # what the line is signed with holds from the moment it was seen
         paired = self.stations.get(item.peer)
         record = None if paired is None else paired.saved(item)
         if record is not None:
@@ -221,6 +234,8 @@ class Companion:
             self.arbiter.not_saved(now_ns)
         elif isinstance(item, PairRecord) and item.peer in self.stations:
             self.stations[item.peer].not_saved()
+        elif isinstance(item, SigningFloor | SigningKeys):
+            self.autopilot.signing.not_saved(item, now_ns)
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
@@ -324,6 +339,7 @@ class Companion:
                 self.trail.add(Event(Topic.REFUSED, text, by=station.name), now_ns)
         said = self.watch.outgoing()
         self._write_line(said.to_line, now_ns)
+        self._to_save += self.autopilot.signing.to_save()
         for text in said.notes:
             self._note(Event(Topic.NOTE, text), now_ns)
         if said.to_ground:
@@ -340,7 +356,7 @@ class Companion:
             self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
 
     def _write_line(self, frames: Sequence[bytes], now_ns: int) -> None:
-        self._to_line += frames
+        self._to_line += self.autopilot.signed(frames, now_ns)
         self.recorder.receive(frames, now_ns)
 
     def tell(self, severity: int, text: str, now_ns: int) -> None:

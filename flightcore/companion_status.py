@@ -43,6 +43,7 @@ class CompanionStatus(msgspec.Struct):
     monitor: Status | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
+    address: str = "present"
 
 
 def describe(

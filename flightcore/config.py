@@ -10,6 +10,7 @@ from flightcore.policy import AgeLimits
 from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
@@ -76,9 +77,13 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of the built-in policy; `dual_control` asks a second station to confirm."""
+    """`file` overrides the built-in policy once `accept` names the fingerprint of the difference.
+
+    `dual_control` asks a second station to confirm.
+    """
 
     file: str | None = None
+    accept: str | None = None
     dual_control: bool = False
 
 
@@ -105,6 +110,7 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle = Vehicle()
     state: State = State()
     policy: Policy = Policy()
+    service: Service = Service()
     recorder: RecorderConfig = RecorderConfig()
 
     @property
@@ -144,11 +150,10 @@ def check(config: DroneConfig) -> None:
             )
         check_radio("link.radio", radio.baud, radio.rate)
         _check_ages("link.radio.max_age", radio.max_age)
+    if config.policy.file is None and config.policy.accept is not None:
+        raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
+    check_service(config.service)
     _check_recorder(config.recorder)
-    if config.policy.file is not None:
-        raise NotAllowedError(
-            "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
-        )
 
 
 def _check_recorder(recorder: RecorderConfig) -> None:

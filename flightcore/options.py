@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
 from flightcore.recorder import When
 
 
@@ -16,6 +16,7 @@ class Options:
     radio_rate: int
     pads_downlink: bool
     dual_control: bool
+    policy: Policy = BUILT_IN
     record: When = When.OFF
 
 

@@ -35,6 +35,7 @@ class Watch:
 
     def __init__(self, autopilot: Autopilot) -> None:
         self.voice = Voice(autopilot)
+        self._autopilot = autopilot
         self.navigation = Navigation(self.voice)
         self._parts: list[Part] = [self.navigation]
         self._takers: dict[bytes, list[Part]] = {}
@@ -43,10 +44,10 @@ class Watch:
                 self._takers.setdefault(number.to_bytes(3, "little"), []).append(part)
 
     def receive(self, frames: Sequence[bytes], now_ns: int) -> None:
-        """Take what the autopilot sent; frames of other components aboard are not its word."""
-        takers = self._takers
+        """Take what the autopilot sent; frames of others are not its word."""
+        takers, sysid = self._takers, self._autopilot.sysid
         for frame in frames:
-            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID:
+            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID and frame[5] == sysid:
                 for part in takers[frame[7:10]]:
                     part.receive(frame, now_ns)
 

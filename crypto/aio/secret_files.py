@@ -47,6 +47,11 @@ class SecretFiles:
         return SecretFile(self.directory / "authority.key", "authority")
 
     @property
+    def autopilot(self) -> SecretFile:
+        """What the autopilot's line is signed with, if it is."""
+        return SecretFile(self.directory / "autopilot.key", "autopilot")
+
+    @property
     def log_signer(self) -> SecretFile:
         """The key by which this device signs its sealed logs."""
         return SecretFile(self.directory / "log-signing.key", "log signer")
@@ -66,7 +71,7 @@ class SecretFiles:
 
     def existing(self) -> list[SecretFile]:
         """Return every secret file there is."""
-        single = [self.identity, self.authority, self.log_signer]
+        single = [self.identity, self.authority, self.autopilot, self.log_signer]
         return [file for file in single if os.path.lexists(file.path)] + self.pairs()
 
     def load_header(self) -> VaultHeader | None:

@@ -15,6 +15,10 @@ class Port(Protocol):
     is_open: bool
     unsent_dropped: int
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether something will read the line, or try to open it."""
+
     def start(self) -> None:
         """Open the line, now or as soon as it is there."""
 
@@ -43,6 +47,11 @@ class UdpPort:
         """Listen."""
         self.is_open = True
         self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether something will read the socket."""
+        return self.is_open
 
     def write(self, data: bytes) -> None:
         """Send to whoever sent last, or drop and count."""
