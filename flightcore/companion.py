@@ -104,8 +104,8 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.watch = Watch(self.autopilot)
-        self.recorder = Recorder(options.record)
+        self.watch = Watch(self.autopilot, options)
+        self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
         self._show_authority()
 

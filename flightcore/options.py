@@ -18,6 +18,7 @@ class Options:
     dual_control: bool
     policy: Policy = BUILT_IN
     record: When = When.OFF
+    purges: bool = False  # mission, fence and rally points after landing
 
 
 DEFAULT_OPTIONS: Final = Options(

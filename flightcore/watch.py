@@ -9,6 +9,8 @@ from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
 from flightcore.navigation import Navigation
+from flightcore.options import Options
+from flightcore.purge import Purge
 from flightcore.voice import Said, Voice
 
 
@@ -33,11 +35,13 @@ class Part(Protocol):
 class Watch:
     """The parts, and who gets which frame."""
 
-    def __init__(self, autopilot: Autopilot) -> None:
+    def __init__(self, autopilot: Autopilot, options: Options) -> None:
         self.voice = Voice(autopilot)
         self._autopilot = autopilot
         self.navigation = Navigation(self.voice)
         self._parts: list[Part] = [self.navigation]
+        if options.purges:
+            self._parts.append(Purge(autopilot, self.voice))
         self._takers: dict[bytes, list[Part]] = {}
         for part in self._parts:
             for number in part.watched:

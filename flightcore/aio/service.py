@@ -274,4 +274,5 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         dual_control=config.policy.dual_control,
         policy=policy,
         record=config.recorder.when,
+        purges=config.recorder.purge_after_landing,
     )
