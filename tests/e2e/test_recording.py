@@ -175,9 +175,7 @@ def check_nothing_shows_the_place(stack, tlog):
 
 def check_audit(stack):
     """Both runs, each in a file of its own."""
-    events = []
-    for path in list_logs(stack.drone_state / "logs/audit"):
-        events += [json.loads(line) for line in opened(stack, path)[0].splitlines()]
+    events = stack.audit()
     assert {"service", "session", "authority", "key"} <= {event["topic"] for event in events}
     runs = [event["text"] for event in events if event["topic"] == "service"]
     assert runs == ["start 1", "start 2", "stop"]
