@@ -108,7 +108,7 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.recorder = Recorder(options.record)
+        self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
         self._show_authority()
 

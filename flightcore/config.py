@@ -118,6 +118,7 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota_mb: int = 1000
     keep_free_mb: int = 200
     delete_oldest: bool = True
+    purge_after_landing: bool = False
 
 
 class PrearmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ class Options:
     asks_rates: bool = False  # of the autopilot, the messages that the companion needs
     policy: Policy = BUILT_IN
     record: When = When.OFF
+    purges: bool = False  # mission, fence and rally points after landing
 
 
 DEFAULT_OPTIONS: Final = Options(

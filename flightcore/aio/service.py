@@ -286,4 +286,5 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         policy=policy,
         record=config.recorder.when,
         prearm=config.prearm_options,
+        purges=config.recorder.purge_after_landing,
     )
