@@ -21,12 +21,19 @@ from sim.airframe import airframe, airframes
 from sim.ardupilot_json import JsonPhysics
 from sim.autopilot.parameter_file import ParameterFileError, parse, safe_text
 from sim.autopilot.parameters import Parameters
+from sim.sensors.gnss import Deception, Family
 from sim.wind import Flow, Wind
 
 _T = TypeVar("_T")
+_DECEPTION_FORM: Final = (
+    "jump, ramp, pull-off, delay or freeze, then at=SECONDS and, as it needs, until=SECONDS, "
+    "north=, east=, down= (metres of a jump, else m/s), acceleration=, delay="
+)
 _EXAMPLE: Final = """example:
   sekisho sim --tty /tmp/fc --wind 4,270 &
   mavproxy.py --master=/tmp/fc,921600
+  sekisho sim --tty /tmp/fc --gnss-attack pull-off,at=60,north=2,acceleration=0.1
+  sekisho sim --ardupilot-json & arducopter --model JSON --speedup 100
 """
 
 
@@ -97,6 +104,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of every random number")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON at the end")
+    parser.add_argument(
+        "--airframe",
+        choices=airframes(),
+        help="what flies (default quad; with --ardupilot-json ardupilot-quad, ArduPilot's own)",
+    )
+    parser.add_argument(
+        "--gnss-attack",
+        type=_checked(_deception, lambda _: True, _DECEPTION_FORM),
+        action="append",
+        default=[],
+        metavar="FAMILY,KEY=VALUE,...",
+        help=f"deceive the GNSS receiver: {_DECEPTION_FORM}; may be given several times",
+    )
     group = parser.add_argument_group("physics for the real ArduPilot")
     group.add_argument(
         "--ardupilot-json",
@@ -108,12 +128,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=_checked(int, lambda v: 0 <= v <= 65535, "a port from 0 to 65535"),
         default=9002,
         help="UDP port of this machine where ArduPilot asks (default %(default)s)",
-    )
-    group.add_argument(
-        "--airframe",
-        choices=airframes(),
-        default="ardupilot-quad",
-        help="what it flies (default %(default)s, which is ArduPilot's own)",
     )
     group.add_argument(
         "--silence",
@@ -129,6 +143,7 @@ def run_command(args: argparse.Namespace) -> int:
     """Run until interrupted; return the exit status."""
     if args.ardupilot_json:
         return _serve_ardupilot(args)
+    default = SimConfig()
     config = SimConfig(
         tty=args.tty,
         speedup=args.speedup,
@@ -139,6 +154,8 @@ def run_command(args: argparse.Namespace) -> int:
         ekf_ready_s=args.ekf_ready,
         seed=args.seed,
         parameters=_parameters(args),
+        airframe=args.airframe or default.airframe,
+        deceptions=tuple(args.gnss_attack),
     )
 
     def ready(path: str) -> None:
@@ -161,7 +178,7 @@ def _serve_ardupilot(args: argparse.Namespace) -> int:
     """Be the physics of the real ArduPilot until it goes, or a signal comes."""
     speed, comes_from = args.wind
     physics = JsonPhysics(
-        airframe(args.airframe),
+        airframe(args.airframe or "ardupilot-quad"),
         Wind(np.random.default_rng(args.seed)),
         Flow(speed, math.radians(comes_from), args.gusts),
         heading=math.radians(args.home[3]),
@@ -208,6 +225,20 @@ def _two(text: str) -> tuple[float, float]:
     return first, second
 
 
+def _deception(text: str) -> Deception:
+    """Read FAMILY,KEY=VALUE,...; raise ValueError for anything else."""
+    family, *settings = text.split(",")
+    values = {key: float(value) for key, _, value in (s.partition("=") for s in settings)}
+    start_s = values.pop("at")
+    end_s = values.pop("until", math.inf)
+    away = (values.pop("north", 0.0), values.pop("east", 0.0), values.pop("down", 0.0))
+    accelerating = values.pop("acceleration", 0.2)
+    delay_s = values.pop("delay", 0.0)
+    if values or not 0.0 <= start_s < end_s or accelerating <= 0.0 or not 0.0 <= delay_s <= 10.0:
+        raise ValueError(text)
+    return Deception(Family(family), start_s, end_s, away, away, accelerating, delay_s)
+
+
 def _is_home(home: tuple[float, float, float, float]) -> bool:
     lat, lon, alt, heading = home
     return (
@@ -223,7 +254,7 @@ def _checked(
     def convert(text: str) -> _T:
         try:
             value = parse(text)
-        except ValueError:
+        except (KeyError, ValueError):
             value = None
         if value is None or not allowed(value):
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")

@@ -28,6 +28,7 @@ TICK_NS: Final = 2_500_000
 TICK_S: Final = TICK_NS * 1e-9
 _SLOW_DIVIDER: Final = 40
 _SENSE_DIVIDER: Final = 4
+_FRAME_CLASSES: Final = {4: 1, 6: 2, 8: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,9 @@ class Simulation:
         self._faults = Faults()
         self._readings: Readings | None = None
         self.autopilot = Autopilot(self._identity, noise)
+        if airframe is not QUAD_X:
+            self.autopilot.parameters.store("FRAME_CLASS", _FRAME_CLASSES[len(airframe.rotors)])
+            self.autopilot.parameters.store("MOT_THST_HOVER", airframe.hover_thrust_fraction)
         for name, value in (
             ("SIM_WIND_SPD", world.wind_speed),
             ("SIM_WIND_DIR", math.degrees(world.wind_from)),
@@ -163,6 +167,6 @@ class Simulation:
         old = self.autopilot
         self._last_words = old.outgoing()
         self.autopilot = Autopilot(self._identity, self._noise, old.parameters)
-        self.autopilot.vehicle.mission.items.extend(old.vehicle.mission.items)
+        self.autopilot.restore(old)
         self.autopilot.signing = LineSigning(old.signing.stored)
         self._booted_ns = self.now_ns

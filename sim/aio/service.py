@@ -13,7 +13,9 @@ from typing import Final
 import numpy as np
 
 from sim.aio.pty import Pty
+from sim.airframe import airframe
 from sim.geodesy import Place
+from sim.sensors.gnss import Deception
 from sim.simulation import TICK_NS, TICK_S, Simulation, World
 
 _LOG = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class SimConfig:
         ekf_ready_s: Vehicle time from power-up to a position estimate.
         seed: Of every random number.
         parameters: Values over ArduCopter's factory ones, all of parameters in the table.
+        airframe: What flies, by its name.
+        deceptions: What is done to the GNSS receiver, and when.
     """
 
     tty: Path | None = None
@@ -48,6 +52,8 @@ class SimConfig:
     ekf_ready_s: float = 9.0
     seed: int = 0
     parameters: Mapping[str, float] = field(default_factory=dict)
+    airframe: str = "quad"
+    deceptions: tuple[Deception, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,17 @@ def build(config: SimConfig, epoch_us: int) -> Simulation:
         wind_speed=config.wind[0],
         wind_from=math.radians(config.wind[1]),
         gusts=config.gusts,
+        deceptions=config.deceptions,
         epoch_us=epoch_us,
     )
     noise = np.random.default_rng(config.seed)
-    simulation = Simulation(world, noise, sysid=config.sysid, ekf_ready_s=config.ekf_ready_s)
+    simulation = Simulation(
+        world,
+        noise,
+        sysid=config.sysid,
+        ekf_ready_s=config.ekf_ready_s,
+        airframe=airframe(config.airframe),
+    )
     for name, value in config.parameters.items():
         simulation.autopilot.parameters.store(name, value)
     return simulation

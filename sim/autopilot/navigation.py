@@ -134,7 +134,7 @@ class Navigation:
             self._outbox.text(Severity.CRITICAL, "EKF Failsafe")
             return
         mode = Mode.ALT_HOLD if choice == _ALT_HOLD else Mode.LAND
-        if vehicle.set_mode(mode):
+        if vehicle.set_mode(mode, of_own_accord=True):
             name = TRAITS[mode].name
             self._outbox.text(Severity.CRITICAL, f"EKF Failsafe: changed to {name} Mode")
 

@@ -237,7 +237,7 @@ BUILDERS: Final[dict[int, Callable[[Scene], Message | None]]] = {
     # Known to ArduPilot, so asking for them succeeds, but this vehicle has nothing to report.
     dialect.MAVLINK_MSG_ID_SCALED_PRESSURE3: lambda _scene: None,
     dialect.MAVLINK_MSG_ID_GPS2_RAW: lambda _scene: None,
-    dialect.MAVLINK_MSG_ID_FENCE_STATUS: lambda _scene: None,
+    dialect.MAVLINK_MSG_ID_FENCE_STATUS: readings.fence_status,
     dialect.MAVLINK_MSG_ID_DISTANCE_SENSOR: readings.distance_sensor,
     dialect.MAVLINK_MSG_ID_RANGEFINDER: readings.rangefinder,
     dialect.MAVLINK_MSG_ID_OPTICAL_FLOW: lambda _scene: None,
