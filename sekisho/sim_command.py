@@ -85,6 +85,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="MAVLink system id (default %(default)s)",
     )
     parser.add_argument(
+        "--drones",
+        type=_checked(int, lambda v: 1 <= v <= 200, "an integer from 1 to 200"),
+        default=default.drones,
+        help="how many, five metres apart; terminals and system ids count up (default 1)",
+    )
+    parser.add_argument(
         "--ekf-ready",
         type=_checked(float, lambda v: 0.5 <= v <= 120.0, "seconds from 0.5 to 120"),
         default=default.ekf_ready_s,
@@ -143,6 +149,8 @@ def run_command(args: argparse.Namespace) -> int:
     """Run until interrupted; return the exit status."""
     if args.ardupilot_json:
         return _serve_ardupilot(args)
+    if args.sysid + args.drones > 256:
+        raise ConfigError(f"--drones {args.drones}: with --sysid {args.sysid} ids exceed 255")
     default = SimConfig()
     config = SimConfig(
         tty=args.tty,
@@ -151,6 +159,7 @@ def run_command(args: argparse.Namespace) -> int:
         wind=args.wind,
         gusts=args.gusts,
         sysid=args.sysid,
+        drones=args.drones,
         ekf_ready_s=args.ekf_ready,
         seed=args.seed,
         parameters=_parameters(args),

@@ -7,7 +7,7 @@ finer is below a millimetre after ten seconds of aerobatics (`tests/unit/sim/tes
 
 import math
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,20 @@ def programs(airframe: Airframe, dt_s: float) -> tuple[FloatProgram, FloatProgra
     """
     text, sizes = flight(airframe, dt_s)
     return floats(text, sizes[:-1]), floats(text, sizes)
+
+
+class Body(NamedTuple):
+    """One of the vehicles of a `RigidBody`: views of its arrays, with one row each."""
+
+    position_n: Array
+    velocity_n: Array
+    acceleration_n: Array
+    q_nb: Array
+    rate_b: Array
+    rotor_speed: Array
+    health: Array
+    on_ground: NDArray[np.bool_]
+    impact_speed: Array
 
 
 class RigidBody:
@@ -93,6 +107,21 @@ class RigidBody:
         self.acceleration_n: Array = self._contact[2:5].T
         self.on_ground: NDArray[np.bool_] = np.ones(count, dtype=np.bool_)
         self.impact_speed: Array = np.zeros(count)
+
+    def one(self, index: int) -> Body:
+        """Return one of the vehicles."""
+        row = slice(index, index + 1)
+        return Body(
+            self.position_n[row],
+            self.velocity_n[row],
+            self.acceleration_n[row],
+            self.q_nb[row],
+            self.rate_b[row],
+            self.rotor_speed[row],
+            self.health[row],
+            self.on_ground[row],
+            self.impact_speed[row],
+        )
 
     def step(self, throttle: Array, wind_n: Array) -> None:
         """Advance every vehicle by one step.

@@ -18,7 +18,7 @@ from sim.battery import Battery
 from sim.control.cascade import Motion
 from sim.faults import faults_of, rotor_health
 from sim.geodesy import Place
-from sim.rigid_body import RigidBody
+from sim.rigid_body import Body, RigidBody
 from sim.sensors.gnss import Deception
 from sim.sensors.readings import Readings
 from sim.sensors.suite import Faults, Sensors
@@ -57,7 +57,14 @@ class World:
 
 
 class Simulation:
-    """A vehicle in its world. The zero state is power-up on the ground."""
+    """A vehicle in its world. The zero state is power-up on the ground.
+
+    One caller steps it; or, if it was given a body, steps the physics of all bodies together after
+    each has decided (`sim.fleet`).
+
+    Attributes:
+        throttle: What the autopilot has decided. Shape (1, rotors). [-]
+    """
 
     def __init__(
         self,
@@ -67,11 +74,18 @@ class Simulation:
         sysid: int = 1,
         ekf_ready_s: float = 9.0,
         airframe: Airframe = QUAD_X,
+        body: Body | None = None,
     ) -> None:
         self._world = world
         self._noise = noise
         self._identity = Identity(airframe, world.start, sysid, ekf_ready_s)
-        self.body = RigidBody(airframe, dt_s=TICK_S, heading=world.heading)
+        self._physics: RigidBody | None = None
+        if body is None:
+            self._physics = RigidBody(airframe, dt_s=TICK_S)
+            body = self._physics.one(0)
+        self.body = body
+        half = 0.5 * world.heading
+        self.body.q_nb[0] = (math.cos(half), 0.0, 0.0, math.sin(half))
         self.battery = Battery(airframe.pack)
         self.wind = Wind(noise, world.single_gusts)
         self._sensors = Sensors(airframe, noise.spawn(1)[0], world.deceptions)
@@ -92,7 +106,7 @@ class Simulation:
         self._booted_ns = 0
         self._last_words: list[bytes] = []
         self._ticks = 0
-        self._throttle = np.zeros((1, len(airframe.rotors)))
+        self.throttle = np.zeros((1, len(airframe.rotors)))
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the link."""
@@ -104,7 +118,13 @@ class Simulation:
         return last_words + self.autopilot.outgoing()
 
     def step(self) -> None:
-        """Advance physics and autopilot by one tick of 2.5 ms."""
+        """Advance autopilot and physics by one tick of 2.5 ms."""
+        assert self._physics is not None
+        self.decide()
+        self._physics.step(self.throttle, self.wind.velocity_n)
+
+    def decide(self) -> None:
+        """Advance all but the physics by one tick."""
         if self._ticks % _SLOW_DIVIDER == 0:
             load = float((self.body.rotor_speed**3).mean())
             self.battery.step(load, _SLOW_DIVIDER * TICK_S)
@@ -120,10 +140,9 @@ class Simulation:
             self._readings = self._sensors.sample(
                 self.now_ns * 1e-9, _SENSE_DIVIDER * TICK_S, self.body, self._faults
             )
-        self._throttle[0] = self.autopilot.step(
+        self.throttle[0] = self.autopilot.step(
             self._sense(self._readings), uptime_ns, utc_us, self.wind.velocity
         )
-        self.body.step(self._throttle, self.wind.velocity_n)
 
     def _blow(self, dt_s: float) -> None:
         """Let the air change, as the SIM_WIND_ parameters say."""

@@ -9,7 +9,7 @@ import numpy as np
 from sim.airframe import GRAVITY, Airframe
 from sim.control.vector import ZERO, Vec3
 from sim.dynamics import body_axes
-from sim.rigid_body import RigidBody
+from sim.rigid_body import Body
 from sim.sensors.gnss import Deception, Gnss, Receiver
 from sim.sensors.inertial import Imu, ImuFaults
 from sim.sensors.readings import Fix, Readings
@@ -58,7 +58,7 @@ class Sensors:
         self._fix_due_s = 0.0
         self._fix: Fix | None = None
 
-    def sample(self, now_s: float, dt_s: float, body: RigidBody, faults: Faults) -> Readings:
+    def sample(self, now_s: float, dt_s: float, body: Body, faults: Faults) -> Readings:
         """Measure everything, GNSS when it is due."""
         axes = body_axes(tuple(body.q_nb[0].tolist()))
         to_body = np.array([axes.x, axes.y, axes.z])
