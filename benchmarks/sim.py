@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Final
@@ -175,7 +176,10 @@ def _peer(name: str) -> Peer | None:
     script, *arguments = _PEERS[name]
     python = os.environ.get("SEKISHO_PEERS_PYTHON", sys.executable)
     argv = [python, str(ROOT / "benchmarks" / script), *arguments, *map(str, _COUNTS)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_PEER_S)
+    with tempfile.TemporaryDirectory() as scratch:  # one of them leaves a log where it runs
+        done = subprocess.run(
+            argv, cwd=scratch, capture_output=True, text=True, check=False, timeout=_PEER_S
+        )
     if done.returncode != 0:
         print(f"  {name}: not run ({done.stderr.strip().splitlines()[-1]})")
         return None
