@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, link, link_core, report
+from benchmarks import aboard, control, flood, link, link_core, report
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -15,6 +15,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "link": link.run,
     "aboard": aboard.run,
     "control": control.run,
+    "flood": flood.run,
 }
 _EXIT_FAILED: Final = 1
 

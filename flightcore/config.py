@@ -2,18 +2,23 @@
 
 import math
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
+from flightcore.port_scan import AUTO
 from flightcore.prearm import PrearmOptions, requirements
+from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
+_MAX_MB: Final = 10_000_000
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,14 +27,24 @@ class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
 
 
+class RateWish(StrEnum):
+    """Whether the companion asks the autopilot for the messages that it needs itself."""
+
+    REQUEST = "request"
+    LEAVE = "leave"
+
+
 class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``.
 
+    A device or speed that is "auto" is found by listening for an autopilot's heartbeat.
+    `rates` left alone are those of the autopilot's parameters and of ground software.
     `gcs_sysid` is the system id whose heartbeat it takes for the operator's presence.
     """
 
     device: str
-    baud: int = 921600
+    baud: int | Literal["auto"] = 921600
+    rates: RateWish = RateWish.REQUEST
     gcs_sysid: int = 255
 
 
@@ -80,10 +95,30 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of the built-in policy; `dual_control` asks a second station to confirm."""
+    """`file` overrides the built-in policy once `accept` names the fingerprint of the difference.
+
+    `dual_control` asks a second station to confirm.
+    """
 
     file: str | None = None
+    accept: str | None = None
     dual_control: bool = False
+
+
+class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded, sealed to whose key, and how much of it is kept.
+
+    Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
+    ``log-public.key`` there.
+    """
+
+    when: When = When.ARMED
+    dir: str | None = None
+    recipient: str | None = None
+    quota_mb: int = 1000
+    keep_free_mb: int = 200
+    delete_oldest: bool = True
+    purge_after_landing: bool = False
 
 
 class PrearmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +144,15 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle = Vehicle()
     state: State = State()
     policy: Policy = Policy()
+    service: Service = Service()
+    recorder: RecorderConfig = RecorderConfig()
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where recordings and the audit log lie."""
+        named = self.recorder.dir
+        return self.state_dir / "logs" if named is None else Path(named).expanduser()
+
     prearm: PrearmConfig = PrearmConfig()
     failsafe: FailsafeConfig = FailsafeConfig()
 
@@ -139,7 +183,9 @@ def check(config: DroneConfig) -> None:
         raise NotAllowedError("vehicle.name", name, "1 to 63 letters, digits, '.', '_' or '-'")
     device = config.autopilot.device
     if not device:
-        raise NotAllowedError("autopilot.device", device, "a serial device, as /dev/serial0")
+        raise NotAllowedError(
+            "autopilot.device", device, 'a serial device, as /dev/serial0, or "auto"'
+        )
     _check_baud("autopilot.baud", config.autopilot.baud)
     check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
@@ -157,9 +203,18 @@ def check(config: DroneConfig) -> None:
         check_radio("link.radio", radio.baud, radio.rate)
         _check_ages("link.radio.max_age", radio.max_age, failsafe.radio_lost_s)
     _check_prearm(config)
-    if config.policy.file is not None:
+    if config.policy.file is None and config.policy.accept is not None:
+        raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
+    check_service(config.service)
+    _check_recorder(config.recorder)
+
+
+def _check_recorder(recorder: RecorderConfig) -> None:
+    if not 1 <= recorder.quota_mb <= _MAX_MB:
+        raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
+    if not 0 <= recorder.keep_free_mb <= _MAX_MB:
         raise NotAllowedError(
-            "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
+            "recorder.keep_free_mb", recorder.keep_free_mb, f"0 to {_MAX_MB} (MB)"
         )
 
 
@@ -189,6 +244,6 @@ def _check_range(key: str, value: float, least: float, most: float) -> None:
         raise NotAllowedError(key, value, f"{least:g} to {most:g}")
 
 
-def _check_baud(key: str, baud: int) -> None:
-    if baud not in BAUDS:
-        raise NotAllowedError(key, baud, f"{BAUDS.start} to {BAUDS.stop - 1}")
+def _check_baud(key: str, baud: int | str) -> None:
+    if baud != AUTO and baud not in BAUDS:
+        raise NotAllowedError(key, baud, f'{BAUDS.start} to {BAUDS.stop - 1}, or "auto"')

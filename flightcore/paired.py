@@ -8,6 +8,7 @@ from crypto.primitives import AuthenticationError
 from crypto.ratchet import EK_BYTES, answer
 from crypto.revocation import MAX_LIST_BYTES
 from crypto.sessions import Peer
+from flightcore.policy import Policy
 from flightcore.uplink import Gate, Uplink
 from wire.authority import Answer
 from wire.fragments import Reassembler
@@ -32,9 +33,9 @@ class _Ratchet(NamedTuple):
 class PairedGround:
     """Everything about one ground station that outlives a datagram, but its keys."""
 
-    def __init__(self, peer: Peer, gate: Gate) -> None:
+    def __init__(self, peer: Peer, gate: Gate, policy: Policy) -> None:
         self.peer = peer
-        self.uplink = Uplink(peer.role, gate)
+        self.uplink = Uplink(peer.role, gate, policy)
         self.summary = LinkSummary()
         self.heard_ns: int | None = None
         self.status_due_ns = 0

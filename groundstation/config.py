@@ -6,6 +6,7 @@ import msgspec
 
 from wire.locality import NotAllowedError, check_address, parse_local, parse_loopback
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ class GroundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: State = State()
     console: Console | None = None
     mqtt: Mqtt | None = None
+    service: Service = Service()
 
     @property
     def state_dir(self) -> Path:
@@ -69,6 +71,7 @@ def check(config: GroundConfig) -> None:
     Raises:
         NotAllowedError: The first such value.
     """
+    check_service(config.service)
     if not config.drone:
         raise NotAllowedError("drone", [], "at least one [[drone]] table")
     for index, drone in enumerate(config.drone):

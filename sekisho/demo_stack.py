@@ -12,8 +12,10 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from crypto.aio.log_keys import install_recipient, save_log_keys
 from crypto.aio.store import Store
 from crypto.pair import PairNames, Role, pair_in_lab
+from crypto.primitives import KEY_BYTES, XWingKeyPair
 from sekisho.demo_attack import HostileRelay
 from sekisho.runtime import query, socket_path
 from wire.summary import LinkSummary
@@ -168,6 +170,7 @@ class Stack:
             timeout_s = _ATTACKED_TIMEOUT_S
         ground_store = Store(home / "ground")
         ground = ground_store.load_or_create_identity(os.urandom)
+        _, log_key = save_log_keys(home / "log-keys", XWingKeyPair(os.urandom(KEY_BYTES)))
         tables = [f'[state]\ndir = "{home / "ground"}"\n']
         for drone in self.drones:
             directory = home / drone.name
@@ -176,6 +179,7 @@ class Stack:
             names = PairNames(drone=drone.name, ground="demo-ground", role=Role.COMMANDER)
             for_drone, for_ground = pair_in_lab(identity, ground, names, os.urandom)
             drone_store.save_pair(for_drone)
+            install_recipient(log_key, directory)
             ground_store.save_pair(for_ground)
             (directory / "drone.toml").write_text(
                 f'[vehicle]\nname = "{drone.name}"\n'

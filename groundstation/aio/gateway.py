@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -24,6 +24,9 @@ from wire.locality import RADIO, UDP, Address, NotAllowedError, parse_local, par
 from wire.summary import LinkSummary, merge_drops
 
 _log = logging.getLogger(__name__)
+
+# A deadline may be late on a busy machine; later than this, something no longer runs.
+_OVERDUE_NS = 1_000_000_000
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,17 +112,23 @@ class _DroneLink:
         for endpoint in self.endpoints:
             endpoint.close()
 
+    def is_overdue(self, now_ns: int) -> bool:
+        """Tell whether something should have been done long ago."""
+        deadline_ns = self.station.deadline_ns()
+        return deadline_ns is not None and deadline_ns < now_ns - _OVERDUE_NS
+
     def status(self) -> StationStatus:
         """Describe everything that is counted."""
         status = self.station.status(monotonic_ns())
-        noise = [
+        noise: list[Mapping[str, int]] = [
             {f"tools_{reason}": count for reason, count in endpoint.dropped.items()}
             for endpoint in self.endpoints
         ]
         if self._radio is not None:
             status.radio = self._radio.describe()
-        unsent = 0 if self._udp is None else self._udp.unsent
-        status.link.dropped = merge_drops(status.link.dropped, {"not_sent": unsent}, *noise)
+        if self._udp is not None:
+            noise.append(self._udp.dropped)
+        status.link.dropped = merge_drops(status.link.dropped, *noise)
         return status
 
     def request(self, request: Control) -> str:
@@ -237,6 +246,19 @@ class Gateway:
         if signed is not None:
             for link in self._links:
                 link.station.bring_revocations(self._store.load_revocations().serial, signed)
+
+    def stuck(self) -> str | None:
+        """Return what no longer runs, None while all is well."""
+        late = [link.name for link in self._links if link.is_overdue(monotonic_ns())]
+        return f"a deadline is overdue: {', '.join(late)}" if late else None
+
+    def summary(self) -> str:
+        """Say in one line how things stand."""
+        now_ns = monotonic_ns()
+        return ", ".join(
+            f"{link.name} {'live' if link.station.is_live(now_ns) else 'not heard'}"
+            for link in self._links
+        )
 
     def request(self, request: Control) -> str:
         """Carry out what the operator asks for in words; return what became of it."""

@@ -18,6 +18,7 @@ GATHER_S: Final = 0.004
 MAX_UNSENT_BYTES: Final = 1 << 16
 MAX_LATE_S: Final = 0.4
 _READ_BYTES = 4096
+_OVERDUE_S = 1.0
 _BITS_PER_BYTE = 10
 
 
@@ -73,6 +74,17 @@ class SerialLine:
         self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._complained = False
+
+    def describe(self) -> dict[str, str | int]:
+        """Say where the line is."""
+        return {"device": self._device, "baud": self._baud}
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether something will read the line, or try to open it."""
+        if self.is_open and not self._is_busy:
+            return True  # as soon as a byte comes
+        return self._timer is not None and self._timer.when() > self._loop.time() - _OVERDUE_S
 
     def start(self) -> None:
         """Open the device, or try again shortly until it is there."""
