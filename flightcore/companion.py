@@ -32,7 +32,7 @@ from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
-from flightcore.policy import Refuse
+from flightcore.policy import Freshness, Refuse
 from flightcore.recorder import Recorder
 from flightcore.signing import Signing, SigningFloor, SigningKeys
 from flightcore.uplink import Context, Passed
@@ -81,7 +81,11 @@ class Companion:
         self.autopilot = Autopilot(signing)
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {n: PairedGround(p, options.policy) for n, p in self.link.peers.items()}
+        self.watch = Watch(self.autopilot, options)
+        self.stations = {
+            name: PairedGround(peer, self.watch.prearm.judge, options.policy)
+            for name, peer in self.link.peers.items()
+        }
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,
@@ -104,7 +108,6 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.watch = Watch(self.autopilot, options)
         self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
         self._show_authority()
@@ -243,6 +246,8 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
         return status
 
@@ -254,6 +259,8 @@ class Companion:
         self.air.follow_path(station, now_ns)
         context = self._context(station, path, now_ns)
         self.arbiter.heard(station, opened, context, now_ns)
+        if context.is_holder and station.uplink.is_fresh(opened, Freshness.PRESENCE, context):
+            self.watch.failsafe.heard(context.limits[Freshness.PRESENCE], now_ns)
         if opened.payload:
             self._receive_payload(station, opened, context, now_ns)
         self._settle(now_ns)
@@ -307,6 +314,7 @@ class Companion:
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._write_line(passed.frames, now_ns)
+        self.watch.failsafe.passed(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))

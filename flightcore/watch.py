@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.failsafe import Failsafe
 from flightcore.navigation import Navigation
 from flightcore.options import Options
+from flightcore.parameters import Parameters
+from flightcore.prearm import PrearmGate, requirements
 from flightcore.purge import Purge
 from flightcore.voice import Said, Voice
 
@@ -36,10 +39,18 @@ class Watch:
     """The parts, and who gets which frame."""
 
     def __init__(self, autopilot: Autopilot, options: Options) -> None:
-        self.voice = Voice(autopilot)
         self._autopilot = autopilot
+        self.voice = Voice(autopilot)
+        table = requirements(options.prearm)
+        self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
+        self.prearm = PrearmGate(
+            table, self.parameters, self.voice, enforced=options.prearm.is_enforced
+        )
         self.navigation = Navigation(self.voice)
-        self._parts: list[Part] = [self.navigation]
+        self.failsafe = Failsafe(
+            autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
+        )
+        self._parts: list[Part] = [self.parameters, self.navigation, self.failsafe]
         if options.purges:
             self._parts.append(Purge(autopilot, self.voice))
         self._takers: dict[bytes, list[Part]] = {}
@@ -48,7 +59,10 @@ class Watch:
                 self._takers.setdefault(number.to_bytes(3, "little"), []).append(part)
 
     def receive(self, frames: Sequence[bytes], now_ns: int) -> None:
-        """Take what the autopilot sent; frames of others are not its word."""
+        """Take what the autopilot sent.
+
+        Frames of other components aboard are not its word, nor are those of other vehicles.
+        """
         takers, sysid = self._takers, self._autopilot.sysid
         for frame in frames:
             if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID and frame[5] == sysid:

@@ -55,6 +55,7 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     autopilot: object
     monitor: object
     recorder: object
+    prearm: object
     revocation_serial: int
     radio: object
     address: str

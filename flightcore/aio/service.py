@@ -20,7 +20,7 @@ from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
-from flightcore.config import UDP_DEVICE, DroneConfig
+from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from flightcore.signing import SigningFloor, SigningKeys
@@ -264,15 +264,18 @@ def load_authority(store: Store) -> AuthorityState:
 
 
 def _options(config: DroneConfig, policy: Policy) -> Options:
-    link, radio = config.link, config.link.radio
+    link, radio, failsafe = config.link, config.link.radio, config.failsafe
     rate = None if radio is None else radio.rate or line_rate(radio.baud)
     return Options(
-        udp_limits=link.udp.max_age.limits(WIFI_LIMITS),
-        radio_limits=RADIO_LIMITS if radio is None else radio.max_age.limits(RADIO_LIMITS),
+        udp_limits=link.udp.max_age.limits(WIFI_LIMITS, failsafe.link_lost_s),
+        radio_limits=(MaxAge() if radio is None else radio.max_age).limits(
+            RADIO_LIMITS, failsafe.radio_lost_s
+        ),
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
         policy=policy,
         record=config.recorder.when,
         purges=config.recorder.purge_after_landing,
+        prearm=config.prearm_options,
     )

@@ -59,6 +59,7 @@ class Stack:
             f'[autopilot]\ndevice = "{device}"\nbaud = 921600\n'
             f'[state]\ndir = "{self.drone_state}"\n'
             f'[link.udp]\nbind = "127.0.0.1:{self.link_port}"\n'
+            "[prearm]\ngcs_timeout_max_s = 30\n"  # vehicles here are faster than the wall
         )
         self.configs["ground"].write_text(
             f'[state]\ndir = "{self.ground_state}"\n'
