@@ -162,6 +162,7 @@ class PrearmGate:
         self._voice = voice
         self._is_enforced = enforced
         self._sticks_said_ns: int | None = None
+        self.hindrance: str | None = None  # what else keeps it closed, aboard this companion
         if not enforced:
             voice.note("pre-arm gate: prearm.enforce = false, it warns and refuses nothing")
 
@@ -183,9 +184,11 @@ class PrearmGate:
         if not (is_sticks and state is not FlightState.ARMED) and not arms(frame):
             return None
         missing = self.missing(now_ns)
-        if not missing:
-            return None
         texts = [str(each) for each in missing]
+        if self.hindrance is not None:
+            texts.insert(0, self.hindrance)
+        if not texts:
+            return None
         if not is_sticks:
             self._voice.note(f"arming: {'; '.join(texts)}")
         if not self._is_enforced:
@@ -212,7 +215,8 @@ class PrearmGate:
             }
         return {
             "enforced": self._is_enforced,
-            "open": not missing,
+            "open": not missing and self.hindrance is None,
+            "hindrance": self.hindrance,
             "missing": {each.name: str(each) for each in missing},
             "parameters": rows,
             "writes": self._parameters.describe_writes(),

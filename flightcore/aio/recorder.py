@@ -64,6 +64,10 @@ class NoRecorder:
     def close(self) -> None:
         """Nothing is open."""
 
+    def hindrance(self) -> str | None:
+        """Say why nothing is recorded."""
+        return f"recorder: {self._status['reason']}"
+
     def status(self) -> dict[str, str | int | None]:
         """Say why nothing is recorded."""
         return self._status
@@ -125,6 +129,11 @@ class RecorderThread:
         with contextlib.suppress(queue.Full):
             self._items.put(None, timeout=_CLOSE_S / 2)
         self._thread.join(_CLOSE_S)
+
+    def hindrance(self) -> str | None:
+        """Return why nothing can be recorded now; a fault of the audit log shows it as well."""
+        fault = self._flights.status.fault or self._audit.status.fault
+        return None if fault is None else f"recorder: {fault}"
 
     def status(self) -> dict[str, str | int | None]:
         """Describe what is being written, and what was not."""
