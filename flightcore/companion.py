@@ -7,7 +7,7 @@ that it is on disk.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
 from crypto.chunks import Blob, Kind, Piece
@@ -34,7 +34,7 @@ from flightcore.paired import PairedGround
 from flightcore.policy import Refuse
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
-from wire.locality import RADIO
+from wire.locality import RADIO, Address
 from wire.records import (
     AUTHORITY,
     CHUNK,
@@ -154,6 +154,12 @@ class Companion:
         self.watch.tick(now_ns)
         self._settle(now_ns)
         self.air.tick(now_ns)
+
+    def live_addresses(self) -> Set[Address]:
+        """Return the addresses at which live stations were heard last, the radio left out."""
+        peers = (station.peer for station in self.stations.values())
+        paths = {peer.path for peer in peers if peer.live is not None and peer.path is not None}
+        return paths - {RADIO}
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
         """Return the datagrams to send, each with its path."""

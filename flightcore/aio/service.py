@@ -51,7 +51,7 @@ class CompanionService:
             store.load_authority(),
             store.load_revocations(),
         )
-        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._settle)
+        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
         device = config.autopilot.device
         self._port: Port
@@ -148,6 +148,10 @@ class CompanionService:
     def _from_link(self, datagram: bytes, path: Address) -> None:
         self._companion.receive_link(datagram, path, monotonic_ns())
         self._send()
+
+    def _heard(self) -> None:
+        self._link.follow(self._companion.live_addresses())
+        self._pump(monotonic_ns())
 
     def _settle(self) -> None:
         self._pump(monotonic_ns())
