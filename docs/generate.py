@@ -7,10 +7,14 @@ import re
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from crypto import sessions
 from flightcore import authority
+from flightcore.policy.document import markdown
+from flightcore.policy.rows import ALWAYS, Kind
+from flightcore.policy.tables import BUILT_IN_TABLE
 
 DOCS = Path(__file__).parent
 
@@ -33,10 +37,20 @@ def session_diagram() -> str:
     return f"{diagram(sessions.TRANSITIONS, sessions.Phase.NONE)}\n\n{'; '.join(times)}."
 
 
+def never() -> str:
+    """Return what no row and no override changes."""
+    rows = [f"| `{always.reason}` | {always.why} |" for always in ALWAYS]
+    return "\n".join(["| counted as | why |", "|---|---|", *rows])
+
+
 GENERATED = {
     "protocol.md": {
         "sessions": session_diagram,
         "authority": lambda: diagram(authority.TRANSITIONS, authority.Phase.VACANT),
+    },
+    "policy.md": {
+        "always": never,
+        **{kind.value: partial(markdown, BUILT_IN_TABLE, kind) for kind in Kind},
     },
 }
 

@@ -19,11 +19,13 @@ from crypto.pair import PairRecord
 from crypto.responder import MAX_PEERS
 from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
+from flightcore.policy import Policy
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
 from sekisho.log_format import use_format
 from sekisho.metrics import serving
 from sekisho.notify import ServiceManager
+from sekisho.policy_file import load_policy
 from sekisho.runtime import RELOAD_REVOCATIONS, holding, serve_until_stopped
 from sekisho.unlock import SecretSource, descriptor, open_store
 from sekisho.watchdog import Watchdog
@@ -53,6 +55,7 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     autopilot: object
     monitor: object
     recorder: object
+    prearm: object
     revocation_serial: int
     radio: object
     address: str
@@ -122,10 +125,11 @@ def _add_passphrase_option(parser: argparse.ArgumentParser) -> None:
 def run_drone(arguments: argparse.Namespace) -> int:
     """Run the companion service until it is told to stop."""
     config = load_drone_config(arguments.config)
+    policy = load_policy(arguments.config, config)
     use_format(config.service.log)
     with _in_file(arguments.config), holding("drone", config.state_dir) as path:
         store = _open(config.state_dir, config.state, arguments)
-        return asyncio.run(_serve_drone(config, store, _drone_pairs(store), path))
+        return asyncio.run(_serve_drone(config, store, _drone_pairs(store), path, policy))
 
 
 def run_ground(arguments: argparse.Namespace) -> int:
@@ -201,10 +205,21 @@ def _count_start(store: Store) -> int:
 
 
 async def _serve_drone(
-    config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord], path: Path
+    config: flightcore.config.DroneConfig,
+    store: Store,
+    pairs: list[PairRecord],
+    path: Path,
+    policy: Policy,
 ) -> int:
-    service = CompanionService(config, store, pairs, _count_start(store))
+    service = CompanionService(config, store, pairs, _count_start(store), policy)
     name = config.vehicle.name or socket.gethostname()
+    if policy.fingerprint is not None:
+        _log.warning(
+            "%s: %s overrides the built-in policy, fingerprint %s",
+            name,
+            config.policy.file,
+            policy.fingerprint,
+        )
     process = _Process("drone", service.stuck, service.summary)
 
     def report() -> DroneReport:

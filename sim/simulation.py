@@ -12,6 +12,7 @@ import numpy as np
 from sim.airframe import PACK_3S, QUAD_X, Airframe
 from sim.autopilot.core import Autopilot, Identity
 from sim.autopilot.flight import Sensed
+from sim.autopilot.signing import LineSigning
 from sim.battery import Battery
 from sim.control.cascade import Motion
 from sim.geodesy import Place
@@ -116,9 +117,10 @@ class Simulation:
         )
 
     def _reboot(self) -> None:
-        """Start the autopilot anew; parameters and mission survive, as in flash memory."""
+        """Start the autopilot anew; what is in flash memory survives: parameters, mission, keys."""
         old = self.autopilot
         self._last_words = old.outgoing()
         self.autopilot = Autopilot(self._identity, self._noise, old.parameters)
         self.autopilot.vehicle.mission.items.extend(old.vehicle.mission.items)
+        self.autopilot.signing = LineSigning(old.signing.stored)
         self._booted_ns = self.now_ns

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,18 +14,24 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.link_port import LinkPort
+from flightcore.aio.port_finder import AutoLine, candidates
 from flightcore.aio.ports import Port, UdpPort
+from flightcore.aio.recorder import Device, Lines, open_recorder
+from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
-from flightcore.config import UDP_DEVICE, DroneConfig
+from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
 from flightcore.options import DEFAULT_OPTIONS, Options
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
+from flightcore.port_scan import AUTO
+from flightcore.signing import SigningFloor, SigningKeys
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
 from wire.aio.serial_line import SerialLine
 from wire.aio.serial_link import SerialLink, line_rate
 from wire.locality import RADIO, Address, parse_local
+from wire.mavlink import dialect
 from wire.summary import merge_drops
 
 _log = logging.getLogger(__name__)
@@ -38,7 +45,12 @@ class CompanionService:
     """Run one companion until closed."""
 
     def __init__(
-        self, config: DroneConfig, store: Store, pairs: Sequence[PairRecord], boot_count: int
+        self,
+        config: DroneConfig,
+        store: Store,
+        pairs: Sequence[PairRecord],
+        boot_count: int,
+        policy: Policy,
     ) -> None:
         self._store = store
         self._disk = Disk((OSError, StoreError))
@@ -47,25 +59,14 @@ class CompanionService:
             boot_count,
             os.urandom,
             load_authority(store),
-            _options(config),
+            _options(config, policy),
             store.load_authority(),
             store.load_revocations(),
+            load_signing(store, time.time_ns(), monotonic_ns()),
         )
         self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
-        device = config.autopilot.device
-        self._port: Port
-        if device.startswith(UDP_DEVICE):
-            self._port = UdpPort(parse_local(device.removeprefix(UDP_DEVICE)), self._from_line)
-        else:
-            self._port = SerialLine(
-                "autopilot.device",
-                device,
-                config.autopilot.baud,
-                self._from_line,
-                self._line_lost,
-            )
-        self._device = device
+        self._port = self._autopilot_port(config)
         radio = config.link.radio
         self._radio = (
             None
@@ -73,6 +74,27 @@ class CompanionService:
             else SerialLink("link.radio.device", radio.device, radio.baud, self._radioed)
         )
         self._alarm = Alarm(self._settle)
+        self._recorder = open_recorder(
+            config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
+        )
+
+    def _autopilot_port(self, config: DroneConfig) -> Port:
+        where, radio = config.autopilot, config.link.radio
+        if where.device.startswith(UDP_DEVICE):
+            return UdpPort(parse_local(where.device.removeprefix(UDP_DEVICE)), self._from_line)
+        if where.device == AUTO or where.baud == AUTO:
+            used = [] if radio is None else [radio.device]
+            autopilot = self._companion.autopilot
+            return AutoLine(
+                where,
+                lambda: candidates(*used),
+                self._from_line,
+                self._line_lost,
+                lambda: autopilot.is_heard(monotonic_ns()),
+            )
+        return SerialLine(
+            "autopilot.device", where.device, where.baud, self._from_line, self._line_lost
+        )
 
     def start(self) -> None:
         """Open the line and the link."""
@@ -82,6 +104,7 @@ class CompanionService:
         self._link.start()
         if not self._link.has_address():
             _log.warning("link.udp.bind = %r: no interface has it yet; waiting for it", self._bind)
+        self._companion.start(monotonic_ns())
         self._pump(monotonic_ns())
 
     def close(self) -> None:
@@ -91,6 +114,9 @@ class CompanionService:
             self._radio.close()
         self._link.close()
         self._port.close()
+        self._companion.stop(monotonic_ns())
+        self._record()
+        self._recorder.close()
         self._disk.close()
 
     def reload_revocations(self) -> None:
@@ -128,13 +154,14 @@ class CompanionService:
     def status(self) -> CompanionStatus:
         """Describe everything that is counted."""
         status = self._companion.status(monotonic_ns())
-        status.autopilot["device"] = self._device
+        status.autopilot.update(self._port.describe())
         status.autopilot["line"] = "open" if self._port.is_open else "absent"
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
         if self._radio is not None:
             status.radio = self._radio.describe()
         status.link.dropped = merge_drops(status.link.dropped, self._link.dropped)
         status.address = "present" if self._link.has_address() else "absent"
+        status.recorder = self._recorder.status()
         return status
 
     def _from_line(self, data: bytes) -> None:
@@ -146,8 +173,8 @@ class CompanionService:
         self._companion.line_lost()
 
     def _from_link(self, datagram: bytes, path: Address) -> None:
-        self._companion.receive_link(datagram, path, monotonic_ns())
-        self._send()
+        if self._companion.receive_link(datagram, path, monotonic_ns()):
+            self._send()
 
     def _heard(self) -> None:
         self._link.follow(self._companion.live_addresses())
@@ -170,7 +197,24 @@ class CompanionService:
             deadline_ns = self._companion.deadline_ns()
         self._alarm.set(deadline_ns, now_ns)
 
+    def _tell(self, text: str) -> None:
+        now_ns = monotonic_ns()
+        self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
+        self._pump(now_ns)
+
+    def _announce(self, head: bytes) -> None:
+        """Let handshakes tell the ground how far the recording has come."""
+        self._companion.link.log_head = head
+
+    def _record(self) -> None:
+        for item in self._companion.recorder.outgoing():
+            self._recorder.put(item)
+        lines = self._companion.trail.outgoing()
+        if lines:
+            self._recorder.put(Lines(lines))
+
     def _send(self) -> None:
+        self._record()
         for item in self._companion.outgoing_saves():
             self._save(item)
         for note in self._companion.outgoing_notes():
@@ -205,6 +249,10 @@ def save(store: Store, item: Save) -> None:
         # Refused now only if a newer one has been applied here meanwhile.
         with contextlib.suppress(RefusedListError):
             store.accept_revocations(item.signed)
+    elif isinstance(item, SigningFloor):
+        save_floor(store, item)
+    elif isinstance(item, SigningKeys):
+        save_keys(store, item)
     else:
         store.update_pair(item)
 
@@ -227,13 +275,20 @@ def load_authority(store: Store) -> AuthorityState:
         ) from error
 
 
-def _options(config: DroneConfig) -> Options:
-    link, radio = config.link, config.link.radio
+def _options(config: DroneConfig, policy: Policy) -> Options:
+    link, radio, failsafe = config.link, config.link.radio, config.failsafe
     rate = None if radio is None else radio.rate or line_rate(radio.baud)
     return Options(
-        udp_limits=link.udp.max_age.limits(WIFI_LIMITS),
-        radio_limits=RADIO_LIMITS if radio is None else radio.max_age.limits(RADIO_LIMITS),
+        udp_limits=link.udp.max_age.limits(WIFI_LIMITS, failsafe.link_lost_s),
+        radio_limits=(MaxAge() if radio is None else radio.max_age).limits(
+            RADIO_LIMITS, failsafe.radio_lost_s
+        ),
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
+        asks_rates=config.autopilot.rates is RateWish.REQUEST,
+        policy=policy,
+        record=config.recorder.when,
+        prearm=config.prearm_options,
+        purges=config.recorder.purge_after_landing,
     )

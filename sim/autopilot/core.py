@@ -25,6 +25,7 @@ from sim.autopilot.modes import Mode
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import ParameterProtocol, Parameters
 from sim.autopilot.scene import Scene
+from sim.autopilot.signing import LineSigning
 from sim.autopilot.streams import Streams
 from sim.autopilot.telemetry import BUILDERS
 from sim.autopilot.vehicle import Vehicle
@@ -61,6 +62,7 @@ class Autopilot:
         self.parameters = parameters if parameters is not None else Parameters()
         self.parameters.store("MAV_SYSID", identity.sysid)
         self.splitter = FrameSplitter()
+        self.signing = LineSigning()
         self.undecodable = 0
         self.outbox = Outbox(identity.sysid)
         self.vehicle = Vehicle(
@@ -103,10 +105,12 @@ class Autopilot:
         """Take bytes from the link."""
         self._now_ns = now_ns
         for frame in self.splitter.receive(data):
+            if not self.signing.accept(frame):
+                continue
             try:
                 message = self._decoder.decode(bytearray(frame))
             except (dialect.MAVError, ValueError):
-                # A signed frame whose key is unknown, or text that is no text.
+                # Text that is no text, say.
                 self.undecodable += 1
                 continue
             if self._accepts(message):
@@ -130,7 +134,7 @@ class Autopilot:
 
     def outgoing(self) -> list[bytes]:
         """Return the frames to write, oldest first, and forget them."""
-        return self.outbox.outgoing()
+        return [self.signing.sign(frame) for frame in self.outbox.outgoing()]
 
     def _slow_step(self, sensed: Sensed, now_ns: int, dt_s: float) -> None:
         now_s = now_ns * 1e-9
@@ -140,6 +144,7 @@ class Autopilot:
         self._battery_failsafe.step(sensed, dt_s)
         self._store_home()
         self._commands.step(now_s)
+        self.signing.step(now_ns)
         self._protocol.step(dt_s)
         self._ftp.step(dt_s)
         for transfer in self._transfers.values():
@@ -204,7 +209,14 @@ class Autopilot:
             d.MAVLINK_MSG_ID_MANUAL_CONTROL: self._on_manual_control,
             d.MAVLINK_MSG_ID_FILE_TRANSFER_PROTOCOL: self._ftp.receive,
             d.MAVLINK_MSG_ID_LOG_REQUEST_LIST: self._on_log_list,
+            d.MAVLINK_MSG_ID_SETUP_SIGNING: self._on_setup_signing,
         }
+
+    def _on_setup_signing(self, message: dialect.MAVLink_message) -> None:
+        if self.vehicle.flight.armed:
+            self.outbox.text(Severity.WARNING, "ERROR: Won't setup signing when armed")
+            return
+        self.signing.set_up(bytes(message.secret_key), message.initial_timestamp)
 
     def _from_gcs(self, message: dialect.MAVLink_message) -> bool:
         return bool(message.get_srcSystem() == int(self.parameters["MAV_GCS_SYSID"]))

@@ -111,7 +111,7 @@ class BenchAutopilot:
                 self._received += self._line.read()
 
     def take(self) -> list[mavlink.MAVLink_message]:
-        """Return what was received since the last time, the companion's own heartbeats left out.
+        """Return what was received since the last time, what the companion says itself left out.
 
         Fails if there was a byte that is no part of a valid frame.
         """
@@ -119,10 +119,8 @@ class BenchAutopilot:
         parser = mavlink.MAVLink(None)  # raises on a bad frame
         messages = parser.parse_buffer(received) or []
         assert len(parser.buf) <= parser.buf_index, "the line ends within a frame"
-        own = (self.SYSID, mavlink.MAV_COMP_ID_ONBOARD_COMPUTER, "HEARTBEAT")
-        return [
-            m for m in messages if (m.get_srcSystem(), m.get_srcComponent(), m.get_type()) != own
-        ]
+        own = (self.SYSID, mavlink.MAV_COMP_ID_ONBOARD_COMPUTER)
+        return [m for m in messages if (m.get_srcSystem(), m.get_srcComponent()) != own]
 
     def __enter__(self) -> Self:
         return self

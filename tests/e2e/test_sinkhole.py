@@ -121,7 +121,7 @@ def stack(tmp_path, site):
     """The product at that site; the pilot's ground software is on the ground's loopback."""
     drone, _ = site
     with drone.inside():
-        vehicle = EmbeddedAutopilot(tmp_path, speedup=8)
+        vehicle = EmbeddedAutopilot(tmp_path)
     stack = Stack(tmp_path / "stack", vehicle.device)
     for config in stack.configs.values():
         text = config.read_text()

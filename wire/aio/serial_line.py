@@ -75,6 +75,10 @@ class SerialLine:
         self._timer: asyncio.TimerHandle | None = None
         self._complained = False
 
+    def describe(self) -> dict[str, str | int]:
+        """Say where the line is."""
+        return {"device": self._device, "baud": self._baud}
+
     @property
     def is_scheduled(self) -> bool:
         """Whether something will read the line, or try to open it."""
