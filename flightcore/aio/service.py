@@ -64,7 +64,7 @@ class CompanionService:
             store.load_revocations(),
             load_signing(store, time.time_ns(), monotonic_ns()),
         )
-        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._settle)
+        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
         self._port = self._autopilot_port(config)
         radio = config.link.radio
@@ -175,8 +175,12 @@ class CompanionService:
         self._companion.line_lost()
 
     def _from_link(self, datagram: bytes, path: Address) -> None:
-        self._companion.receive_link(datagram, path, monotonic_ns())
-        self._send()
+        if self._companion.receive_link(datagram, path, monotonic_ns()):
+            self._send()
+
+    def _heard(self) -> None:
+        self._link.follow(self._companion.live_addresses())
+        self._pump(monotonic_ns())
 
     def _settle(self) -> None:
         self._pump(monotonic_ns())
