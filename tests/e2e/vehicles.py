@@ -119,13 +119,21 @@ class EmbeddedAutopilot:
     name = "embedded"
     parameters = 100
 
-    def __init__(self, directory: Path, speedup: float = 5, *, is_safe: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        speedup: float = 5,
+        *,
+        is_safe: bool = True,
+        ekf_ready_s: float = 9,
+    ) -> None:
         self.speedup = speedup
         self.device = directory / "autopilot"
         home = ",".join(map(str, (*HOME, 0)))
         parameters = directory / "sim.parm"
         parameters.write_text(timeout_parameter(speedup))
         argv = ["--tty", self.device, "--speedup", str(speedup), f"--home={home}"]
+        argv += ["--ekf-ready", str(ekf_ready_s)]
         argv += ["--parameters", parameters] if is_safe else ["--factory-parameters"]
         self._process = Process("sim", [sys.executable, "-m", "sekisho", "sim", *argv], directory)
         try:
