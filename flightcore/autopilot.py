@@ -7,6 +7,7 @@ from typing import Final
 from flightcore.policy import FlightState, decode
 from flightcore.signing import Signing
 from wire.mavlink import FrameSplitter, dialect
+from wire.summary import merge_drops
 
 COMPANION_COMPID: Final = dialect.MAV_COMP_ID_ONBOARD_COMPUTER
 AUTOPILOT_COMPID: Final = dialect.MAV_COMP_ID_AUTOPILOT1
@@ -90,6 +91,10 @@ class Autopilot:
             *(0, dialect.MAVLINK_MSG_ID_HEARTBEAT, 0, 0, 0, 0, 0, 0),
         )
         return self.signed([self._pack(request, sysid, COMPANION_COMPID)], now_ns)
+
+    def all_dropped(self) -> dict[str, int]:
+        """Return what of the line was dropped, counted by reason."""
+        return merge_drops(self.splitter.dropped, self.dropped, self.signing.dropped)
 
     def notices(self) -> list[str]:
         """Return what the operators should hear of the line."""

@@ -34,7 +34,7 @@ class CompanionStatus(msgspec.Struct):
     link: LinkSummary
     peers: dict[str, PeerStatus]
     authority: dict[str, str | int | bool | None]
-    autopilot: dict[str, str | int | float | dict[str, int] | None]
+    autopilot: dict[str, str | int | float | dict[str, int] | dict[str, float] | None]
     recorder: dict[str, str | int | None]
     failsafe: dict[str, str | float | bool | None] = {}
     prearm: dict[str, object] = {}
@@ -54,7 +54,8 @@ def describe(
 ) -> CompanionStatus:
     """Describe everything that is counted."""
     peers = {name: _peer_status(station, now_ns) for name, station in stations.items()}
-    noise = {f"autopilot_{k}": v for k, v in autopilot.splitter.dropped.items()}
+    line_drops = autopilot.all_dropped()
+    noise = {f"autopilot_{reason}": count for reason, count in line_drops.items()}
     total = LinkSummary.total([peer.link for peer in peers.values()])
     total.dropped = merge_drops(total.dropped, responder.dropped, dropped, noise)
     state = authority.state
@@ -72,7 +73,10 @@ def describe(
             "sysid": autopilot.sysid,
             "mode": autopilot.custom_mode,
             "frames": autopilot.frames,
-            "dropped": merge_drops(autopilot.splitter.dropped),
+            "dropped": line_drops,
+            "signing": autopilot.signing.state.value,
+            "signed": autopilot.signing.verified,
+            "unverified": autopilot.signing.unverified,
         },
         recorder={"state": "absent"},
     )

@@ -2,12 +2,14 @@
 
 import math
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
+from flightcore.port_scan import AUTO
 from flightcore.prearm import PrearmOptions, requirements
 from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
@@ -25,14 +27,24 @@ class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
 
 
+class RateWish(StrEnum):
+    """Whether the companion asks the autopilot for the messages that it needs itself."""
+
+    REQUEST = "request"
+    LEAVE = "leave"
+
+
 class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``.
 
+    A device or speed that is "auto" is found by listening for an autopilot's heartbeat.
+    `rates` left alone are those of the autopilot's parameters and of ground software.
     `gcs_sysid` is the system id whose heartbeat it takes for the operator's presence.
     """
 
     device: str
-    baud: int = 921600
+    baud: int | Literal["auto"] = 921600
+    rates: RateWish = RateWish.REQUEST
     gcs_sysid: int = 255
 
 
@@ -172,7 +184,9 @@ def check(config: DroneConfig) -> None:
         raise NotAllowedError("vehicle.name", name, "1 to 63 letters, digits, '.', '_' or '-'")
     device = config.autopilot.device
     if not device:
-        raise NotAllowedError("autopilot.device", device, "a serial device, as /dev/serial0")
+        raise NotAllowedError(
+            "autopilot.device", device, 'a serial device, as /dev/serial0, or "auto"'
+        )
     _check_baud("autopilot.baud", config.autopilot.baud)
     check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
@@ -233,6 +247,6 @@ def _check_range(key: str, value: float, least: float, most: float) -> None:
         raise NotAllowedError(key, value, f"{least:g} to {most:g}")
 
 
-def _check_baud(key: str, baud: int) -> None:
-    if baud not in BAUDS:
-        raise NotAllowedError(key, baud, f"{BAUDS.start} to {BAUDS.stop - 1}")
+def _check_baud(key: str, baud: int | str) -> None:
+    if baud != AUTO and baud not in BAUDS:
+        raise NotAllowedError(key, baud, f'{BAUDS.start} to {BAUDS.stop - 1}, or "auto"')

@@ -18,6 +18,7 @@ class Options:
     pads_downlink: bool
     dual_control: bool
     prearm: PrearmOptions
+    asks_rates: bool = False  # of the autopilot, the messages that the companion needs
     policy: Policy = BUILT_IN
     record: When = When.OFF
     purges: bool = False  # mission, fence and rally points after landing

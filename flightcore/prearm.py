@@ -43,7 +43,7 @@ class BitsOff(NamedTuple):
     def allows(self, value: float) -> bool:
         """Tell whether a value is as required."""
         mask = sum(1 << bit for bit in self.bits)
-        return value.is_integer() and not int(value) & mask
+        return value.is_integer() and 0 <= value < 1 << 31 and not int(value) & mask
 
     def __str__(self) -> str:
         return f"bits {' and '.join(map(str, self.bits))} off"

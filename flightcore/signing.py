@@ -96,6 +96,13 @@ class SigningFloor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("the timestamp is out of range")
 
 
+def state_of(keys: SigningKeys | None) -> SigningState:
+    """Return how far a line with these keys is signed."""
+    if keys is None:
+        return SigningState.OFF
+    return SigningState.OFFERED if keys.key is None else SigningState.ON
+
+
 def timestamp_of(unix_ns: int) -> int:
     """Return the signing timestamp of a wall clock, 0 if nobody has set that clock."""
     timestamp = (unix_ns - _EPOCH_NS) // TICK_NS
@@ -175,9 +182,16 @@ class Signing:
     @property
     def state(self) -> SigningState:
         """How far the line is signed."""
-        if self._key is not None:
-            return SigningState.ON
-        return SigningState.OFF if self._keys is None else SigningState.OFFERED
+        return state_of(self._keys)
+
+    @property
+    def key(self) -> bytes | None:
+        """The key in force."""
+        return self._key
+
+    def timestamp(self, now_ns: int) -> int:
+        """Return the time that has been reached: nothing was signed or seen beyond it."""
+        return max(self._last, self._clock(now_ns))
 
     def sign(self, frame: bytes, now_ns: int) -> bytes:
         """Return a checksummed frame as it goes to the autopilot, whatever signature it carried."""
@@ -210,7 +224,7 @@ class Signing:
             return
         self._saved_ns, self._save_due_ns = now_ns, now_ns + SAVE_INTERVAL_NS
         # What would be sent now, so that a frame after a long silence is not far beyond it.
-        self._floor = max(self._last, self._clock(now_ns))
+        self._floor = self.timestamp(now_ns)
         self._to_save.append(SigningFloor(timestamp=self._floor))
 
     def to_save(self) -> list[SigningFloor | SigningKeys]:

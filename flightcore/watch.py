@@ -14,6 +14,7 @@ from flightcore.options import Options
 from flightcore.parameters import Parameters
 from flightcore.prearm import PrearmGate, requirements
 from flightcore.purge import Purge
+from flightcore.rates import Rates
 from flightcore.voice import Said, Voice
 
 
@@ -50,7 +51,10 @@ class Watch:
         self.failsafe = Failsafe(
             autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
         )
+        self.rates = Rates(autopilot, self.voice) if options.asks_rates else None
         self._parts: list[Part] = [self.parameters, self.navigation, self.failsafe]
+        if self.rates is not None:
+            self._parts.append(self.rates)
         if options.purges:
             self._parts.append(Purge(autopilot, self.voice))
         self._takers: dict[bytes, list[Part]] = {}

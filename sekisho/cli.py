@@ -27,9 +27,10 @@ _MODULES: Final = {
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",
+    "signing": "sekisho.signing",
     "config": "sekisho.config_command",
 }
-_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")
+_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs", "signing")
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 

@@ -14,6 +14,7 @@ from crypto.suites import CHACHA
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion
 from flightcore.options import DEFAULT_OPTIONS
+from flightcore.signing import SigningFloor
 from groundstation.station import Station
 from tests.aboard import Line
 from wire.locality import UDP
@@ -71,6 +72,7 @@ class World:
         self.random_bytes = random_bytes
         self.options = options
         self.disk_works = True
+        self.floor_on_disk = SigningFloor()
         self.authority_on_disk = AuthorityState()
         self.pairs_on_disk = {}
         self.grounds = {}
@@ -189,6 +191,8 @@ class World:
                 self.authority_on_disk = item
             elif isinstance(item, AcceptedList):
                 self.revocations_on_disk = item.revocations
+            elif isinstance(item, SigningFloor):
+                self.floor_on_disk = item
             else:
                 self.pairs_on_disk[item.peer] = item
             self.companion.saved(item, self.now)

@@ -14,15 +14,17 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.link_port import LinkPort
+from flightcore.aio.port_finder import AutoLine, candidates
 from flightcore.aio.ports import Port, UdpPort
 from flightcore.aio.recorder import Device, Lines, open_recorder
 from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
-from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge
+from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
+from flightcore.port_scan import AUTO
 from flightcore.signing import SigningFloor, SigningKeys
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
@@ -62,21 +64,9 @@ class CompanionService:
             store.load_revocations(),
             load_signing(store, time.time_ns(), monotonic_ns()),
         )
-        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._settle)
+        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
-        device = config.autopilot.device
-        self._port: Port
-        if device.startswith(UDP_DEVICE):
-            self._port = UdpPort(parse_local(device.removeprefix(UDP_DEVICE)), self._from_line)
-        else:
-            self._port = SerialLine(
-                "autopilot.device",
-                device,
-                config.autopilot.baud,
-                self._from_line,
-                self._line_lost,
-            )
-        self._device = device
+        self._port = self._autopilot_port(config)
         radio = config.link.radio
         self._radio = (
             None
@@ -89,6 +79,24 @@ class CompanionService:
         )
         self._is_recorder_required = config.recorder.required
         self._hold_arming()
+
+    def _autopilot_port(self, config: DroneConfig) -> Port:
+        where, radio = config.autopilot, config.link.radio
+        if where.device.startswith(UDP_DEVICE):
+            return UdpPort(parse_local(where.device.removeprefix(UDP_DEVICE)), self._from_line)
+        if where.device == AUTO or where.baud == AUTO:
+            used = [] if radio is None else [radio.device]
+            autopilot = self._companion.autopilot
+            return AutoLine(
+                where,
+                lambda: candidates(*used),
+                self._from_line,
+                self._line_lost,
+                lambda: autopilot.is_heard(monotonic_ns()),
+            )
+        return SerialLine(
+            "autopilot.device", where.device, where.baud, self._from_line, self._line_lost
+        )
 
     def start(self) -> None:
         """Open the line and the link."""
@@ -148,7 +156,7 @@ class CompanionService:
     def status(self) -> CompanionStatus:
         """Describe everything that is counted."""
         status = self._companion.status(monotonic_ns())
-        status.autopilot["device"] = self._device
+        status.autopilot.update(self._port.describe())
         status.autopilot["line"] = "open" if self._port.is_open else "absent"
         status.autopilot["unsent_bytes"] = self._port.unsent_dropped
         if self._radio is not None:
@@ -167,8 +175,12 @@ class CompanionService:
         self._companion.line_lost()
 
     def _from_link(self, datagram: bytes, path: Address) -> None:
-        self._companion.receive_link(datagram, path, monotonic_ns())
-        self._send()
+        if self._companion.receive_link(datagram, path, monotonic_ns()):
+            self._send()
+
+    def _heard(self) -> None:
+        self._link.follow(self._companion.live_addresses())
+        self._pump(monotonic_ns())
 
     def _settle(self) -> None:
         self._pump(monotonic_ns())
@@ -282,8 +294,9 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
+        asks_rates=config.autopilot.rates is RateWish.REQUEST,
         policy=policy,
         record=config.recorder.when,
-        purges=config.recorder.purge_after_landing,
         prearm=config.prearm_options,
+        purges=config.recorder.purge_after_landing,
     )
