@@ -93,6 +93,7 @@ class RecorderThread:
         self._announce = announce
         self._items: queue.Queue[Item | None] = queue.Queue(_QUEUE_ITEMS)
         self._flight = 0
+        self._quota_bytes = budget.total
         self._has_gap = False
         self._dropped_chunks = 0
         self._dropped_frames = 0  # before the queue, in the loop
@@ -151,6 +152,7 @@ class RecorderThread:
             "dropped_chunks": self._dropped_chunks,
             "dropped_frames": self._dropped_frames + self._lost_frames,
             "left_bytes": flights.left,
+            "quota_bytes": self._quota_bytes,
             "files_deleted": flights.files_deleted,
             "audit": audit.fault or "ok",
             "dropped_lines": self._lost_lines,
