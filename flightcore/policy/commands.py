@@ -319,7 +319,7 @@ COMMANDS: Final = (
         "Buttons of a remote control that is not made any more",
         rows(
             REFUSE,
-            "arms, takes off, stops or lands, by what it finds",
+            "arms, by what it finds",
             "SOLO_BTN_FLY_CLICK SOLO_BTN_FLY_HOLD SOLO_BTN_PAUSE_CLICK",
         ),
     ),
