@@ -17,9 +17,9 @@ from benchmarks.gnss_plant import ARM_S, Flights, fly
 from benchmarks.gnss_telemetry import Receiver, draw, fixes_of, telemetry
 from flightcore.monitor.gnss import GnssMonitor
 
-_EVERY: Final = 5  # of 10 ms: sensors at 20 Hz
-_VEHICLES: Final = 12
-_CLEAN_S: Final = 600.0
+_EVERY: Final = 2  # of 10 ms: sensors at 50 Hz
+_VEHICLES: Final = 40
+_CLEAN_S: Final = 300.0
 _FAULT_AT_S: Final = 45.0
 _AFTER_LANDING_S: Final = 6.0
 _LANDING_S: Final = 27.0
@@ -88,9 +88,9 @@ class _Hit(msgspec.Struct):
 
 def run(*, quick: bool, seed: int = 1) -> MonteCarlo:
     """Fly the clean hours and the faults on every core."""
-    batches, groups = (1, 2) if quick else (12, 12)
-    seconds = 300.0 if quick else _CLEAN_S
-    vehicles = 6 if quick else _VEHICLES
+    batches, groups = (2, 2) if quick else (8, 4)
+    seconds = 120.0 if quick else _CLEAN_S
+    vehicles = 5 if quick else _VEHICLES
     with ProcessPoolExecutor(cpu_count()) as pool:
         clean = [pool.submit(_fly_clean, seed + i, vehicles, seconds) for i in range(batches)]
         faults = [pool.submit(_fly_faults, seed + 1000 + i, vehicles) for i in range(groups)]
