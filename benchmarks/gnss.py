@@ -17,7 +17,7 @@ from benchmarks import gnss_monte_carlo, report
 from benchmarks.gnss_flights import Flight, flights_in, score
 from benchmarks.gnss_monte_carlo import MonteCarlo
 from benchmarks.gnss_plant import fly
-from benchmarks.gnss_telemetry import draw, fixes_of, telemetry
+from benchmarks.gnss_telemetry import draw, fixes_of, own_sensors, telemetry
 from benchmarks.program import ProgramError
 from benchmarks.report import Options, Spread
 from flightcore.monitor.gnss import GnssMonitor
@@ -108,7 +108,8 @@ def _cost(*, quick: bool) -> dict[str, Spread]:
     g = np.random.default_rng(5)
     flights = fly(5, 1, 60.0, 2)
     receiver = draw(g)
-    frames = [f for _, f in telemetry(g, receiver, flights, 0, fixes_of(g, receiver, flights, 0))]
+    own, fixes = own_sensors(g, receiver, flights, 0), fixes_of(g, receiver, flights, 0)
+    frames = [frame for _, frame in telemetry(g, receiver, flights, 0, fixes, own)]
     kinds = {"RAW_IMU": _RAW_IMU, "ATTITUDE": _ATTITUDE, "GPS_RAW_INT": _FIX}
     best: dict[int, float] = {}
     gc.disable()

@@ -120,10 +120,10 @@ FAMILIES: Final[dict[str, Family]] = {
     "pull-off 0.5 m/s2 to 1 m/s": Family(_pull(0.5, 1.0), 20.0),
     "pull-off 0.2 m/s2 to 2 m/s": Family(_pull(0.2, 2.0), 20.0, "2.5 s, 1 m"),
     "pull-off 0.1 m/s2 to 1 m/s": Family(_pull(0.1, 1.0), 30.0),
-    "pull-off 0.05 m/s2 to 1 m/s": Family(_pull(0.05, 1.0), 40.0),
+    "pull-off 0.05 m/s2 to 1 m/s": Family(_pull(0.05, 1.0), 30.0),
     "position only, 1 m/s": Family(_drift(1.0, in_velocity=False), 20.0, "5 s"),
     "velocity only, 3 m/s": Family(_velocity(3.0), 20.0, "99 % in 1 s"),
     "freeze": Family(_freeze, 30.0),
-    "delay 1 s": Family(_delay(1.0), 40.0),
+    "delay 1 s": Family(_delay(1.0), 30.0),
     "jam": Family(_jam, 20.0),
 }

@@ -14,12 +14,12 @@ import numpy as np
 
 from benchmarks.gnss_faults import FAMILIES, Fixes
 from benchmarks.gnss_plant import ARM_S, Flights, fly
-from benchmarks.gnss_telemetry import Receiver, draw, fixes_of, telemetry
+from benchmarks.gnss_telemetry import Receiver, draw, fixes_of, own_sensors, telemetry
 from flightcore.monitor.gnss import GnssMonitor
 
-_EVERY: Final = 5  # of 10 ms: sensors at 20 Hz
-_VEHICLES: Final = 12
-_CLEAN_S: Final = 600.0
+_EVERY: Final = 2  # of 10 ms: sensors at 50 Hz
+_VEHICLES: Final = 40
+_CLEAN_S: Final = 300.0
 _FAULT_AT_S: Final = 45.0
 _AFTER_LANDING_S: Final = 6.0
 _LANDING_S: Final = 27.0
@@ -88,9 +88,9 @@ class _Hit(msgspec.Struct):
 
 def run(*, quick: bool, seed: int = 1) -> MonteCarlo:
     """Fly the clean hours and the faults on every core."""
-    batches, groups = (1, 2) if quick else (12, 12)
-    seconds = 300.0 if quick else _CLEAN_S
-    vehicles = 6 if quick else _VEHICLES
+    batches, groups = (2, 2) if quick else (8, 3)
+    seconds = 120.0 if quick else _CLEAN_S
+    vehicles = 5 if quick else _VEHICLES
     with ProcessPoolExecutor(cpu_count()) as pool:
         clean = [pool.submit(_fly_clean, seed + i, vehicles, seconds) for i in range(batches)]
         faults = [pool.submit(_fly_faults, seed + 1000 + i, vehicles) for i in range(groups)]
@@ -117,13 +117,15 @@ def _fly_clean(seed: int, vehicles: int, seconds: float) -> _Hours:
     for i in range(vehicles):
         receiver = draw(g)
         monitor = GnssMonitor()
-        frames = telemetry(g, receiver, flights, i, fixes_of(g, receiver, flights, i))
+        own = own_sensors(g, receiver, flights, i)
+        fixes = fixes_of(g, receiver, flights, i)
+        frames = telemetry(g, receiver, flights, i, fixes, own)
         for n, (at_s, frame) in enumerate(frames):
             alarm = monitor.receive(frame, round(at_s * 1e9))
             if alarm is not None:
                 seen.alarms[alarm.detector.value] += 1
                 monitor.clear(round(at_s * 1e9))
-            if n % 8 == 0 and at_s > _FAULT_AT_S:
+            if n % 20 == 0 and at_s > _FAULT_AT_S:
                 _note(seen.highest, monitor.status(round(at_s * 1e9)).ratios.items())
     return seen
 
@@ -151,12 +153,13 @@ def _one_vehicle(
 ) -> Iterator[_Hit]:
     """Judge every family in one flight; up to the fault it is the same flight."""
     base: GnssMonitor | None = None
+    own = own_sensors(np.random.default_rng(seed + 2), receiver, flights, i)
     honest = fixes_of(np.random.default_rng(seed), receiver, flights, i)
     for name, family in FAMILIES.items():
         fixes = fixes_of(np.random.default_rng(seed), receiver, flights, i)
         family.apply(fixes, _FAULT_AT_S, way)
         noise = np.random.default_rng(seed + 1)
-        frames = telemetry(noise, receiver, flights, i, fixes)
+        frames = telemetry(noise, receiver, flights, i, fixes, own)
         if base is None:
             base = GnssMonitor()
             for at_s, frame in frames:

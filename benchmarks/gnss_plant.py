@@ -32,7 +32,6 @@ class Flights:
         force: Measured specific force in FRD, shape (3, vehicles, steps) [m/s2].
         euler: Roll, pitch, yaw as the EKF says, shape (3, vehicles, steps).
         rates: Body rates as the EKF says, shape (3, vehicles, steps).
-        airborne: Shape (steps,).
     """
 
     time_s: Real
@@ -42,7 +41,6 @@ class Flights:
     force: Real
     euler: Real
     rates: Real
-    airborne: NDArray[np.bool_]
 
 
 def _gauss_markov(g: np.random.Generator, n: int, sigma: Real, tau_s: Real, steps: int) -> Real:
@@ -152,7 +150,7 @@ def _sensed(g: np.random.Generator, series: list[NDArray[Any]], every: int) -> F
     position, velocity, push, thrust = series[:4]
     height, climb_a, yaw = (s.real for s in series[4:])
     n, steps = position.shape
-    spread = g.uniform(0.5, 1.5, n)
+    spread: Real = g.uniform(0.5, 1.5, (n,))
     heading = np.exp(-1j * yaw)
     ahead, aside = (thrust * heading).real, (thrust * heading).imag
     lift = GRAVITY + climb_a
@@ -160,7 +158,6 @@ def _sensed(g: np.random.Generator, series: list[NDArray[Any]], every: int) -> F
     pitch = np.arctan2(-ahead, lift)
     true = np.stack([roll, pitch, yaw])
     force = _into_body(push * heading, -lift, roll, pitch)
-    airborne = height.max(axis=0) > 0.05
     # Accelerometer: offset, scale, sample noise and vibration folded down by sampling; low pass of
     # the autopilot at 10 Hz (two poles), quantised to 1 mg when it is encoded.
     force = _low_pass(force, 2)
@@ -180,20 +177,19 @@ def _sensed(g: np.random.Generator, series: list[NDArray[Any]], every: int) -> F
     turn = _gauss_markov(g, n, np.radians(1.5) * spread, np.full(n, 100.0), steps)
     turn += np.radians(g.normal(0.0, 2.0, (n, 1)))
     euler = true + np.stack([-lean.imag, lean.real, turn])
-    drift = np.gradient(drifted, DT_S, axis=1) * heading
-    slopes = np.gradient(true, DT_S, axis=2) + np.stack([-drift.imag, drift.real, 0 * turn])
+    drift = _slope(drifted) * heading
+    slopes = _slope(true) + np.stack([-drift.imag, drift.real, 0 * turn])
     rates = _body_rates(slopes, roll, pitch)
     rates = rates + g.normal(0, 0.002, rates.shape) + g.normal(0, 0.0005, (3, n, 1))
     cut = slice(None, None, every)
     return Flights(
-        np.arange(0, steps, every) * DT_S,
+        np.arange(0, steps, every, dtype=np.float64) * DT_S,
         position[:, cut],
         velocity[:, cut],
         height[:, cut],
         force[:, :, cut],
         (euler[:, :, cut] + np.pi) % (2 * np.pi) - np.pi,
         rates[:, :, cut],
-        airborne[cut],
     )
 
 
@@ -231,6 +227,12 @@ def _low_pass(x: Real, poles: int) -> Real:
             out[..., k] = state
         x = out
     return x
+
+
+def _slope(x: NDArray[Any]) -> NDArray[Any]:
+    """Differentiate along the last axis."""
+    slope: NDArray[Any] = np.diff(x, axis=-1, append=x[..., -1:]) / DT_S
+    return slope
 
 
 def _walk(g: np.random.Generator, shape: tuple[int, ...], per_root_s: float) -> Real:

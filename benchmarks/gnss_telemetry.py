@@ -148,18 +148,30 @@ def frame(message_id: int, payload: bytes) -> bytes:
     return b"\xfd" + body + mcrf4xx(body + CRC_EXTRA[message_id]).to_bytes(2, "little")
 
 
-def telemetry(
-    g: np.random.Generator, receiver: Receiver, flights: Flights, i: int, fixes: Fixes
+def own_sensors(
+    g: np.random.Generator, receiver: Receiver, flights: Flights, i: int
 ) -> list[tuple[float, bytes]]:
-    """Return (arrival time, frame), some lost, some late, in order of arrival."""
-    sent: list[tuple[float, bytes]] = []
-    for source in (
-        _inertial(flights, i, receiver.imu_s),
-        _receiver(fixes, receiver, flights, i, g),
-        _estimates(fixes, _filtered(fixes, receiver)),
-        _slow(g, flights, i),
-    ):
-        sent += source
+    """Return (sending time, frame) of all that does not depend on the receiver."""
+    return [*_inertial(flights, i, receiver.imu_s), *_slow(g, flights, i)]
+
+
+def telemetry(
+    g: np.random.Generator,
+    receiver: Receiver,
+    flights: Flights,
+    i: int,
+    fixes: Fixes,
+    own: list[tuple[float, bytes]],
+) -> list[tuple[float, bytes]]:
+    """Return (arrival time, frame), some lost, some late, in order of arrival.
+
+    `own` is `own_sensors` of the same vehicle.
+    """
+    sent = [
+        *own,
+        *_receiver(fixes, receiver, flights, i, g),
+        *_estimates(fixes, _filtered(fixes, receiver)),
+    ]
     kept = [
         (at + (0.06 if late < 0.003 else 0.0), data)
         for (at, data), lost, late in zip(
@@ -204,7 +216,7 @@ def _receiver(
             round(1000 * receiver.h_acc * claims[k]), round(1500 * receiver.h_acc * claims[k]),
             round(2500 * receiver.velocity * claims[k]), 0, 0,
         )  # fmt: skip
-        yield fixes.time_s[k] + 0.03, frame(24, payload)
+        yield float(fixes.time_s[k]) + 0.03, frame(24, payload)
 
 
 def _estimates(fixes: Fixes, estimate: _Filter) -> Iterator[tuple[float, bytes]]:

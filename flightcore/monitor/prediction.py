@@ -10,6 +10,7 @@ yaw. From one epoch to the next
 All noises are circular, so every variance is one real number for each axis.
 """
 
+import math
 from typing import Final, NamedTuple
 
 from flightcore.monitor.inertial import Integrals
@@ -161,20 +162,30 @@ def separation(now: Snapshot, then: Snapshot) -> float:
     the heading frame) are judged together: a steady pull shows in both. The square of what is
     returned has a chi-square law of four degrees of freedom.
     """
-    carried = carry(then, now.at)
-    turn = now.at.heading - then.at.heading
-    size = abs(turn)
-    h = turn / size if size > 0.0 else 1 + 0j  # mean heading
-    hh = h.conjugate()
-    vv = carried.vv - now.vv + _SEPARATION_V
-    va = (carried.vb - now.vb) * hh + carried.vn - now.vn
-    bn = carried.bn - now.bn
-    aa = carried.bb - now.bb + carried.nn - now.nn + 2.0 * (h * bn).real + _SEPARATION_A
+    # What `carry` would do, without the parts that are not compared: this runs for every window.
+    (at, v, b, n, g, vv, vb, vn, vg, bb, bn, bg, nn, ng, gg) = then
+    c = now.at.heading - at.heading
+    d = now.at.velocity - at.velocity
+    dt_s = now.at.time_s - at.time_s
+    cc, dd = c.conjugate(), d.conjugate()
+    cross = cc * vb + dt_s * vn + dd * vg + dt_s * c * bn + c * dd * bg + dt_s * dd * ng
+    vv += (cc * c).real * bb + dt_s * dt_s * nn + (dd * d).real * gg + 2.0 * cross.real
+    vv += (_BIAS_WALK + _TILT_WALK) * dt_s**3 / 3.0 + now.at.variance - at.variance
+    vv += _SEPARATION_V - now.vv
+    size = abs(c)
+    h = c / size if size > 0.0 else 1 + 0j  # mean heading
+    va = (vb + c * bb + dt_s * bn.conjugate() + d * bg.conjugate() - now.vb) * h.conjugate()
+    va += vn + c * bn + dt_s * nn + d * ng.conjugate() - now.vn
+    aa = bb + nn + (_BIAS_WALK + _TILT_WALK) * dt_s - now.bb - now.nn
+    aa += 2.0 * (h * (bn - now.bn)).real + _SEPARATION_A
     determinant = vv * aa - (va.conjugate() * va).real
     if vv <= 0.0 or determinant <= 0.0:
         return 0.0
-    v = now.v - carried.v
-    a = h * (now.b - carried.b) + now.n - carried.n
-    cross = (v.conjugate() * va * a).real
-    square = aa * (v * v.conjugate()).real - 2.0 * cross + vv * (a * a.conjugate()).real
-    return float(max(square / determinant, 0.0) ** 0.5)
+    apart_v = now.v - v - d * (1 + g) - c * b - dt_s * n
+    apart_a = h * (now.b - b) + now.n - n
+    square = (
+        aa * (apart_v * apart_v.conjugate()).real
+        - 2.0 * (apart_v.conjugate() * va * apart_a).real
+        + vv * (apart_a * apart_a.conjugate()).real
+    )
+    return math.sqrt(max(square / determinant, 0.0))

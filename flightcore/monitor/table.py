@@ -49,12 +49,12 @@ _RAYLEIGH = "Rayleigh tail exp(-z^2/2), widened on simulated and SITL flights"
 
 TABLE: Final[dict[Detector, Row]] = {
     Detector.VELOCITY_INNOVATION: Row(
-        6.0, "sigma", 3.0, "velocity contradicts the accelerometer",
+        6.5, "sigma", 3.0, "velocity contradicts the accelerometer",
         "one reported velocity against its prediction", _RAYLEIGH,
     ),
     Detector.VELOCITY_CUSUM: Row(
-        10.0, "sigma", None, "velocity pulls away from the inertial one",
-        "two-sided vector CUSUM of the innovations, slack 0.5 sigma",
+        11.0, "sigma", None, "velocity pulls away from the inertial one",
+        "two-sided vector CUSUM of the innovations, slack 0.6 sigma",
         "no crossing in the simulated clean hours",
     ),
     Detector.VELOCITY_WINDOW: Row(
@@ -62,11 +62,11 @@ TABLE: Final[dict[Detector, Row]] = {
         "reported velocity against dead reckoning over 1, 2, 4 and 8 s", _RAYLEIGH,
     ),
     Detector.POSITION_JUMP: Row(
-        6.0, "sigma", 3.0, "position jumped",
+        7.0, "sigma", 10.0, "position jumped",
         "position against the integral of Doppler velocity over one epoch and 1 s", _RAYLEIGH,
     ),
     Detector.POSITION_DRIFT: Row(
-        5.5, "sigma", 3.0, "position drifts from its own velocity",
+        6.2, "sigma", 10.0, "position drifts from its own velocity",
         "the same over 2, 5, 12 and 30 s", _RAYLEIGH,
     ),
     Detector.FREEZE: Row(

@@ -5,22 +5,20 @@ because the prediction follows it. Two tests remember: a CUSUM adds up what is l
 innovations, and dead reckoning from a state some seconds old has not yet been misled.
 """
 
-import math
-from collections import deque
 from typing import Final
 
+from flightcore.monitor.history import History
 from flightcore.monitor.inertial import Integrals
 from flightcore.monitor.prediction import Prediction, Snapshot, separation
 from flightcore.monitor.table import Detector
 
 WINDOWS_S: Final = (1.0, 2.0, 4.0, 8.0)
-_SLACK: Final = 0.5  # half of the shift, in sigmas, that the CUSUM finds soonest
+_SLACK: Final = 0.6  # half of the shift, in sigmas, that the CUSUM finds soonest
 _LAG_0_S: Final = 0.1  # of a receiver behind the moment the autopilot notes for its fix
 _LAG_VARIANCE_0: Final = 0.08**2
 _LAG_VARIANCE_MIN: Final = 0.003**2
 _JITTER: Final = 0.01**2  # of the moments of accelerometer and receiver [s2]
 _LAG_MAX_S: Final = 0.4
-_MOST_SNAPSHOTS: Final = 256
 
 
 class VelocityTests:
@@ -37,7 +35,7 @@ class VelocityTests:
         self._absorbed = 0j
         self._sum = 0j
         self._sum_since_s = 0.0
-        self._past: deque[Snapshot] = deque(maxlen=_MOST_SNAPSHOTS)
+        self._past: History[Snapshot] = History()
 
     def forget(self) -> None:
         """Start the tests again from here; what was learnt of the sensors stays."""
@@ -75,22 +73,18 @@ class VelocityTests:
 
     def _windows(self) -> tuple[Detector, float, float]:
         """Judge the present state against those of the windows' starts."""
-        now, past = self.prediction.state, self._past
+        now = self.prediction.state
         assert now is not None
         time_s = now.at.time_s
-        while past and time_s - past[0].at.time_s > WINDOWS_S[-1] + 1.0:
-            past.popleft()
         worst, onset = 0.0, time_s
-        waiting = iter(WINDOWS_S)
-        window_s = next(waiting, math.inf)
-        for then in reversed(past):
-            if time_s - then.at.time_s < window_s - 1e-3:
-                continue
+        for window_s in WINDOWS_S:
+            then = self._past.not_after(time_s - window_s)
+            if then is None:
+                break
             z = separation(now, then)
             if z > worst:
                 worst, onset = z, then.at.time_s
-            window_s = next(waiting, math.inf)
-        past.append(now)
+        self._past.remember(time_s, now)
         return Detector.VELOCITY_WINDOW, worst, onset
 
     def _learn_lag(self, innovation: complex, variance: float, change: complex) -> None:
