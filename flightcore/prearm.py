@@ -178,13 +178,17 @@ class ParameterStatus(msgspec.Struct):
 
 
 class PrearmStatus(msgspec.Struct):
-    """The gate. `missing` says of each parameter that keeps it closed why it does."""
+    """The gate. `missing` says of each parameter that keeps it closed why it does.
+
+    `hindrance` is what else keeps it closed.
+    """
 
     enforced: bool
     open: bool
     missing: dict[str, str]
     parameters: dict[str, ParameterStatus]
     writes: dict[str, str]
+    hindrance: str | None = None
 
 
 class PrearmGate:
@@ -198,6 +202,7 @@ class PrearmGate:
         self._voice = voice
         self._is_enforced = enforced
         self._sticks_said_ns: int | None = None
+        self.hindrance: str | None = None  # what else keeps it closed, aboard this companion
         if not enforced:
             voice.note("pre-arm gate: prearm.enforce = false, it warns and refuses nothing")
 
@@ -219,9 +224,11 @@ class PrearmGate:
         if not (is_sticks and state is not FlightState.ARMED) and not arms(frame):
             return None
         missing = self.missing(now_ns)
-        if not missing:
-            return None
         texts = [str(each) for each in missing]
+        if self.hindrance is not None:
+            texts.insert(0, self.hindrance)
+        if not texts:
+            return None
         if not is_sticks:
             self._voice.note(f"arming: {'; '.join(texts)}")
         if not self._is_enforced:
@@ -249,7 +256,8 @@ class PrearmGate:
             )
         return PrearmStatus(
             enforced=self._is_enforced,
-            open=not missing,
+            open=not missing and self.hindrance is None,
+            hindrance=self.hindrance,
             missing={each.name: str(each) for each in missing},
             parameters=parameters,
             writes=self._parameters.describe_writes(),
@@ -273,6 +281,8 @@ def arms(frame: bytes) -> bool:
     match payload[28] | payload[29] << 8:
         case dialect.MAV_CMD_COMPONENT_ARM_DISARM:
             return bool(first != 0)
+        case dialect.MAV_CMD_SOLO_BTN_FLY_CLICK | dialect.MAV_CMD_SOLO_BTN_FLY_HOLD:
+            return True
         case dialect.MAV_CMD_DO_AUX_FUNCTION:
             return first in _ARMING_SWITCHES
         case _:
