@@ -87,17 +87,22 @@ class CuttablePath(LinkProxy):
 
     def _flood(self, real: list[bytes]) -> None:
         rng = random.Random(17)
+        hostile = []
+        for _ in range(3000):
+            datagram = bytearray(rng.choice(real))
+            match rng.randrange(3):
+                case 0:
+                    datagram = bytearray(rng.randbytes(240))
+                case 1:
+                    datagram[-1 - rng.randrange(16)] ^= 1 << rng.randrange(8)
+                case _:
+                    pass
+            hostile.append(bytes(datagram))
+        begun_s = time.monotonic()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            while not self._flooding.wait(0.01):
-                for _ in range(_FLOOD_PER_S // 100):
-                    datagram = bytearray(rng.choice(real))
-                    match rng.randrange(3):
-                        case 0:
-                            datagram = bytearray(rng.randbytes(240))
-                        case 1:
-                            datagram[-1 - rng.randrange(16)] ^= 1 << rng.randrange(8)
-                        case _:
-                            pass
+            while not self._flooding.wait(0.005):
+                while self.flooded < (time.monotonic() - begun_s) * _FLOOD_PER_S:
+                    datagram = hostile[self.flooded % len(hostile)]
                     sender.sendto(datagram, (LOOPBACK, self.drone_port))
                     self.flooded += 1
 

@@ -12,7 +12,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from flightcore.options import DEFAULT_OPTIONS
 from flightcore.parameters import READ_EVERY_NS, TRUST_NS
-from flightcore.prearm import MAX_TEXTS, PrearmOptions, requirements
+from flightcore.prearm import MAX_TEXTS, PrearmOptions, arms, requirements
 from tests.aboard import SAFE, parameter_value
 from tests.world import S, World, command
 
@@ -292,3 +292,11 @@ def test_a_write_is_repeated_read_back_and_only_on_the_ground(random_bytes):
     assert sets == ["FS_GCS_ENABLE"] + ["FENCE_ENABLE"] * 4
     world.run(2000, armed=True)
     assert "only while" in parameters.write("FENCE_ENABLE", 1, world.now)
+
+
+def test_a_switch_that_arms_is_arming():
+    assert arms(command(218, 153, 2))
+    assert not arms(command(218, 9, 2))
+    assert arms(command(400, 1))
+    assert not arms(command(400, 0))
+    assert not arms(parameter_value("FS_OPTIONS", 1))
