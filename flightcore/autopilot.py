@@ -44,6 +44,7 @@ class Autopilot:
         self.state = FlightState.UNKNOWN
         self.custom_mode: int | None = None
         self.heard_ns: int | None = None
+        self.is_flying = False  # armed, and by its own word not on the ground
         self.frames = 0
         self._others: set[int] = set()  # the first autopilots that are not this one
         self._notices: list[str] = []
@@ -116,6 +117,7 @@ class Autopilot:
         self.sysid = self.custom_mode = self.heard_ns = None
         self.state = FlightState.UNKNOWN
         self._others.clear()
+        self.is_flying = False
 
     def pack(self, message: dialect.MAVLink_message, compid: int) -> bytes:
         """Return `message` as a frame from a component of this vehicle."""
@@ -144,3 +146,5 @@ class Autopilot:
         self.custom_mode = heartbeat.custom_mode
         armed = heartbeat.base_mode & dialect.MAV_MODE_FLAG_SAFETY_ARMED
         self.state = FlightState.ARMED if armed else FlightState.DISARMED
+        # ArduCopter stands by while it is landed, whatever it may be armed for.
+        self.is_flying = bool(armed) and heartbeat.system_status != dialect.MAV_STATE_STANDBY

@@ -7,7 +7,7 @@ that it is on disk.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
 from crypto.chunks import Blob, Kind, Piece
@@ -32,12 +32,12 @@ from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
-from flightcore.policy import Refuse
+from flightcore.policy import Freshness, Refuse
 from flightcore.recorder import Recorder
 from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
-from wire.locality import RADIO
+from wire.locality import RADIO, Address
 from wire.mavlink import dialect
 from wire.records import (
     AUTHORITY,
@@ -81,7 +81,11 @@ class Companion:
         self.autopilot = Autopilot(signing)
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {n: PairedGround(p, options.policy) for n, p in self.link.peers.items()}
+        self.watch = Watch(self.autopilot, options)
+        self.stations = {
+            name: PairedGround(peer, self.watch.prearm.judge, options.policy)
+            for name, peer in self.link.peers.items()
+        }
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,
@@ -104,8 +108,7 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.watch = Watch(self.autopilot, asks_rates=options.asks_rates)
-        self.recorder = Recorder(options.record)
+        self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
         self._show_authority()
 
@@ -135,9 +138,10 @@ class Companion:
             self.air.send_to_all(batch, now_ns)
         self._settle(now_ns)
 
-    def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> None:
-        """Take a datagram that came over `path` from anyone."""
-        for event in self.link.receive(datagram, path, now_ns):
+    def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> bool:
+        """Take a datagram that came over `path` from anyone; tell whether it was anything to us."""
+        events = self.link.receive(datagram, path, now_ns)
+        for event in events:
             match event:
                 case Opened():
                     self._receive_opened(event, path, len(datagram), now_ns)
@@ -150,7 +154,9 @@ class Companion:
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
                     self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
-        self.air.drain_radio(now_ns)
+        if events:
+            self.air.drain_radio(now_ns)
+        return bool(events)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
@@ -187,6 +193,12 @@ class Companion:
         self._settle(now_ns)
         self._sum_up(now_ns)
         self.air.tick(now_ns)
+
+    def live_addresses(self) -> Set[Address]:
+        """Return the addresses at which live stations were heard last, the radio left out."""
+        peers = (station.peer for station in self.stations.values())
+        paths = {peer.path for peer in peers if peer.live is not None and peer.path is not None}
+        return paths - {RADIO}
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
         """Return the datagrams to send, each with its path."""
@@ -243,6 +255,8 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
         if self.watch.rates is not None:
             status.autopilot["short_rates"] = self.watch.rates.short
@@ -256,6 +270,8 @@ class Companion:
         self.air.follow_path(station, now_ns)
         context = self._context(station, path, now_ns)
         self.arbiter.heard(station, opened, context, now_ns)
+        if context.is_holder and station.uplink.is_fresh(opened, Freshness.PRESENCE, context):
+            self.watch.failsafe.heard(context.limits[Freshness.PRESENCE], now_ns)
         if opened.payload:
             self._receive_payload(station, opened, context, now_ns)
         self._settle(now_ns)
@@ -309,6 +325,7 @@ class Companion:
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._write_line(passed.frames, now_ns)
+        self.watch.failsafe.passed(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))

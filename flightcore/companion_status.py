@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
@@ -12,11 +11,10 @@ from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
 from flightcore.monitor.gnss import Status
 from flightcore.paired import PairedGround
+from flightcore.prearm import PrearmStatus
 from wire.authority import NOBODY
 from wire.locality import RADIO
 from wire.summary import LinkSummary, merge_drops
-
-LINK_LOST_NS: Final = 1_000_000_000
 
 
 class PeerStatus(msgspec.Struct):
@@ -37,9 +35,10 @@ class CompanionStatus(msgspec.Struct):
     link: LinkSummary
     peers: dict[str, PeerStatus]
     authority: dict[str, str | int | bool | None]
-    failsafe: dict[str, str | float | None]
     autopilot: dict[str, str | int | float | dict[str, int] | dict[str, float] | None]
     recorder: dict[str, str | int | None]
+    failsafe: dict[str, str | float | bool | None] = {}
+    prearm: PrearmStatus | None = None
     monitor: Status | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
@@ -60,9 +59,6 @@ def describe(
     noise = {f"autopilot_{reason}": count for reason, count in line_drops.items()}
     total = LinkSummary.total([peer.link for peer in peers.values()])
     total.dropped = merge_drops(total.dropped, responder.dropped, dropped, noise)
-    holder = next((s for s in stations.values() if authority.is_holder(s.station)), None)
-    heard_ns = None if holder is None else holder.heard_ns
-    is_lost = heard_ns is not None and now_ns - heard_ns >= LINK_LOST_NS
     state = authority.state
     return CompanionStatus(
         link=total,
@@ -72,10 +68,6 @@ def describe(
             "holder_id": None if state.holder == NOBODY else state.holder.hex(),
             "epoch": state.epoch,
             "lost": authority.is_holder_lost(now_ns),
-        },
-        failsafe={
-            "link": "never_up" if heard_ns is None else "lost" if is_lost else "ok",
-            "heard_s": None if heard_ns is None else (now_ns - heard_ns) / 1e9,
         },
         autopilot={
             "state": autopilot.state.value if autopilot.is_heard(now_ns) else "silent",

@@ -1,5 +1,6 @@
 """`drone.toml`: what the companion is told. Defaults are those of the command's documentation."""
 
+import math
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from flightcore.policy import AgeLimits
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
 from flightcore.port_scan import AUTO
+from flightcore.prearm import PrearmOptions, requirements
 from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
@@ -37,11 +39,13 @@ class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     A device or speed that is "auto" is found by listening for an autopilot's heartbeat.
     `rates` left alone are those of the autopilot's parameters and of ground software.
+    `gcs_sysid` is the system id whose heartbeat it takes for the operator's presence.
     """
 
     device: str
     baud: int | Literal["auto"] = 921600
     rates: RateWish = RateWish.REQUEST
+    gcs_sysid: int = 255
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,9 +64,9 @@ class MaxAge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transfer: float | None = None
     safe: float | None = None
 
-    def limits(self, built_in: AgeLimits) -> AgeLimits:
-        """Return the limits in ns."""
-        chosen = {f: getattr(self, f.name.lower()) for f in built_in}
+    def limits(self, built_in: AgeLimits, lost_s: float) -> AgeLimits:
+        """Return the limits in ns; that of presence is T1 (`FailsafeConfig`)."""
+        chosen = {f: getattr(self, f.name.lower(), lost_s) for f in built_in}
         return {f: built_in[f] if s is None else int(s * 1e9) for f, s in chosen.items()}
 
 
@@ -105,7 +109,7 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is recorded, sealed to whose key, and how much of it is kept.
 
     Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
-    ``log-public.key`` there.
+    ``log-public.key`` there. If `required`, arming waits for a recorder that works.
     """
 
     when: When = When.ARMED
@@ -114,6 +118,23 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota_mb: int = 1000
     keep_free_mb: int = 200
     delete_oldest: bool = True
+    required: bool = False
+    purge_after_landing: bool = False
+
+
+class PrearmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pre-arm gate. `require` adds parameters and the range each must be in."""
+
+    enforce: bool = True
+    gcs_timeout_max_s: float = 5.0
+    require: dict[str, tuple[float, float]] = {}
+
+
+class FailsafeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """T1: the silence after which the link is lost, and the greatest age of presence."""
+
+    link_lost_s: float = WIFI_LIMITS[Freshness.PRESENCE] / 1e9
+    radio_lost_s: float = RADIO_LIMITS[Freshness.PRESENCE] / 1e9
 
 
 class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +153,19 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Where recordings and the audit log lie."""
         named = self.recorder.dir
         return self.state_dir / "logs" if named is None else Path(named).expanduser()
+
+    prearm: PrearmConfig = PrearmConfig()
+    failsafe: FailsafeConfig = FailsafeConfig()
+
+    @property
+    def prearm_options(self) -> PrearmOptions:
+        """What the pre-arm gate requires."""
+        return PrearmOptions(
+            is_enforced=self.prearm.enforce,
+            gcs_timeout_most=self.prearm.gcs_timeout_max_s,
+            gcs_sysid=self.autopilot.gcs_sysid,
+            require=tuple((name, *ends) for name, ends in self.prearm.require.items()),
+        )
 
     @property
     def state_dir(self) -> Path:
@@ -157,7 +191,10 @@ def check(config: DroneConfig) -> None:
     check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
         check_address("autopilot.device", device.removeprefix(UDP_DEVICE), parse_local)
-    _check_ages("link.udp.max_age", config.link.udp.max_age)
+    failsafe = config.failsafe
+    _check_range("failsafe.link_lost_s", failsafe.link_lost_s, 0.5, 10)
+    _check_range("failsafe.radio_lost_s", failsafe.radio_lost_s, 1, 30)
+    _check_ages("link.udp.max_age", config.link.udp.max_age, failsafe.link_lost_s)
     radio = config.link.radio
     if radio is not None:
         if not radio.device or radio.device == device:
@@ -165,7 +202,8 @@ def check(config: DroneConfig) -> None:
                 "link.radio.device", radio.device, "a serial device that is not the autopilot's"
             )
         check_radio("link.radio", radio.baud, radio.rate)
-        _check_ages("link.radio.max_age", radio.max_age)
+        _check_ages("link.radio.max_age", radio.max_age, failsafe.radio_lost_s)
+    _check_prearm(config)
     if config.policy.file is None and config.policy.accept is not None:
         raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
     check_service(config.service)
@@ -173,6 +211,8 @@ def check(config: DroneConfig) -> None:
 
 
 def _check_recorder(recorder: RecorderConfig) -> None:
+    if recorder.required and recorder.when is When.OFF:
+        raise NotAllowedError("recorder.required", "true", "false while recorder.when is off")
     if not 1 <= recorder.quota_mb <= _MAX_MB:
         raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
     if not 0 <= recorder.keep_free_mb <= _MAX_MB:
@@ -181,11 +221,30 @@ def _check_recorder(recorder: RecorderConfig) -> None:
         )
 
 
-def _check_ages(key: str, ages: MaxAge) -> None:
+def _check_prearm(config: DroneConfig) -> None:
+    _check_range("autopilot.gcs_sysid", config.autopilot.gcs_sysid, 1, 255)
+    _check_range("prearm.gcs_timeout_max_s", config.prearm.gcs_timeout_max_s, 2, 120)
+    built_in = {name for row in requirements(PrearmOptions()) for name in row.names}
+    for name, (least, most) in config.prearm.require.items():
+        key = f"prearm.require.{name}"
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,15}", name) or name in built_in:
+            allowed = "the name of a parameter that is not required anyway, as RTL_ALT"
+            raise NotAllowedError(key, name, allowed)
+        if not (math.isfinite(least) and math.isfinite(most) and least <= most):
+            raise NotAllowedError(key, [least, most], "two numbers, the smaller first")
+
+
+def _check_ages(key: str, ages: MaxAge, lost_s: float) -> None:
     for name in ages.__struct_fields__:
         value = getattr(ages, name)
-        if value is not None and not 0.05 <= value <= 60:
-            raise NotAllowedError(f"{key}.{name}", value, "0.05 to 60 (seconds)")
+        if value is not None:
+            # Sticks are presence too, so they are no older than what is (T1).
+            _check_range(f"{key}.{name}", value, 0.05, lost_s if name == "control" else 60)
+
+
+def _check_range(key: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise NotAllowedError(key, value, f"{least:g} to {most:g}")
 
 
 def _check_baud(key: str, baud: int | str) -> None:

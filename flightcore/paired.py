@@ -9,7 +9,7 @@ from crypto.ratchet import EK_BYTES, answer
 from crypto.revocation import MAX_LIST_BYTES
 from crypto.sessions import Peer
 from flightcore.policy import Policy
-from flightcore.uplink import Uplink
+from flightcore.uplink import Gate, Uplink
 from wire.authority import Answer
 from wire.fragments import Reassembler
 from wire.locality import RADIO
@@ -33,9 +33,9 @@ class _Ratchet(NamedTuple):
 class PairedGround:
     """Everything about one ground station that outlives a datagram, but its keys."""
 
-    def __init__(self, peer: Peer, policy: Policy) -> None:
+    def __init__(self, peer: Peer, gate: Gate, policy: Policy) -> None:
         self.peer = peer
-        self.uplink = Uplink(peer.role, policy)
+        self.uplink = Uplink(peer.role, gate, policy)
         self.summary = LinkSummary()
         self.heard_ns: int | None = None
         self.status_due_ns = 0

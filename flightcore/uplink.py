@@ -4,7 +4,7 @@ A frame passes whole or not at all, and everything that does not pass is counted
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -17,6 +17,7 @@ from flightcore.policy import (
     BUILT_IN,
     COMMAND_MESSAGES,
     AgeLimits,
+    FlightState,
     Freshness,
     Policy,
     Refuse,
@@ -79,6 +80,10 @@ class Passed(NamedTuple):
     answers: list[bytes]  # for the sender
 
 
+Gate = Callable[[bytes, FlightState, int], Refuse | None]
+"""What has the last word on a frame that may otherwise pass: the pre-arm gate."""
+
+
 class Uplink:
     """Judge the frames of one paired ground station.
 
@@ -86,8 +91,9 @@ class Uplink:
     (generation, counter). The zero state has passed nothing.
     """
 
-    def __init__(self, role: Role, policy: Policy = BUILT_IN) -> None:
+    def __init__(self, role: Role, gate: Gate, policy: Policy = BUILT_IN) -> None:
         self.role = role
+        self._gate = gate
         self._policy = policy
         self.dropped: Counter[str] = Counter()
         self.forwarded = 0
@@ -112,7 +118,11 @@ class Uplink:
         for frame in frames:
             verdict = self._judge(frame, autopilot, now_ns)
             if not isinstance(verdict, Refuse):
-                verdict = self.check(opened, verdict.freshness, context) or verdict
+                verdict = (
+                    self.check(opened, verdict.freshness, context)
+                    or self._gate(frame, autopilot.flight_state(now_ns), now_ns)
+                    or verdict
+                )
             match verdict:
                 case Refuse():
                     passed.answers.extend(self.refuse(frame, verdict, autopilot, now_ns))
@@ -154,6 +164,8 @@ class Uplink:
     def confirmed(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Passed:
         """Judge a frame whose second step has come: the flight state may have changed since."""
         verdict = self._judge(frame, autopilot, now_ns)
+        if not isinstance(verdict, Refuse):
+            verdict = self._gate(frame, autopilot.flight_state(now_ns), now_ns) or verdict
         if isinstance(verdict, Refuse):
             return Passed([], [], self.refuse(frame, verdict, autopilot, now_ns))
         self.forwarded += 1
@@ -196,6 +208,7 @@ class Uplink:
         if reported_ns is None or now_ns - reported_ns >= REPORT_INTERVAL_NS:
             self._reported_ns[refusal.reason] = now_ns
             answers.append(say(f"Refused: {refusal.text}", autopilot))
+            answers += [say(text, autopilot) for text in refusal.more]
         return answers
 
 

@@ -24,6 +24,8 @@ QGROUNDCONTROL: Final = "127.0.0.1:14550"  # where it listens by default
 MAX_DRONES: Final = 8
 _START_S: Final = 30.0
 _STOP_S: Final = 5.0
+_GCS_TIMEOUT_S: Final = 5.0
+_ATTACKED_TIMEOUT_S: Final = 120.0  # while attacks are counted the operator is silent
 _BAUD: Final = 3_000_000  # of a pseudo-terminal: leaves room for an accelerated vehicle
 
 
@@ -68,6 +70,7 @@ class Stack:
         for drone in self.drones:
             directory = self._home / drone.name
             simulator = ["sim", "--tty", str(directory / "autopilot"), "--sysid", str(drone.sysid)]
+            simulator += ["--parameters", str(directory / "demo.parm")]
             commands.append([*simulator, "--speedup", str(self._speedup)])
             commands.append(["drone", "--config", str(directory / "drone.toml")])
         for command in commands:
@@ -161,6 +164,10 @@ class Stack:
 
     def _write_files(self, *, for_people: bool) -> None:
         home = self._home
+        # The vehicle counts its own seconds, and operators send heartbeats in real time.
+        timeout_s = _GCS_TIMEOUT_S * max(1.0, self._speedup)
+        if any(drone.relay is not None for drone in self.drones):
+            timeout_s = _ATTACKED_TIMEOUT_S
         ground_store = Store(home / "ground")
         ground = ground_store.load_or_create_identity(os.urandom)
         _, log_key = save_log_keys(home / "log-keys", XWingKeyPair(os.urandom(KEY_BYTES)))
@@ -179,7 +186,9 @@ class Stack:
                 f'[autopilot]\ndevice = "{directory / "autopilot"}"\nbaud = {_BAUD}\n'
                 f'[state]\ndir = "{directory}"\n'
                 f'[link.udp]\nbind = "127.0.0.1:{drone.link_port}"\n'
+                f"[prearm]\ngcs_timeout_max_s = {timeout_s:g}\n"
             )
+            (directory / "demo.parm").write_text(f"FS_GCS_TIMEOUT,{timeout_s:g}\n")
             tables.append(
                 f'[[drone]]\nname = "{drone.name}"\naddress = "127.0.0.1:{drone.called_port}"\n'
                 f"mavlink_out = {[QGROUNDCONTROL] if for_people else []}\n"

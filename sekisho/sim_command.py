@@ -9,9 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeVar
 
+from sekisho.config_file import ConfigError
 from sekisho.runtime import EXIT_INTERRUPTED
 from sim.aio.pty import LinkInUseError
 from sim.aio.service import SimConfig, run
+from sim.autopilot.parameter_file import ParameterFileError, parse, safe_text
+from sim.autopilot.parameters import Parameters
 
 _T = TypeVar("_T")
 _EXAMPLE: Final = """example:
@@ -35,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--speedup",
         type=_checked(float, lambda v: 0.1 <= v <= 20.0, "a number from 0.1 to 20"),
         default=default.speedup,
-        help="vehicle seconds per second (default %(default)s)",
+        help="vehicle seconds, which FS_GCS_TIMEOUT counts, per second (default %(default)s)",
     )
     parser.add_argument(
         "--home",
@@ -74,6 +77,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="SECONDS",
         help="vehicle time until it has a position and can arm (default %(default)s)",
     )
+    parser.add_argument(
+        "--parameters",
+        type=Path,
+        metavar="FILE",
+        help="lines of NAME,VALUE to start with, over the safe values",
+    )
+    parser.add_argument(
+        "--factory-parameters",
+        action="store_true",
+        help="leave out the safe values (failsafes and fence on): the companion will not arm it",
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="of every random number")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON at the end")
     parser.set_defaults(run=run_command)
@@ -90,6 +104,7 @@ def run_command(args: argparse.Namespace) -> int:
         sysid=args.sysid,
         ekf_ready_s=args.ekf_ready,
         seed=args.seed,
+        parameters=_parameters(args),
     )
 
     def ready(path: str) -> None:
@@ -106,6 +121,24 @@ def run_command(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(summary)), flush=True)
     return EXIT_INTERRUPTED if summary.interrupted else 0
+
+
+def _parameters(args: argparse.Namespace) -> dict[str, float]:
+    """Return the parameters to start with.
+
+    Raises:
+        ConfigError: The file cannot be read, or sets what is no parameter.
+    """
+    known = frozenset(Parameters().names)
+    values = {} if args.factory_parameters else parse(safe_text(), known)
+    if args.parameters is not None:
+        try:
+            values |= parse(args.parameters.read_text(), known)
+        except OSError as error:
+            raise ConfigError(f"--parameters {args.parameters}: {error.strerror}") from None
+        except (ParameterFileError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--parameters {args.parameters}: {error}") from None
+    return values
 
 
 def _four(text: str) -> tuple[float, float, float, float]:

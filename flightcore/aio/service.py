@@ -21,7 +21,7 @@ from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion, Save
 from flightcore.companion_status import CompanionStatus
-from flightcore.config import UDP_DEVICE, DroneConfig, RateWish
+from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from flightcore.port_scan import AUTO
@@ -64,7 +64,7 @@ class CompanionService:
             store.load_revocations(),
             load_signing(store, time.time_ns(), monotonic_ns()),
         )
-        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._settle)
+        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
         self._port = self._autopilot_port(config)
         radio = config.link.radio
@@ -77,6 +77,8 @@ class CompanionService:
         self._recorder = open_recorder(
             config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
         )
+        self._is_recorder_required = config.recorder.required
+        self._hold_arming()
 
     def _autopilot_port(self, config: DroneConfig) -> Port:
         where, radio = config.autopilot, config.link.radio
@@ -127,6 +129,13 @@ class CompanionService:
         )
         self._pump(now_ns)
 
+    def write_parameter(self, name: str, value: float) -> str | None:
+        """Begin to write a required parameter of the disarmed autopilot; return why not."""
+        now_ns = monotonic_ns()
+        refusal = self._companion.watch.parameters.write(name, value, now_ns)
+        self._pump(now_ns)
+        return refusal
+
     def stuck(self) -> str | None:
         """Return what no longer runs, None while all is well; that the loop runs, asking shows.
 
@@ -173,8 +182,12 @@ class CompanionService:
         self._companion.line_lost()
 
     def _from_link(self, datagram: bytes, path: Address) -> None:
-        self._companion.receive_link(datagram, path, monotonic_ns())
-        self._send()
+        if self._companion.receive_link(datagram, path, monotonic_ns()):
+            self._send()
+
+    def _heard(self) -> None:
+        self._link.follow(self._companion.live_addresses())
+        self._pump(monotonic_ns())
 
     def _settle(self) -> None:
         self._pump(monotonic_ns())
@@ -196,7 +209,13 @@ class CompanionService:
     def _tell(self, text: str) -> None:
         now_ns = monotonic_ns()
         self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
+        self._hold_arming()
         self._pump(now_ns)
+
+    def _hold_arming(self) -> None:
+        """Let arming wait for the recorder, if the owner wants that."""
+        if self._is_recorder_required:
+            self._companion.watch.prearm.hindrance = self._recorder.hindrance()
 
     def _announce(self, head: bytes) -> None:
         """Let handshakes tell the ground how far the recording has come."""
@@ -272,15 +291,19 @@ def load_authority(store: Store) -> AuthorityState:
 
 
 def _options(config: DroneConfig, policy: Policy) -> Options:
-    link, radio = config.link, config.link.radio
+    link, radio, failsafe = config.link, config.link.radio, config.failsafe
     rate = None if radio is None else radio.rate or line_rate(radio.baud)
     return Options(
-        udp_limits=link.udp.max_age.limits(WIFI_LIMITS),
-        radio_limits=RADIO_LIMITS if radio is None else radio.max_age.limits(RADIO_LIMITS),
+        udp_limits=link.udp.max_age.limits(WIFI_LIMITS, failsafe.link_lost_s),
+        radio_limits=(MaxAge() if radio is None else radio.max_age).limits(
+            RADIO_LIMITS, failsafe.radio_lost_s
+        ),
         radio_rate=rate or DEFAULT_OPTIONS.radio_rate,
         pads_downlink=link.pad_telemetry,
         dual_control=config.policy.dual_control,
         asks_rates=config.autopilot.rates is RateWish.REQUEST,
         policy=policy,
         record=config.recorder.when,
+        prearm=config.prearm_options,
+        purges=config.recorder.purge_after_landing,
     )

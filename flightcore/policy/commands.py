@@ -66,7 +66,7 @@ COMMANDS: Final = (
             *rows(SAFE, "good however late", "NAV_LOITER_UNLIM NAV_RETURN_TO_LAUNCH NAV_LAND"),
             Row("NAV_VTOL_LAND", SAFE, "good however late"),
             *rows(COMMAND, "take off", "NAV_TAKEOFF NAV_VTOL_TAKEOFF"),
-            *rows(COMMAND, "go", "DO_REPOSITION DO_CHANGE_SPEED CONDITION_YAW"),
+            *rows(COMMAND, "where to fly", "DO_REPOSITION DO_CHANGE_SPEED CONDITION_YAW"),
             Row(
                 "DO_PAUSE_CONTINUE",
                 COMMAND,

@@ -12,6 +12,7 @@ from flightcore.policy.rows import (
     COMMAND_ON_GROUND,
     CONTROL,
     ON_GROUND,
+    PRESENCE,
     REFUSE,
     SAFE,
     TRANSFER,
@@ -60,7 +61,7 @@ MESSAGES: Final = (
     Group(
         "Presence and time of the operator",
         (
-            Row("HEARTBEAT", COMMAND, "the operator is there"),
+            Row("HEARTBEAT", PRESENCE, "the operator is there"),
             *rows(TRANSFER, "measures the link", "PING TIMESYNC"),
         ),
     ),

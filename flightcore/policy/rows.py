@@ -116,6 +116,7 @@ def lines(table: Table) -> dict[str, str]:
 REFUSE: Final = Rule(Does.REFUSE)
 SAFE: Final = Rule(Does.FORWARD, Freshness.SAFE)
 CONTROL: Final = Rule(Does.FORWARD, Freshness.CONTROL)
+PRESENCE: Final = Rule(Does.FORWARD, Freshness.PRESENCE)
 COMMAND: Final = Rule(Does.FORWARD, Freshness.COMMAND)
 TRANSFER: Final = Rule(Does.FORWARD, Freshness.TRANSFER)
 COMMAND_ON_GROUND: Final = Rule(Does.FORWARD, Freshness.COMMAND, ON_GROUND)

@@ -14,6 +14,7 @@ class Freshness(IntEnum):
     """
 
     CONTROL = 400_000_000  # sticks and setpoints: an old one is a wrong one
+    PRESENCE = 1_000_000_000  # heartbeats, and the silence after which the link is lost (T1)
     COMMAND = 1_500_000_000  # arm, mode, go to
     TRANSFER = 5_000_000_000  # parameters, missions, requests
     SAFE = 10_000_000_000  # hold, return, land
@@ -24,6 +25,7 @@ AgeLimits = Mapping[Freshness, int]
 WIFI_LIMITS: Final[AgeLimits] = {freshness: freshness.value for freshness in Freshness}
 RADIO_LIMITS: Final[AgeLimits] = {
     Freshness.CONTROL: 1_000_000_000,
+    Freshness.PRESENCE: 3_000_000_000,
     Freshness.COMMAND: 3_000_000_000,
     Freshness.TRANSFER: 10_000_000_000,
     Freshness.SAFE: 10_000_000_000,
@@ -74,10 +76,11 @@ class TwoStep(NamedTuple):
 
 
 class Refuse(NamedTuple):
-    """The frame does not pass; `reason` is counted and `text` is shown to the operator."""
+    """The frame does not pass; `reason` is counted, `text` and `more` are shown to the operator."""
 
     reason: str
     text: str
+    more: tuple[str, ...] = ()
 
 
 Verdict = Forward | TwoStep | Refuse

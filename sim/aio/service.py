@@ -5,8 +5,8 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,7 @@ class SimConfig:
         sysid: MAVLink system id.
         ekf_ready_s: Vehicle time from power-up to a position estimate.
         seed: Of every random number.
+        parameters: Values over ArduCopter's factory ones, all of parameters in the table.
     """
 
     tty: Path | None = None
@@ -46,6 +47,7 @@ class SimConfig:
     sysid: int = 1
     ekf_ready_s: float = 9.0
     seed: int = 0
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def build(config: SimConfig, epoch_us: int) -> Simulation:
         epoch_us=epoch_us,
     )
     noise = np.random.default_rng(config.seed)
-    return Simulation(world, noise, sysid=config.sysid, ekf_ready_s=config.ekf_ready_s)
+    simulation = Simulation(world, noise, sysid=config.sysid, ekf_ready_s=config.ekf_ready_s)
+    for name, value in config.parameters.items():
+        simulation.autopilot.parameters.store(name, value)
+    return simulation
 
 
 async def run(

@@ -8,12 +8,14 @@ file written beside the sealed one.
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from pymavlink import mavutil
@@ -23,9 +25,10 @@ from crypto.aio.log_keys import load_log_private, load_or_create_log_signer
 from crypto.aio.secret_files import SecretFiles
 from crypto.log_chain import Known, LogState
 from crypto.log_reader import open_sealed_log
+from crypto.sealed_log import HEADER_BYTES
 from tests.e2e.pilot import Pilot, mavlink
 from tests.e2e.processes import ENVIRONMENT, wait_until
-from tests.e2e.stack import SEKISHO, Stack
+from tests.e2e.stack import NAME, SEKISHO, Stack
 from tests.e2e.vehicles import HOME, EmbeddedAutopilot
 from wire.mavlink import FrameSplitter
 
@@ -174,9 +177,7 @@ def check_nothing_shows_the_place(stack, tlog):
 
 def check_audit(stack):
     """Both runs, each in a file of its own."""
-    events = []
-    for path in list_logs(stack.drone_state / "logs/audit"):
-        events += [json.loads(line) for line in opened(stack, path)[0].splitlines()]
+    events = stack.audit()
     assert {"service", "session", "authority", "key"} <= {event["topic"] for event in events}
     runs = [event["text"] for event in events if event["topic"] == "service"]
     assert runs == ["start 1", "start 2", "stop"]
@@ -191,6 +192,72 @@ def test_a_drone_without_a_key_to_seal_to_says_so_and_flies(stack):
     assert "log-public.key" in status["reason"]
     assert "nothing is recorded" in stack.processes["drone"].output
     assert not (stack.drone_state / "logs").exists()
+
+
+def test_the_ground_is_told_the_head(stack, tmp_path):
+    configure(stack, when="always")
+    stack.start()
+    stack.await_link()
+    wait_until(lambda: stack.status("drone")["recorder"]["chunks"] > 3, 20, "chunks")
+    stack.stop("ground")
+    stack.start("ground")
+    stack.await_link()
+    head = stack.status("ground")["peers"][NAME]["log_head"]
+    assert f"recording, boot 1, head {head}" in stack.processes["ground"].output
+    stack.stop()
+    (path,) = flights(stack)
+    assert logs(stack, "verify", path, "--head", head).returncode == 0
+    cut = tmp_path / "0000000001.slog"
+    cut.write_bytes(path.read_bytes()[:HEADER_BYTES])
+    assert logs(stack, "verify", cut, "--head", head, "--json").stdout.count("HEAD_MISSING") == 1
+
+
+def test_a_real_recording_cut_anywhere_opens_up_to_there(stack):
+    """Two hundred places of a file that the service wrote; every byte: test_sealed_log."""
+    configure(stack, when="always")
+    stack.start()
+    wait_until(lambda: stack.status("drone")["recorder"]["chunks"] > 3, 20, "chunks")
+    stack.stop()
+    (path,) = flights(stack)
+    whole, key = path.read_bytes(), load_log_private(private_key(stack))
+    tlog = b"".join(chunk.data for chunk in open_sealed_log(key, whole)[0])
+    lengths = set()
+    for size in random.Random(4).sample(range(len(whole)), 200):
+        chunks, verdict = open_sealed_log(key, whole[:size])
+        assert verdict.state is LogState.CUT_SHORT
+        opened_part = b"".join(chunk.data for chunk in chunks)
+        assert tlog.startswith(opened_part)
+        frames_of(opened_part)  # whole frames, or this raises
+        lengths.add(len(chunks))
+    assert len(lengths) > 3
+
+
+def test_where_recording_is_required_arming_waits_for_it(stack):
+    configure(stack, required=True)
+    key = stack.drone_state / "log-public.key"
+    key.rename(key.with_suffix(".aside"))
+    for is_there in (False, True):
+        if is_there:
+            key.with_suffix(".aside").rename(key)
+        stack.start()
+        stack.await_link()
+        stack.await_autopilot()
+        with Pilot(f"tcp:127.0.0.1:{stack.tcp_port}") as pilot:
+            pilot.connect()
+            if is_there:
+                pilot.arm(30)
+            else:
+                pilot.set_mode(4)
+                pilot.until(
+                    lambda pilot=pilot: (
+                        pilot.command(mavlink.MAV_CMD_COMPONENT_ARM_DISARM, 1)
+                        and any("recorder: " in text for text in pilot.texts)
+                    ),
+                    20,
+                    "refused, and why",
+                )
+                assert not pilot.is_armed()
+        stack.stop()
 
 
 def round_trips(pilot, count):
@@ -267,3 +334,69 @@ def test_a_full_or_frozen_disk_does_not_delay_commands(stack, disk):
         LogState.CLEAN,
         LogState.CLEAN,
     ]
+
+
+WAYPOINT = (-35.3123457, 149.2345679)  # nowhere near
+
+
+def memory_of(pid):
+    """Return what a process has in memory, as its kernel lets root see it."""
+    found = []
+    regions = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for region in regions:
+            span, access = region.split()[:2]
+            start, end = (int(part, 16) for part in span.split("-"))
+            if access.startswith("rw"):
+                with contextlib.suppress(OSError, OverflowError, ValueError):
+                    memory.seek(start)
+                    found.append(memory.read(end - start))
+    return b"".join(found)
+
+
+def test_after_landing_the_mission_is_gone(stack):
+    configure(stack, purge_after_landing=True)
+    stack.start()
+    stack.await_link()
+    stack.await_autopilot()
+    place = struct.pack("<ii", *(round(part * 1e7) for part in WAYPOINT))
+    with Pilot(f"tcp:127.0.0.1:{stack.tcp_port}") as pilot:
+        pilot.connect()
+        mav, target = pilot.connection.mav, pilot.connection.target_system
+        mav.mission_count_send(target, 1, 2)
+        for number in range(2):
+            pilot.latest.pop("MISSION_REQUEST_INT", None)
+            pilot.until(
+                lambda number=number: (
+                    "MISSION_REQUEST_INT" in pilot.latest or "MISSION_REQUEST" in pilot.latest
+                ),
+                5,
+                "the autopilot asks",
+            )
+            x, y = struct.unpack("<ii", place)
+            mav.mission_item_int_send(target, 1, number, 6, 16, 0, 1, 0, 0, 0, 0, x, y, 10)
+            pilot.latest.pop("MISSION_REQUEST", None)
+        pilot.until(lambda: "MISSION_ACK" in pilot.latest, 5, "the mission is there")
+        pilot.set_mode(4)
+        pilot.arm(20)
+        pilot.take_off(5, 30)
+        pilot.set_mode(9)
+        pilot.until(lambda: not pilot.is_armed(), 40, "landed and disarmed")
+        gone = "purge: mission, fence and rally points gone"
+        pilot.until(lambda: gone in pilot.texts, 10, "the purge")
+        pilot.latest.pop("MISSION_COUNT", None)
+        mav.mission_request_list_send(target, 1)
+        pilot.until(lambda: "MISSION_COUNT" in pilot.latest, 5, "the count")
+        assert pilot.latest["MISSION_COUNT"].count <= 1, "home alone"
+        wait_until(lambda: stack.status("drone")["recorder"]["state"] == "idle", 15, "its end")
+    if os.geteuid() == 0:
+        # Python frees memory without wiping it: this is measured, not promised.
+        memory = memory_of(stack.processes["drone"].pid)
+        assert gone.encode() in memory, "what it said last is found, so the search works"
+        left = memory.count(place)
+        print(f"copies of the waypoint left in {len(memory) >> 20} MiB of memory: {left}")
+    stack.stop()
+    tlog = b"".join(opened(stack, path)[0] for path in flights(stack))
+    assert place not in tlog, "uploaded before the arming, and nothing from before is kept"
+    files = [path for path in stack.drone_state.rglob("*") if path.is_file()]
+    assert not [path for path in files if place in path.read_bytes()]

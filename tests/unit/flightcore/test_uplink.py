@@ -38,7 +38,7 @@ def autopilot():
 
 class Judge:
     def __init__(self, autopilot, role=Role.COMMANDER):
-        self.uplink = Uplink(role)
+        self.uplink = Uplink(role, lambda frame, state, now_ns: None)
         self.autopilot = autopilot
         self.counter = 0
 

@@ -1,0 +1,34 @@
+"""The soak runs, short: a few kills of each sort, and files cut at every byte.
+
+Mutants these and the long run killed: `write_private` acknowledging before the rename; written in
+place; a state file without its check; the boot count read without its end (as it was: a count cut
+short passed for another); the pair saved at the ground first; a log chunk acknowledged before it is
+written; the boot count written after the link is up; the epoch not on disk when it takes effect.
+"""
+
+import pytest
+
+from tests.soak.kills import Soak, kill_services
+from tests.soak.truncation import cut_everywhere, furnished
+
+
+@pytest.mark.slow
+def test_killed_anywhere(tmp_path):
+    soak = Soak(tmp_path, seed=7)
+    soak.run(30, print)
+    assert len(soak.hits) > 3, "the moments were all alike"
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_services_killed(tmp_path):
+    kill_services(tmp_path, 3, 7, print)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sealed", [False, True])
+def test_files_cut_at_every_byte(tmp_path, sealed):
+    results = cut_everywhere(furnished(tmp_path / "state", sealed=sealed), most=90)
+    print(results)
+    assert ("vault.json" in results) is sealed
+    assert all(refused > read for refused, read in results.values())
