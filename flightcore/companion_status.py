@@ -40,6 +40,7 @@ class CompanionStatus(msgspec.Struct):
     failsafe: dict[str, str | float | bool | None] = {}
     prearm: PrearmStatus | None = None
     monitor: Status | None = None
+    policy_override: str | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
     address: str = "present"

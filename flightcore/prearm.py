@@ -281,6 +281,8 @@ def arms(frame: bytes) -> bool:
     match payload[28] | payload[29] << 8:
         case dialect.MAV_CMD_COMPONENT_ARM_DISARM:
             return bool(first != 0)
+        case dialect.MAV_CMD_SOLO_BTN_FLY_CLICK | dialect.MAV_CMD_SOLO_BTN_FLY_HOLD:
+            return True
         case dialect.MAV_CMD_DO_AUX_FUNCTION:
             return first in _ARMING_SWITCHES
         case _:

@@ -58,6 +58,7 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     monitor: object
     recorder: object
     prearm: object
+    policy_override: object
     revocation_serial: int
     radio: object
     address: str
