@@ -23,7 +23,7 @@ from flightcore.port_scan import Trial
 from tests.e2e.vehicles import Line
 from tests.integration.test_serial_line import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 SPEEDS = {getattr(termios, f"B{n}"): n for n in (9600, 57600, 115200, 230400, 460800, 921600)}
 BEAT = dialect.MAVLink_heartbeat_message(2, 3, 81, 0, 3, 3)
