@@ -255,6 +255,7 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)

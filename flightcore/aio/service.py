@@ -129,6 +129,13 @@ class CompanionService:
         )
         self._pump(now_ns)
 
+    def write_parameter(self, name: str, value: float) -> str | None:
+        """Begin to write a required parameter of the disarmed autopilot; return why not."""
+        now_ns = monotonic_ns()
+        refusal = self._companion.watch.parameters.write(name, value, now_ns)
+        self._pump(now_ns)
+        return refusal
+
     def stuck(self) -> str | None:
         """Return what no longer runs, None while all is well; that the loop runs, asking shows.
 

@@ -120,14 +120,22 @@ class EmbeddedAutopilot:
     name = "embedded"
     parameters = 100
 
-    def __init__(self, directory: Path, speedup: float = 5) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        speedup: float = 5,
+        *,
+        is_safe: bool = True,
+        ekf_ready_s: float = 9,
+    ) -> None:
         self.speedup = speedup
         self.device = directory / "autopilot"
         home = ",".join(map(str, (*HOME, 0)))
         parameters = directory / "sim.parm"
         parameters.write_text(timeout_parameter(speedup))
         argv = ["--tty", self.device, "--speedup", str(speedup), f"--home={home}"]
-        argv += ["--parameters", parameters]
+        argv += ["--ekf-ready", str(ekf_ready_s)]
+        argv += ["--parameters", parameters] if is_safe else ["--factory-parameters"]
         self._process = Process("sim", [sys.executable, "-m", "sekisho", "sim", *argv], directory)
         try:
             wait_until(self.device.exists, 10, f"sim makes its tty\n{self._process.output}")
@@ -153,10 +161,13 @@ class ArduCopter:
     name = "arducopter"
     parameters = 1300
 
-    def __init__(self, directory: Path, speedup: float = 4, port: int = 0) -> None:
+    def __init__(
+        self, directory: Path, speedup: float = 4, port: int = 0, *, is_safe: bool = True
+    ) -> None:
         self.speedup = speedup
         parameters = directory / "copter.parm"
-        parameters.write_text(COPTER_PARAMETERS + SAFE_PARAMETERS + timeout_parameter(speedup))
+        safe = SAFE_PARAMETERS + timeout_parameter(speedup) if is_safe else ""
+        parameters.write_text(COPTER_PARAMETERS + safe)
         self._autopilot, self._companion, self.usb = Line(), Line(), Line()
         self.device = self._companion.device
         self._ways = {self._autopilot: self._companion, self._companion: self._autopilot}

@@ -84,7 +84,7 @@ def test_with_everything_right_it_arms_soon_after_the_first_heartbeat(random_byt
     world = a_world(random_bytes, 1000)  # in which the link comes up too
     for frame in (ARM, ARM_INT, STICKS[0], STICKS[1]):
         assert world.executes(frame)
-    assert world.companion.status(world.now).prearm["open"]
+    assert world.companion.status(world.now).prearm.open
     times = [when for when, _ in world.far_end.asked]
     assert max(times) - min(times) < S  # and that was all that was asked
 
@@ -106,8 +106,8 @@ def test_one_parameter_wrong(random_bytes, name, value, text):
     assert not world.station().command.challenge(world.now)  # forced: not even asked back
     assert world.executes(DISARM)
     status = world.companion.status(world.now).prearm
-    assert not status["open"]
-    assert status["missing"] == {name: text}
+    assert not status.open
+    assert status.missing == {name: text}
     # Put right by anyone: the autopilot says so on every line.
     world.companion.receive_line(parameter_value(name, SAFE[name]), world.now)
     assert world.executes(ARM)
@@ -251,7 +251,7 @@ def test_not_enforced_it_says_so_and_refuses_nothing(random_bytes):
     assert any("prearm.enforce = false" in note for note in world.notes)
     assert any("FS_GCS_ENABLE is 0" in note for note in world.notes)
     status = world.companion.status(world.now).prearm
-    assert (status["enforced"], status["open"]) == (False, False)
+    assert (status.enforced, status.open) == (False, False)
 
 
 def test_limits_and_own_rows_of_the_owner(random_bytes):
