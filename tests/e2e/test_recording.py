@@ -1,8 +1,6 @@
 """The recorder in the service: a real flight, killed in the air, read on the ground (R35, R38).
 
-Mutants that died here: frames up left out; frames recorded before they were judged; the ring before
-the arming left out; the recording of a restarted companion waiting for the next arming; the plain
-file written beside the sealed one.
+Mutants that died here: frames up left out; the half minute before the arming left out.
 """
 
 import contextlib

@@ -2,9 +2,9 @@
 
 Real file systems where the machine allows mounting one; the service's own thread and queue.
 
-Mutants that died here: the queue unbounded; a full queue waited for; no second try after a fault; a
-second try at once and each time; the oldest recording kept; the present one deleted; a file without
-a name written on; close waiting for a disk that hangs; nobody told.
+Mutants that died here: the queue unbounded; a full queue waited for; close waiting for a disk that
+hangs; flights in one file; no second try after a fault; the newest deleted; a file without a name
+written on; nobody told; a file not completed; a header left behind that did not fit.
 """
 
 import asyncio

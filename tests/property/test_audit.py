@@ -1,8 +1,8 @@
 """The audit log: bounded whatever is thrown at it, and nothing is lost without being counted.
 
-Mutants that died here: a purse that is never empty; one purse for all topics; suppressed lines not
-counted; repetitions not counted; a refusal of one station counted as another's; a command read from
-a payload shorter than it; sums since the start instead of since the last time.
+Mutants that died here: a purse that is never empty, or grows without end; one purse for all topics;
+suppressed lines not counted; repetitions not counted; a refusal of one station counted as
+another's; a command read from a payload shorter than it; sums since the start, not since the last.
 """
 
 import json

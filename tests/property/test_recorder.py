@@ -1,8 +1,9 @@
 """The recorder's core: what is in the recordings is what went by, in order, however it is cut.
 
-Mutants that died here: a ring that forgets one batch too few; chunks cut without their last batch;
-the second flight in the first one's file; SETUP_SIGNING kept; the tail beginning at the arming; the
-recording of `always` not going on after a flight; a stamp for the first frame of a batch only.
+Mutants that died here: the oldest of the half minute forgotten; chunks cut without their last
+batch; the second flight in the first one's file; SETUP_SIGNING kept; a tail twice as long;
+`always` not going on after a flight; a stamp for the first frame of a batch only; no bound on what
+waits; something kept before an arming all the same; the newest deleted first, or in vain.
 """
 
 import struct
