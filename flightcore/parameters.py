@@ -26,6 +26,8 @@ TRUST_NS: Final = 30_000_000_000
 ASK_EVERY_NS: Final = 50_000_000  # between any two requests
 ANSWER_NS: Final = 500_000_000  # until the same request goes out again, doubled each time
 WRITE_TRIES: Final = 4
+UNDER_WAY: Final = "under way"
+WRITTEN: Final = "written"
 _REBOOT_MS: Final = 1000  # by so much time_boot_ms may go back between two kinds of messages
 
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
@@ -177,7 +179,7 @@ class Parameters:
 
     def describe_writes(self) -> dict[str, str]:
         """Say of each write what became of it."""
-        return {name: write.result or "under way" for name, write in self._writes.items()}
+        return {name: write.result or UNDER_WAY for name, write in self._writes.items()}
 
     def _found(self, name: str) -> tuple[str, _Entry] | None:
         """Return the name under which this autopilot has answered."""
@@ -227,7 +229,7 @@ class Parameters:
         self._has_changed = True
         write = self._writes.get(name)
         if write is not None and write.result is None and write.tries and value == write.value:
-            write.result = "written"
+            write.result = WRITTEN
             self._voice.note(f"parameter {name}={value:g}: written and read back")
 
     def _carry_on(self, name: str, write: _Write, now_ns: int) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from flightcore.monitor.messages import Fix, Pressure, SystemTime
 from flightcore.monitor.table import Detector
 
-WINDOWS: Final = ((1.0, 5.0), (5.0, 8.0), (20.0, 12.0))  # (s, m)
+WINDOWS: Final = ((1.0, 7.0), (5.0, 10.0), (20.0, 15.0))  # (s, m)
 _OLDEST_PRESSURE_S: Final = 0.6
 _V_ACC_COVERED: Final = 2.0  # vertical accuracy that the limits are meant for [m]
 _V_ACC_MOST: Final = 6.0

@@ -12,7 +12,7 @@ from flightcore.monitor.messages import Fix
 from flightcore.monitor.table import Detector
 
 JUMP_WINDOWS_S: Final = (0.0, 1.0)
-DRIFT_WINDOWS_S: Final = (3.0, 10.0, 30.0)
+DRIFT_WINDOWS_S: Final = (2.0, 5.0, 12.0, 30.0)
 _WINDOWS: Final = JUMP_WINDOWS_S + DRIFT_WINDOWS_S
 _H_ACC_UNKNOWN: Final = 1.5
 _H_ACC_RANGE: Final = (0.3, 3.0)
@@ -151,7 +151,7 @@ class PositionTests:
             low, _, high = _SCATTER
             scatter = self._scatter + part * excess
             self._scatter = min(max(scatter, low * square), high * square)
-        elif window_s == 10.0:
+        elif window_s == 12.0:
             low, high = _WANDER
             wander = self._wander + part * excess / span_s
             self._wander = min(max(wander, low * square), high * square)

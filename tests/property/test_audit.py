@@ -27,7 +27,7 @@ from flightcore.audit import (
 S = 1_000_000_000
 EVENTS = st.builds(
     Event,
-    topic=st.sampled_from(Topic),
+    topic=st.sampled_from([topic for topic in Topic if topic is not Topic.DROPPED]),
     text=st.sampled_from(["a", "b", "x" * 400]),
     by=st.sampled_from([None, "one", "two"]),
 )

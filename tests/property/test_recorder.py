@@ -100,6 +100,28 @@ class Slow:
 @example(
     When.ARMED, [("frames", 2, 10), ("wait", BEFORE_NS, None), ("state", FlightState.ARMED, 0)]
 )
+@example(  # armed again while the tail is being recorded
+    When.ARMED,
+    [
+        ("state", FlightState.ARMED, 0),
+        ("frames", 1, 10),
+        ("state", FlightState.DISARMED, 0),
+        ("frames", 1, 10),
+        ("state", FlightState.ARMED, 0),
+        ("frames", 1, 10),
+    ],
+)
+@example(  # the tail is as long as it is said to be
+    When.ARMED,
+    [
+        ("state", FlightState.ARMED, 0),
+        ("state", FlightState.DISARMED, 0),
+        ("wait", TAIL_NS - 1, 0),
+        ("frames", 1, 10),
+        ("wait", 1, 0),
+        ("frames", 1, 10),
+    ],
+)
 @example(
     When.ALWAYS,
     [
@@ -133,6 +155,8 @@ def test_recordings_hold_what_went_by_in_order(when, steps):
                     slow.tick(deadline)
                     recorder.tick(deadline)
                     deadline = recorder.deadline_ns()
+                slow.tick(now)
+                recorder.tick(now)
         out += recorder.outgoing()
     assert recorder.is_recording == slow.recording
     recorder.finish()
@@ -207,6 +231,8 @@ def test_with_nothing_kept_before_a_recording_begins_with_the_arming():
     st.integers(0, 50),
     st.booleans(),
 )
+@example([1, 50], 0, 200, 10, 52, 0, True)
+@example([50, 1], 0, 200, 10, 52, 0, True)
 def test_room_is_made_by_deleting_no_more_than_needed(
     finished, current, free, needed, total, keep_free, may_delete
 ):
