@@ -3,9 +3,8 @@
 The other host of the namespace owns every address there is and answers every question. Whatever the
 drone sends is captured; a leaky program is caught in the same place, or the harness proves nothing.
 
-Mutants killed: a UDP datagram sent elsewhere by the service, once, at its end; a host name looked
-up on an error path; the link's TTL left at 64; TTL 254 accepted; the forward chain, the output
-chain's policy and its port left out of the ruleset; bound to 0.0.0.0.
+Mutants killed: a datagram sent elsewhere by the service, once, at its end; the link's TTL left at
+64; TTL 254 accepted; the policy of the output chain, or of the forward chain, `accept`.
 """
 
 import contextlib
