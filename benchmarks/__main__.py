@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, flood, gnss, link, link_core, report
+from benchmarks import aboard, control, flood, gnss, link, link_core, report, sim
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -16,6 +16,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "link": link.run,
     "aboard": aboard.run,
     "control": control.run,
+    "sim": sim.run,
     "flood": flood.run,
     "gnss": gnss.run,
 }

@@ -18,6 +18,7 @@ from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError, OperationFail
 _MODULES: Final = {
     "demo": "sekisho.demo",
     "sim": "sekisho.sim_command",
+    "channel": "sekisho.channel_command",
     "pair": "sekisho.pair",
     "keys": "sekisho.keys",
     "revoke": "sekisho.revoke",

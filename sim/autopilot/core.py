@@ -15,13 +15,14 @@ from sim.airframe import Airframe
 from sim.autopilot import telemetry
 from sim.autopilot.command import as_int32
 from sim.autopilot.commands import Commands
-from sim.autopilot.failsafe import BatteryFailsafe, GcsFailsafe
+from sim.autopilot.failsafe import BatteryFailsafe, FenceFailsafe, GcsFailsafe
 from sim.autopilot.flight import OUTER_DIVIDER, Sensed, Yaw, YawAim
 from sim.autopilot.ftp import FileTransfer
 from sim.autopilot.guided import Setpoint, attitude_setpoint, global_setpoint, local_setpoint
 from sim.autopilot.mission import Item, item_of
 from sim.autopilot.mission_transfer import MissionTransfer
 from sim.autopilot.modes import Mode
+from sim.autopilot.navigation import Navigation
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import ParameterProtocol, Parameters
 from sim.autopilot.scene import Scene
@@ -73,15 +74,18 @@ class Autopilot:
         self._streams = Streams(self.parameters)
         self._protocol = ParameterProtocol(self.parameters, self.outbox)
         self._commands = Commands(self.vehicle, self._streams, self.outbox)
+        self._navigation = Navigation(self.vehicle, self.outbox)
         self._gcs_failsafe = GcsFailsafe(self.vehicle, self.outbox)
         self._battery_failsafe = BatteryFailsafe(self.vehicle, self.outbox)
+        self._fence_failsafe = FenceFailsafe(self.vehicle, self.outbox)
         self._ftp = FileTransfer(self.parameters, self.outbox)
+        self.fence_items: list[Item] = []
         self._transfers = {
             kind: MissionTransfer(kind, items, self.outbox, changed)
             for kind, items, changed in (
                 (0, self.vehicle.mission.items, self._mission_changed),
-                (1, [], self._store_changed),
-                (2, [], self._store_changed),
+                (1, self.fence_items, self._fence_changed),
+                (2, self.vehicle.ground.rally, self._rally_changed),
             )
         }
         self._neighbours: set[int] = set()
@@ -120,10 +124,13 @@ class Autopilot:
 
     def step(
         self, sensed: Sensed, now_ns: int, utc_us: int, wind_n: tuple[float, float, float]
-    ) -> tuple[float, float, float, float]:
-        """Run one 400 Hz tick; return the four throttles [-]."""
+    ) -> tuple[float, ...]:
+        """Run one 400 Hz tick; return one throttle per rotor [-]."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
+        if self._ticks % OUTER_DIVIDER == 0:
+            self._navigation.step(sensed, now_ns * 1e-9, OUTER_DIVIDER * dt_s)
+        sensed = self._navigation.believed(sensed)
         if sensed.impact_speed > _IMPACT_SAID:
             text = f"SIM Hit ground at {sensed.impact_speed:f} m/s"
             self.outbox.text(Severity.INFO, text)
@@ -131,6 +138,13 @@ class Autopilot:
             self._slow_step(sensed, now_ns, OUTER_DIVIDER * dt_s)
         self._ticks += 1
         return self.vehicle.flight.step(sensed, dt_s)
+
+    def restore(self, old: "Autopilot") -> None:
+        """Take over what flash memory keeps besides parameters: what was uploaded."""
+        self.vehicle.mission.items.extend(old.vehicle.mission.items)
+        self.vehicle.ground.rally.extend(old.vehicle.ground.rally)
+        self.fence_items.extend(old.fence_items)
+        self.vehicle.fence.load(self.fence_items)
 
     def outgoing(self) -> list[bytes]:
         """Return the frames to write, oldest first, and forget them."""
@@ -142,6 +156,7 @@ class Autopilot:
         vehicle.step(sensed, now_s, dt_s)
         self._gcs_failsafe.step(now_s)
         self._battery_failsafe.step(sensed, dt_s)
+        self._fence_failsafe.step(sensed, now_s, dt_s)
         self._store_home()
         self._commands.step(now_s)
         self.signing.step(now_ns)
@@ -394,7 +409,15 @@ class Autopilot:
             self.vehicle.mission.reset()
         self._announce_total()
 
-    def _store_changed(self, text: str | None) -> None:
+    def _fence_changed(self, text: str | None) -> None:
+        self.vehicle.fence.load(self.fence_items)
+        self._stored("FENCE_TOTAL", len(self.fence_items), text)
+
+    def _rally_changed(self, text: str | None) -> None:
+        self._stored("RALLY_TOTAL", len(self.vehicle.ground.rally), text)
+
+    def _stored(self, name: str, count: int, text: str | None) -> None:
+        self.parameters.store(name, count)
         if text is not None:
             self.outbox.text(Severity.INFO, text)
 

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flightcore.control.terms import INPUT, Graph, Group, Real, Term, needed
+from tracing.terms import INPUT, Graph, Group, Real, Term, needed
 
 Array: TypeAlias = NDArray[np.float64]
 Text: TypeAlias = Callable[..., tuple[Group, ...]]

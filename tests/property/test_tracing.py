@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flightcore.control.executors import Rows, Trace, float_source, floats
-from flightcore.control.terms import choose, cos, maximum, minimum, sin, sqrt
+from tracing.executors import Rows, Trace, float_source, floats
+from tracing.terms import choose, cos, maximum, minimum, sin, sqrt
 
 CONSTANTS = [0.0, 1.0, -1.0, 2.0, 0.5, -3.25, 1e-9]
 EDGES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-3, -2.5, 7.0])

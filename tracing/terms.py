@@ -1,7 +1,7 @@
 """Numbers that remember how they came about, so that one text of a law yields several programs.
 
 A law is a Python function over `Real`: it may be called with floats, and is then ordinary
-arithmetic. Called with terms it leaves a graph behind, from which `flightcore.control.executors`
+arithmetic. Called with terms it leaves a graph behind, from which `tracing.executors`
 emits code for one vehicle or for many. Laws branch on nothing but their structure: `minimum`,
 `maximum` and `choose` take the place of ``if``.
 
