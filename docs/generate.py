@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from crypto import sessions
-from flightcore import authority
+from flightcore import authority, failsafe
 from flightcore.policy.document import markdown
 from flightcore.policy.rows import ALWAYS, Kind
 from flightcore.policy.tables import BUILT_IN_TABLE
+from flightcore.prearm import PrearmOptions, requirements
 
 DOCS = Path(__file__).parent
 
@@ -43,7 +44,20 @@ def never() -> str:
     return "\n".join(["| counted as | why |", "|---|---|", *rows])
 
 
+def gate() -> str:
+    """Return what is required of the autopilot before it may be armed."""
+    rows = [
+        f"| {' or '.join(f'`{name}`' for name in row.names)} | {row.wanted} | {row.why} |"
+        for row in requirements(PrearmOptions())
+    ]
+    return "\n".join(["| parameter | wanted | because |", "|---|---|---|", *rows])
+
+
 GENERATED = {
+    "failsafe.md": {
+        "ladder": lambda: diagram(failsafe.TRANSITIONS, failsafe.Phase.ASLEEP),
+        "gate": gate,
+    },
     "protocol.md": {
         "sessions": session_diagram,
         "authority": lambda: diagram(authority.TRANSITIONS, authority.Phase.VACANT),

@@ -17,6 +17,7 @@ _COMMAND_ACK_ID = dialect.MAVLINK_MSG_ID_COMMAND_ACK.to_bytes(3, "little")
 _SETUP_SIGNING_ID = dialect.MAVLINK_MSG_ID_SETUP_SIGNING.to_bytes(3, "little")
 _ACK_TARGET = slice(18, 20)  # target_system and target_component of a COMMAND_ACK
 _NO_SIGNING_START = 1
+_OTHERS_NAMED = 3  # there are 254 to forge
 KEY_FROM_LINE = "setup_signing"
 OTHER_AUTOPILOT = "other_autopilot"
 
@@ -45,7 +46,7 @@ class Autopilot:
         self.heard_ns: int | None = None
         self.is_flying = False  # armed, and by its own word not on the ground
         self.frames = 0
-        self._others: set[int] = set()  # system ids of autopilots that are not this one
+        self._others: set[int] = set()  # the first autopilots that are not this one
         self._notices: list[str] = []
         self._packer = dialect.MAVLink(None, srcComponent=COMPANION_COMPID)
 
@@ -136,7 +137,7 @@ class Autopilot:
             return
         if self.sysid not in (None, frame[5]) and self.is_heard(now_ns):
             self.dropped[OTHER_AUTOPILOT] += 1
-            if frame[5] not in self._others:
+            if frame[5] not in self._others and len(self._others) < _OTHERS_NAMED:
                 self._others.add(frame[5])
                 self._notices.append(f"Another autopilot, system {frame[5]}, is ignored")
             return

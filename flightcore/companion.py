@@ -7,7 +7,7 @@ that it is on disk.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
 from crypto.chunks import Blob, Kind, Piece
@@ -37,7 +37,7 @@ from flightcore.recorder import Recorder
 from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
-from wire.locality import RADIO
+from wire.locality import RADIO, Address
 from wire.mavlink import dialect
 from wire.records import (
     AUTHORITY,
@@ -138,9 +138,10 @@ class Companion:
             self.air.send_to_all(batch, now_ns)
         self._settle(now_ns)
 
-    def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> None:
-        """Take a datagram that came over `path` from anyone."""
-        for event in self.link.receive(datagram, path, now_ns):
+    def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> bool:
+        """Take a datagram that came over `path` from anyone; tell whether it was anything to us."""
+        events = self.link.receive(datagram, path, now_ns)
+        for event in events:
             match event:
                 case Opened():
                     self._receive_opened(event, path, len(datagram), now_ns)
@@ -153,7 +154,9 @@ class Companion:
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
                     self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
-        self.air.drain_radio(now_ns)
+        if events:
+            self.air.drain_radio(now_ns)
+        return bool(events)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
@@ -190,6 +193,12 @@ class Companion:
         self._settle(now_ns)
         self._sum_up(now_ns)
         self.air.tick(now_ns)
+
+    def live_addresses(self) -> Set[Address]:
+        """Return the addresses at which live stations were heard last, the radio left out."""
+        peers = (station.peer for station in self.stations.values())
+        paths = {peer.path for peer in peers if peer.live is not None and peer.path is not None}
+        return paths - {RADIO}
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
         """Return the datagrams to send, each with its path."""
@@ -246,6 +255,7 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)

@@ -11,6 +11,7 @@ from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
 from flightcore.monitor.gnss import Status
 from flightcore.paired import PairedGround
+from flightcore.prearm import PrearmStatus
 from wire.authority import NOBODY
 from wire.locality import RADIO
 from wire.summary import LinkSummary, merge_drops
@@ -37,8 +38,9 @@ class CompanionStatus(msgspec.Struct):
     autopilot: dict[str, str | int | float | dict[str, int] | dict[str, float] | None]
     recorder: dict[str, str | int | None]
     failsafe: dict[str, str | float | bool | None] = {}
-    prearm: dict[str, object] = {}
+    prearm: PrearmStatus | None = None
     monitor: Status | None = None
+    policy_override: str | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
     address: str = "present"

@@ -109,7 +109,7 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is recorded, sealed to whose key, and how much of it is kept.
 
     Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
-    ``log-public.key`` there.
+    ``log-public.key`` there. If `required`, arming waits for a recorder that works.
     """
 
     when: When = When.ARMED
@@ -118,6 +118,7 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota_mb: int = 1000
     keep_free_mb: int = 200
     delete_oldest: bool = True
+    required: bool = False
     purge_after_landing: bool = False
 
 
@@ -210,6 +211,8 @@ def check(config: DroneConfig) -> None:
 
 
 def _check_recorder(recorder: RecorderConfig) -> None:
+    if recorder.required and recorder.when is When.OFF:
+        raise NotAllowedError("recorder.required", "true", "false while recorder.when is off")
     if not 1 <= recorder.quota_mb <= _MAX_MB:
         raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
     if not 0 <= recorder.keep_free_mb <= _MAX_MB:

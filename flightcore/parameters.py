@@ -26,6 +26,8 @@ TRUST_NS: Final = 30_000_000_000
 ASK_EVERY_NS: Final = 50_000_000  # between any two requests
 ANSWER_NS: Final = 500_000_000  # until the same request goes out again, doubled each time
 WRITE_TRIES: Final = 4
+UNDER_WAY: Final = "under way"
+WRITTEN: Final = "written"
 _REBOOT_MS: Final = 1000  # by so much time_boot_ms may go back between two kinds of messages
 
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
@@ -86,6 +88,8 @@ class Parameters:
         self._boot_ms = 0
         self._state = FlightState.UNKNOWN
         self._kept_ns = 0  # while armed: until then what was trusted has not aged
+        self._has_changed = True  # since `_deadline_ns` was worked out
+        self._deadline_ns: int | None = None
 
     def value(self, name: str, now_ns: int) -> float | None:
         """Return a parameter that was read lately enough to be relied on."""
@@ -122,7 +126,13 @@ class Parameters:
             self._boot_ms = boot_ms
 
     def deadline_ns(self) -> int | None:
-        """Return when the next request is due."""
+        """Return when the next request is due; asked after every frame, changed by few."""
+        if self._has_changed:
+            self._has_changed = False
+            self._deadline_ns = self._next_ns()
+        return self._deadline_ns
+
+    def _next_ns(self) -> int | None:
         if self._beat_ns is None:
             return None
         due = [entry.due_ns for entry in self._to_ask().values()]
@@ -134,6 +144,7 @@ class Parameters:
         if self._beat_ns is None or now_ns < self._ask_ns:
             return
         self._ask_ns = now_ns + ASK_EVERY_NS
+        self._has_changed = True
         for name, write in self._writes.items():
             if write.result is None and now_ns >= write.due_ns:
                 self._carry_on(name, write, now_ns)
@@ -162,12 +173,13 @@ class Parameters:
         if self._autopilot.flight_state(now_ns) is not FlightState.DISARMED:
             return f"{name}: only while the autopilot is heard and disarmed"
         self._writes[self.spelled(name)] = _Write(_FLOAT.unpack(_FLOAT.pack(value))[0], now_ns)
+        self._has_changed = True
         self._voice.note(f"parameter {self.spelled(name)}={value:g}: asked for on this machine")
         return None
 
     def describe_writes(self) -> dict[str, str]:
         """Say of each write what became of it."""
-        return {name: write.result or "under way" for name, write in self._writes.items()}
+        return {name: write.result or UNDER_WAY for name, write in self._writes.items()}
 
     def _found(self, name: str) -> tuple[str, _Entry] | None:
         """Return the name under which this autopilot has answered."""
@@ -192,6 +204,7 @@ class Parameters:
         if self._beat_ns is not None and now_ns - self._beat_ns > SILENCE_NS:
             self._restarted("the autopilot was silent")
         self._beat_ns = now_ns
+        self._has_changed = True
         before, self._state = self._state, self._autopilot.state
         if self._state is FlightState.ARMED:
             if before is not FlightState.ARMED:
@@ -213,9 +226,10 @@ class Parameters:
             self._voice.note(f"parameter {name}={value:g}, was {entry.value:g}")
         entry.value, entry.read_ns = value, now_ns
         entry.due_ns, entry.asked = now_ns + READ_EVERY_NS, 0
+        self._has_changed = True
         write = self._writes.get(name)
         if write is not None and write.result is None and write.tries and value == write.value:
-            write.result = "written"
+            write.result = WRITTEN
             self._voice.note(f"parameter {name}={value:g}: written and read back")
 
     def _carry_on(self, name: str, write: _Write, now_ns: int) -> None:
@@ -242,7 +256,7 @@ class Parameters:
         self._voice.note(f"{why}: its parameters are read again")
         beat_ns = self._beat_ns
         self.forget()
-        self._beat_ns = beat_ns
+        self._beat_ns = beat_ns  # and all of it is due
 
 
 def _payload(frame: bytes, size: int) -> bytes:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
+
 from flightcore.parameters import Names, Parameters
 from flightcore.policy import COMMAND_MESSAGES, FlightState, Refuse
 from flightcore.voice import Voice
@@ -42,8 +44,16 @@ class BitsOff(NamedTuple):
 
     def allows(self, value: float) -> bool:
         """Tell whether a value is as required."""
-        mask = sum(1 << bit for bit in self.bits)
-        return value.is_integer() and not int(value) & mask
+        return self.cleared(value) == value
+
+    def cleared(self, value: float) -> float | None:
+        """Return a value with these bits clear, the others as they are; None if it is no mask."""
+        off = sum(1 << bit for bit in self.bits)
+        return float(int(value) & ~off) if self._is_mask(value) else None
+
+    @staticmethod
+    def _is_mask(value: float) -> bool:
+        return value.is_integer() and 0 <= value < 1 << 31
 
     def __str__(self) -> str:
         return f"bits {' and '.join(map(str, self.bits))} off"
@@ -74,6 +84,12 @@ class Requirement(NamedTuple):
     wanted: OneOf | BitsOff | Between
     why: str
     proposed: float | None
+
+    def instead_of(self, value: float | None) -> float | None:
+        """Return what to propose for a parameter that has a value; a bit mask keeps its others."""
+        if isinstance(self.wanted, BitsOff) and value is not None:
+            return self.wanted.cleared(value)
+        return self.proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +167,30 @@ class Missing(NamedTuple):
         return f"{self.name} is {self.value:g}, wanted {wanted}"
 
 
+class ParameterStatus(msgspec.Struct):
+    """One required parameter as it was last read, `read_s` seconds ago, and what to make of it."""
+
+    value: float | None
+    read_s: float | None
+    wanted: str
+    why: str
+    proposed: float | None
+
+
+class PrearmStatus(msgspec.Struct):
+    """The gate. `missing` says of each parameter that keeps it closed why it does.
+
+    `hindrance` is what else keeps it closed.
+    """
+
+    enforced: bool
+    open: bool
+    missing: dict[str, str]
+    parameters: dict[str, ParameterStatus]
+    writes: dict[str, str]
+    hindrance: str | None = None
+
+
 class PrearmGate:
     """Judge what would arm the vehicle. The zero state has read nothing, so it is closed."""
 
@@ -162,6 +202,7 @@ class PrearmGate:
         self._voice = voice
         self._is_enforced = enforced
         self._sticks_said_ns: int | None = None
+        self.hindrance: str | None = None  # what else keeps it closed, aboard this companion
         if not enforced:
             voice.note("pre-arm gate: prearm.enforce = false, it warns and refuses nothing")
 
@@ -183,9 +224,11 @@ class PrearmGate:
         if not (is_sticks and state is not FlightState.ARMED) and not arms(frame):
             return None
         missing = self.missing(now_ns)
-        if not missing:
-            return None
         texts = [str(each) for each in missing]
+        if self.hindrance is not None:
+            texts.insert(0, self.hindrance)
+        if not texts:
+            return None
         if not is_sticks:
             self._voice.note(f"arming: {'; '.join(texts)}")
         if not self._is_enforced:
@@ -196,27 +239,29 @@ class PrearmGate:
             texts[MAX_TEXTS - 1 :] = [f"and {len(texts) - MAX_TEXTS + 1} more: sekisho doctor"]
         return Refuse("prearm", texts[0], tuple(texts[1:]))
 
-    def describe(self, now_ns: int) -> dict[str, object]:
-        """Return the gate for `sekisho status`: is it open, what is missing, what was read."""
+    def describe(self, now_ns: int) -> PrearmStatus:
+        """Describe the gate for `sekisho status` and `sekisho doctor`."""
         missing = self.missing(now_ns)
-        rows = {}
+        parameters = {}
         for row in self._table:
             name = row.names[0]
             age_ns = self._parameters.age_ns(name, now_ns)
-            rows[self._parameters.spelled(name)] = {
-                "value": self._parameters.last(name),
-                "read_s": None if age_ns is None else age_ns / 1e9,
-                "wanted": str(row.wanted),
-                "why": row.why,
-                "proposed": row.proposed,
-            }
-        return {
-            "enforced": self._is_enforced,
-            "open": not missing,
-            "missing": {each.name: str(each) for each in missing},
-            "parameters": rows,
-            "writes": self._parameters.describe_writes(),
-        }
+            value = self._parameters.last(name)
+            parameters[self._parameters.spelled(name)] = ParameterStatus(
+                value=value,
+                read_s=None if age_ns is None else age_ns / 1e9,
+                wanted=str(row.wanted),
+                why=row.why,
+                proposed=row.instead_of(value),
+            )
+        return PrearmStatus(
+            enforced=self._is_enforced,
+            open=not missing and self.hindrance is None,
+            hindrance=self.hindrance,
+            missing={each.name: str(each) for each in missing},
+            parameters=parameters,
+            writes=self._parameters.describe_writes(),
+        )
 
     def _sticks_text(self, now_ns: int) -> str:
         """Say it now and then: a joystick goes on many times a second."""
@@ -236,6 +281,8 @@ def arms(frame: bytes) -> bool:
     match payload[28] | payload[29] << 8:
         case dialect.MAV_CMD_COMPONENT_ARM_DISARM:
             return bool(first != 0)
+        case dialect.MAV_CMD_SOLO_BTN_FLY_CLICK | dialect.MAV_CMD_SOLO_BTN_FLY_HOLD:
+            return True
         case dialect.MAV_CMD_DO_AUX_FUNCTION:
             return first in _ARMING_SWITCHES
         case _:

@@ -25,6 +25,7 @@ _MODULES: Final = {
     "drone": "sekisho.services",
     "ground": "sekisho.services",
     "status": "sekisho.status",
+    "doctor": "sekisho.doctor",
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
     "logs": "sekisho.logs",

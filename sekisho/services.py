@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,7 @@ from crypto.pair import PairRecord
 from crypto.responder import MAX_PEERS
 from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
+from flightcore.parameters import UNDER_WAY
 from flightcore.policy import Policy
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
@@ -56,10 +58,18 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     monitor: object
     recorder: object
     prearm: object
+    policy_override: object
     revocation_serial: int
     radio: object
     address: str
     service: ServiceStatus
+
+
+class WriteParameter(msgspec.Struct, tag="write_parameter", forbid_unknown_fields=True):
+    """What `sekisho doctor` asks of a running companion: a required parameter, written."""
+
+    name: str
+    value: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
@@ -232,7 +242,7 @@ async def _serve_drone(
             service.reload_revocations()
             return b"reloaded"
         if request:
-            return b"a companion takes no requests: ask the gateway of its ground station"
+            return _write_parameter(service, request)
         return msgspec.json.encode(report())
 
     with contextlib.closing(service):
@@ -308,6 +318,15 @@ class _Process:
         """Count what raised in a callback; the loop goes on, and the watchdog tells if it hurt."""
         self._exceptions += 1
         loop.default_exception_handler(context)
+
+
+def _write_parameter(service: CompanionService, request: bytes) -> bytes:
+    """Do what whoever runs this service on the drone may do while it stands on the ground."""
+    try:
+        write = msgspec.json.decode(request, type=WriteParameter)
+    except (msgspec.DecodeError, ValueError) as error:
+        return f"a companion takes no orders here but to write a parameter: {error}".encode()
+    return (service.write_parameter(write.name, write.value) or UNDER_WAY).encode()
 
 
 def _control(gateway: Gateway, request: bytes) -> bytes:

@@ -12,8 +12,9 @@ from flightcore.quota import Budget, make_room
 
 _SYNC: Final = SyncPolicy(bytes=1 << 16, ns=1_000_000_000)
 _RETRY_NS: Final = 5_000_000_000
-# A recording that never ends would never be finished, and so could not make room.
+# Only what is finished makes room, so a long recording goes on in another file now and then.
 _MAX_FILE_BYTES: Final = 1 << 26
+_MIN_FILES: Final = 4
 
 
 class SeriesStatus(NamedTuple):
@@ -49,6 +50,7 @@ class LogSeries:
         self._content = content
         self._origin = origin
         self._budget = budget
+        self._max_file_bytes = min(_MAX_FILE_BYTES, budget.total // _MIN_FILES)
         self._tell = tell
         self._log: LogFile | None = None
         self._offset_ns = 0
@@ -96,7 +98,7 @@ class LogSeries:
         self.status = self.status._replace(file=None)
 
     def _append(self, encode: Callable[[int], bytes], now_ns: int) -> bool:
-        if self._log is not None and self._bytes >= _MAX_FILE_BYTES:
+        if self._log is not None and self._bytes >= self._max_file_bytes:
             self.finish()
         # A file without a name takes everything and keeps nothing.
         if self._log is not None and not self._log.path.exists():

@@ -25,12 +25,12 @@ _POLL_S: Final = 0.05
 _PATTERNS: Final = ("serial/by-id/*", "serial0", "ttyAMA*", "ttyACM*", "ttyUSB*")
 
 
-def candidates(*excluded: str) -> list[str]:
+def candidates(*excluded: str, root: Path = Path("/dev")) -> list[str]:
     """Return the serial devices of this machine, those with a lasting name first.
 
     A device that has several names comes once; what is used for something else does not come.
     """
-    named = [str(path) for pattern in _PATTERNS for path in sorted(Path("/dev").glob(pattern))]
+    named = [str(path) for pattern in _PATTERNS for path in sorted(root.glob(pattern))]
     named += sorted(port.device for port in list_ports.comports())
     seen = {Path(name).resolve() for name in excluded}
     devices = []

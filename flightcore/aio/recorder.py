@@ -64,6 +64,10 @@ class NoRecorder:
     def close(self) -> None:
         """Nothing is open."""
 
+    def hindrance(self) -> str | None:
+        """Say why nothing is recorded."""
+        return f"recorder: {self._status['reason']}"
+
     def status(self) -> dict[str, str | int | None]:
         """Say why nothing is recorded."""
         return self._status
@@ -89,6 +93,7 @@ class RecorderThread:
         self._announce = announce
         self._items: queue.Queue[Item | None] = queue.Queue(_QUEUE_ITEMS)
         self._flight = 0
+        self._quota_bytes = budget.total
         self._has_gap = False
         self._dropped_chunks = 0
         self._dropped_frames = 0  # before the queue, in the loop
@@ -126,6 +131,11 @@ class RecorderThread:
             self._items.put(None, timeout=_CLOSE_S / 2)
         self._thread.join(_CLOSE_S)
 
+    def hindrance(self) -> str | None:
+        """Return why nothing can be recorded now; a fault of the audit log shows it as well."""
+        fault = self._flights.status.fault or self._audit.status.fault
+        return None if fault is None else f"recorder: {fault}"
+
     def status(self) -> dict[str, str | int | None]:
         """Describe what is being written, and what was not."""
         flights, audit = self._flights.status, self._audit.status
@@ -142,6 +152,7 @@ class RecorderThread:
             "dropped_chunks": self._dropped_chunks,
             "dropped_frames": self._dropped_frames + self._lost_frames,
             "left_bytes": flights.left,
+            "quota_bytes": self._quota_bytes,
             "files_deleted": flights.files_deleted,
             "audit": audit.fault or "ok",
             "dropped_lines": self._lost_lines,

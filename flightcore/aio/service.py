@@ -64,7 +64,7 @@ class CompanionService:
             store.load_revocations(),
             load_signing(store, time.time_ns(), monotonic_ns()),
         )
-        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._settle)
+        self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
         self._port = self._autopilot_port(config)
         radio = config.link.radio
@@ -77,6 +77,8 @@ class CompanionService:
         self._recorder = open_recorder(
             config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
         )
+        self._is_recorder_required = config.recorder.required
+        self._hold_arming()
 
     def _autopilot_port(self, config: DroneConfig) -> Port:
         where, radio = config.autopilot, config.link.radio
@@ -127,6 +129,13 @@ class CompanionService:
         )
         self._pump(now_ns)
 
+    def write_parameter(self, name: str, value: float) -> str | None:
+        """Begin to write a required parameter of the disarmed autopilot; return why not."""
+        now_ns = monotonic_ns()
+        refusal = self._companion.watch.parameters.write(name, value, now_ns)
+        self._pump(now_ns)
+        return refusal
+
     def stuck(self) -> str | None:
         """Return what no longer runs, None while all is well; that the loop runs, asking shows.
 
@@ -173,8 +182,12 @@ class CompanionService:
         self._companion.line_lost()
 
     def _from_link(self, datagram: bytes, path: Address) -> None:
-        self._companion.receive_link(datagram, path, monotonic_ns())
-        self._send()
+        if self._companion.receive_link(datagram, path, monotonic_ns()):
+            self._send()
+
+    def _heard(self) -> None:
+        self._link.follow(self._companion.live_addresses())
+        self._pump(monotonic_ns())
 
     def _settle(self) -> None:
         self._pump(monotonic_ns())
@@ -196,7 +209,13 @@ class CompanionService:
     def _tell(self, text: str) -> None:
         now_ns = monotonic_ns()
         self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
+        self._hold_arming()
         self._pump(now_ns)
+
+    def _hold_arming(self) -> None:
+        """Let arming wait for the recorder, if the owner wants that."""
+        if self._is_recorder_required:
+            self._companion.watch.prearm.hindrance = self._recorder.hindrance()
 
     def _announce(self, head: bytes) -> None:
         """Let handshakes tell the ground how far the recording has come."""

@@ -166,7 +166,8 @@ class GnssMonitor:
         velocity = self._velocity
         at = self._reckoning.at(time_s - velocity.lag_s)
         if at is not None:
-            found += velocity.step(at, fix.velocity, self._reckoning.take_correction())
+            velocity.unsettle(*self._reckoning.take_steps())
+            found += velocity.step(at, fix.velocity)
         moved = 0j if before is None else _moved(before, fix)
         noise = velocity.prediction.noise
         found += self._position.step(time_s, fix, moved, fix.velocity, noise, at)

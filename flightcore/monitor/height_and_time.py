@@ -1,12 +1,12 @@
 """Two independent witnesses: the barometer for GNSS height, the autopilot's clock for GNSS time."""
 
-from collections import deque
 from typing import Final
 
+from flightcore.monitor.history import History
 from flightcore.monitor.messages import Fix, Pressure, SystemTime
 from flightcore.monitor.table import Detector
 
-WINDOWS: Final = ((1.0, 5.0), (5.0, 8.0), (20.0, 12.0))  # (s, m)
+WINDOWS: Final = ((1.0, 7.0), (5.0, 10.0), (20.0, 15.0))  # (s, m)
 _OLDEST_PRESSURE_S: Final = 0.6
 _V_ACC_COVERED: Final = 2.0  # vertical accuracy that the limits are meant for [m]
 _V_ACC_MOST: Final = 6.0
@@ -21,11 +21,11 @@ class HeightTests:
 
     def __init__(self) -> None:
         self._pressure: Pressure | None = None
-        self._points: deque[tuple[float, float]] = deque()
+        self._past: History[float] = History()
 
     def forget(self) -> None:
         """Start again from here."""
-        self._points.clear()
+        self._past.clear()
 
     def pressure(self, pressure: Pressure) -> None:
         """Take a barometric height."""
@@ -37,20 +37,16 @@ class HeightTests:
         if pressure is None or abs(pressure.time_s - time_s) > _OLDEST_PRESSURE_S:
             return []
         difference = fix.alt - pressure.height
-        points = self._points
-        while points and time_s - points[0][0] > WINDOWS[-1][0] + 1.0:
-            points.popleft()
         scale = min(max((fix.v_acc or _V_ACC_COVERED) / _V_ACC_COVERED, 1.0), _V_ACC_MOST)
         worst, onset = 0.0, time_s
-        for then_s, then in points:
-            age_s = time_s - then_s
-            change = abs(difference - then) / scale
-            for window_s, limit in WINDOWS:
-                if age_s <= window_s + 0.05:
-                    if change > worst * limit:
-                        worst, onset = change / limit, then_s
-                    break
-        points.append((time_s, difference))
+        for window_s, limit in WINDOWS:
+            then = self._past.not_after(time_s - window_s)
+            if then is None:
+                break
+            change = abs(difference - then) / (scale * limit)
+            if change > worst:
+                worst, onset = change, time_s - window_s
+        self._past.remember(time_s, difference)
         return [(Detector.HEIGHT, worst, onset)]
 
 

@@ -15,12 +15,15 @@ _LONGEST_ATTITUDE_AGE_S: Final = 0.6  # of 5 Hz telemetry with a message lost
 _LONGEST_STEP_S: Final = 0.3  # two samples at 10 Hz with one lost; beyond, see `_AGILITY`
 _LONGEST_EXTRAPOLATION_S: Final = 0.25
 _AGILITY: Final = 4.0  # acceleration a copter may have had unseen, one sigma [m/s2]
-_RANDOM_WALK: Final = 0.02**2  # velocity variance per second: noise and aliasing of a good IMU
+_RANDOM_WALK: Final = 0.015**2  # velocity variance per second: noise and aliasing of a good IMU
 # Of the trapezoid rule, per sample: with white samples the step's error is their deviation, which
 # is 0.7 of the rms difference; with smooth ones it is far less. Half covers turbulence sampled at
 # 20 Hz after the autopilot's 10 Hz filter, measured on the simulated and the SITL flights.
-_STEP_UNCERTAINTY: Final = 0.5
+_STEP_UNCERTAINTY: Final = 0.4
 _KEPT_SAMPLES: Final = 128
+# What the rates leave of a step is 0.3 degrees at 10 Hz; a change of EKF lane is a degree or more.
+_TILT_STEP: Final = 0.02
+_YAW_STEP: Final = 0.05
 
 
 class Integrals(NamedTuple):
@@ -43,19 +46,6 @@ class Integrals(NamedTuple):
     acceleration: complex
 
 
-class Correction(NamedTuple):
-    """How far the autopilot's filter turned its attitude without a gyro having seen it.
-
-    Attributes:
-        tilt: Pitch - j roll: times gravity, the acceleration this takes from the reckoned one in
-            the heading frame [rad].
-        yaw: About the vertical [rad].
-    """
-
-    tilt: complex
-    yaw: float
-
-
 class DeadReckoning:
     """Integrates samples as they come; `at` looks up a moment of the last seconds.
 
@@ -67,38 +57,42 @@ class DeadReckoning:
         self._rates = (0.0, 0.0, 0.0)
         self._samples: deque[Integrals] = deque(maxlen=_KEPT_SAMPLES)
         self._heading = 1 + 0j
-        self._correction = Correction(0j, 0.0)
+        self._tilt_steps = 0.0
+        self._yaw_steps = 0.0
 
     def receive_attitude(self, attitude: Attitude) -> None:
-        """Take an attitude, and note what of its change the body rates do not explain."""
+        """Take an attitude, and note a step that the body rates do not explain."""
         before = self._attitude
         if before is not None and attitude.time_s <= before.time_s:
             return
         sin_roll, cos_roll = math.sin(attitude.roll), math.cos(attitude.roll)
         cos_pitch = max(math.cos(attitude.pitch), 0.1)  # the rates of Euler angles end at vertical
-        across = attitude.q * sin_roll + attitude.r * cos_roll
-        yaw_rate = across / cos_pitch
+        yaw_rate = (attitude.q * sin_roll + attitude.r * cos_roll) / cos_pitch
         rates = (
             attitude.p + yaw_rate * math.sin(attitude.pitch),
             attitude.q * cos_roll - attitude.r * sin_roll,
             yaw_rate,
         )
         if before is not None and attitude.time_s - before.time_s < _LONGEST_STEP_S:
-            half = 0.5 * (attitude.time_s - before.time_s)
+            dt_s = attitude.time_s - before.time_s
             roll, pitch, yaw = (
-                math.remainder(now - was - half * (rate + rate_was), math.tau)
+                math.remainder(now - was - 0.5 * dt_s * (rate + rate_was), math.tau)
                 for now, was, rate, rate_was in zip(
                     attitude[1:4], before[1:4], rates, self._rates, strict=True
                 )
             )
-            tilt, turn = self._correction
-            self._correction = Correction(tilt + complex(pitch, -roll), turn + yaw)
+            tilt = math.hypot(roll, pitch)
+            if tilt > _TILT_STEP:
+                self._tilt_steps += tilt * tilt
+            if abs(yaw) > _YAW_STEP:
+                self._yaw_steps += yaw * yaw
         self._attitude, self._rates = attitude, rates
 
-    def take_correction(self) -> Correction:
-        """Return what the filter has corrected since the last call."""
-        taken, self._correction = self._correction, Correction(0j, 0.0)
-        return taken
+    def take_steps(self) -> tuple[float, float]:
+        """Return the squares of tilt and yaw that the filter has stepped by since the last call."""
+        steps = self._tilt_steps, self._yaw_steps
+        self._tilt_steps = self._yaw_steps = 0.0
+        return steps
 
     def receive_sample(self, imu: Imu) -> None:
         """Integrate one accelerometer sample, if the attitude at its time is known."""
@@ -114,7 +108,8 @@ class DeadReckoning:
         heading = cmath.rect(1.0, attitude.yaw + age * self._rates[2])
         sin_roll, cos_roll = math.sin(roll), math.cos(roll)
         forward = imu.x * math.cos(pitch) + (imu.y * sin_roll + imu.z * cos_roll) * math.sin(pitch)
-        acceleration = complex(forward, imu.y * cos_roll - imu.z * sin_roll) * heading
+        across = complex(forward, imu.y * cos_roll - imu.z * sin_roll)
+        acceleration = across * heading
         if last is None:
             start = Integrals(imu.time_s, 0j, 0j, 0j, 0.0, acceleration)
             self._samples.append(start)

@@ -4,15 +4,15 @@ Code and Doppler of a receiver are separate measurements, so who shifts one and 
 here, with no use of the accelerometer but for the shape of the path between two epochs.
 """
 
-from collections import deque
 from typing import Final, NamedTuple
 
+from flightcore.monitor.history import History
 from flightcore.monitor.inertial import Integrals
 from flightcore.monitor.messages import Fix
 from flightcore.monitor.table import Detector
 
 JUMP_WINDOWS_S: Final = (0.0, 1.0)
-DRIFT_WINDOWS_S: Final = (3.0, 10.0, 30.0)
+DRIFT_WINDOWS_S: Final = (2.0, 5.0, 12.0, 30.0)
 _WINDOWS: Final = JUMP_WINDOWS_S + DRIFT_WINDOWS_S
 _H_ACC_UNKNOWN: Final = 1.5
 _H_ACC_RANGE: Final = (0.3, 3.0)
@@ -27,7 +27,6 @@ _DOPPLER_BIAS: Final = 0.02  # quantised to cm/s, and its own slow error [m/s]
 _EPOCH_MISMATCH_S: Final = 0.03  # between the moments of position and velocity
 _FROZEN_EPOCHS: Final = 4
 _FREEZE_MEMORY_S: Final = 4.0
-_MOST_POINTS: Final = 700
 
 
 class _Point(NamedTuple):
@@ -42,7 +41,7 @@ class PositionTests:
     """Keeps the offset between position and integrated velocity over the last half minute."""
 
     def __init__(self) -> None:
-        self._points: deque[_Point] = deque(maxlen=_MOST_POINTS)
+        self._points: History[_Point] = History()
         self._before: tuple[complex, Integrals | None] | None = None
         self._scatter = 0.0
         self._wander = 0.0
@@ -71,9 +70,9 @@ class PositionTests:
         """
         self._believe(fix)
         before, self._before = self._before, (velocity, at)
-        last = self._points[-1] if self._points else None
+        last = self._points.newest()
         if before is None or last is None:
-            self._points.append(_Point(time_s, 0j, 0j, velocity, 0.0))
+            self._points.remember(time_s, _Point(time_s, 0j, 0j, velocity, 0.0))
             return []
         dt_s = time_s - last.time_s
         flown = 0.5 * dt_s * (before[0] + velocity)
@@ -87,7 +86,7 @@ class PositionTests:
         point = _Point(time_s, last.offset + moved - flown, last.way + moved, velocity, variance)
         found = self._windows(point)
         found.append((Detector.FREEZE, *self._freeze(fix, point, at)))
-        self._points.append(point)
+        self._points.remember(time_s, point)
         return found
 
     def _believe(self, fix: Fix) -> None:
@@ -101,17 +100,11 @@ class PositionTests:
             self._wander = _WANDER[0] * h_acc * h_acc
 
     def _windows(self, point: _Point) -> list[tuple[Detector, float, float]]:
-        points = self._points
-        while points and point.time_s - points[0].time_s > _WINDOWS[-1] + 2.0:
-            points.popleft()
         worst = {Detector.POSITION_JUMP: (0.0, 0.0), Detector.POSITION_DRIFT: (0.0, 0.0)}
-        back = len(points) - 1
         for window_s in _WINDOWS:
-            index = self._index(point.time_s - window_s, back)
-            if index < 0:
+            then = self._points.not_after(point.time_s - window_s)
+            if then is None:
                 break
-            back = index
-            then = points[index]
             change = point.offset - then.offset
             span_s = point.time_s - then.time_s
             variance = (
@@ -130,20 +123,6 @@ class PositionTests:
                 self._learn(window_s, 0.5 * abs(change) ** 2 - variance, span_s)
         return [(name, z, onset) for name, (z, onset) in worst.items()]
 
-    def _index(self, time_s: float, newest: int) -> int:
-        """Return the last point not after a moment, -1 if there is none."""
-        points = self._points
-        if not points or points[0].time_s > time_s + 1e-3:
-            return -1
-        low, high = 0, newest
-        while low < high:
-            middle = (low + high + 1) // 2
-            if points[middle].time_s <= time_s + 1e-3:
-                low = middle
-            else:
-                high = middle - 1
-        return low
-
     def _learn(self, window_s: float, excess: float, span_s: float) -> None:
         square = self._h_acc * self._h_acc
         part = 0.2 / _LEARN_S
@@ -151,7 +130,7 @@ class PositionTests:
             low, _, high = _SCATTER
             scatter = self._scatter + part * excess
             self._scatter = min(max(scatter, low * square), high * square)
-        elif window_s == 10.0:
+        elif window_s == 12.0:
             low, high = _WANDER
             wander = self._wander + part * excess / span_s
             self._wander = min(max(wander, low * square), high * square)

@@ -7,6 +7,7 @@ from flightcore.monitor.table import Detector
 
 FIX_3D: Final = 3  # GPS_FIX_TYPE_3D_FIX, and everything above it
 _FEW_SATELLITES: Final = 4
+_MANY_LOST: Final = 0.55  # of the usual number: ten become five
 _USUAL_S: Final = 20.0  # time constant of what is usual
 _TIMES_WORSE: Final = 4.0
 _BAD_H_ACC: Final = 3.0
@@ -51,10 +52,10 @@ class ReceiverTests:
         if satellites is not None:
             usual = self._satellites
             few = usual is not None and usual > _FEW_SATELLITES + 1 and (
-                satellites <= _FEW_SATELLITES or satellites <= 0.5 * usual
+                satellites <= _FEW_SATELLITES or satellites <= _MANY_LOST * usual
             )  # fmt: skip
             found.append(self._lasting(Detector.SATELLITES, time_s, holds=few))
-            if not few:
+            if not few and fix.type >= FIX_3D:
                 self._satellites = _towards(usual, satellites)
         bad = _is_worse(fix.h_acc, self._h_acc, _BAD_H_ACC) or _is_worse(
             fix.vel_acc, self._vel_acc, _BAD_VEL_ACC

@@ -49,25 +49,25 @@ _RAYLEIGH = "Rayleigh tail exp(-z^2/2), widened on simulated and SITL flights"
 
 TABLE: Final[dict[Detector, Row]] = {
     Detector.VELOCITY_INNOVATION: Row(
-        6.0, "sigma", 3.0, "velocity contradicts the accelerometer",
+        6.5, "sigma", 3.0, "velocity contradicts the accelerometer",
         "one reported velocity against its prediction", _RAYLEIGH,
     ),
     Detector.VELOCITY_CUSUM: Row(
-        10.0, "sigma", None, "velocity pulls away from the inertial one",
-        "two-sided vector CUSUM of the innovations, slack 0.5 sigma",
+        11.0, "sigma", None, "velocity pulls away from the inertial one",
+        "two-sided vector CUSUM of the innovations, slack 0.6 sigma",
         "no crossing in the simulated clean hours",
     ),
     Detector.VELOCITY_WINDOW: Row(
         5.5, "sigma", None, "velocity drifts from the inertial one",
-        "reported velocity against dead reckoning over 1.5, 3 and 6 s", _RAYLEIGH,
+        "reported velocity against dead reckoning over 1, 2, 4 and 8 s", _RAYLEIGH,
     ),
     Detector.POSITION_JUMP: Row(
-        6.0, "sigma", 3.0, "position jumped",
+        7.0, "sigma", 10.0, "position jumped",
         "position against the integral of Doppler velocity over one epoch and 1 s", _RAYLEIGH,
     ),
     Detector.POSITION_DRIFT: Row(
-        5.5, "sigma", 3.0, "position drifts from its own velocity",
-        "the same over 3, 10 and 30 s", _RAYLEIGH,
+        6.2, "sigma", 10.0, "position drifts from its own velocity",
+        "the same over 2, 5, 12 and 30 s", _RAYLEIGH,
     ),
     Detector.FREEZE: Row(
         2.0, "m", None, "position frozen while moving",
@@ -112,7 +112,7 @@ TABLE: Final[dict[Detector, Row]] = {
     ),
     Detector.HEIGHT: Row(
         1.0, "limit", 3.0, "height contradicts the barometer",
-        "change of GNSS less barometric height over 1, 5 and 20 s, over 5, 8 and 12 m",
+        "change of GNSS less barometric height over 1, 5 and 20 s, over 7, 10 and 15 m",
         "ten times vertical noise; wind pressure and ground effect make up to 3 m",
     ),
     Detector.TIME: Row(

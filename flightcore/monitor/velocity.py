@@ -5,21 +5,20 @@ because the prediction follows it. Two tests remember: a CUSUM adds up what is l
 innovations, and dead reckoning from a state some seconds old has not yet been misled.
 """
 
-from collections import deque
 from typing import Final
 
-from flightcore.monitor.inertial import Correction, Integrals
-from flightcore.monitor.prediction import Prediction, Snapshot, carry
+from flightcore.monitor.history import History
+from flightcore.monitor.inertial import Integrals
+from flightcore.monitor.prediction import Prediction, Snapshot, separation
 from flightcore.monitor.table import Detector
 
-WINDOWS_S: Final = (1.5, 3.0, 6.0)
-_SLACK: Final = 0.5  # half of the shift, in sigmas, that the CUSUM finds soonest
+WINDOWS_S: Final = (1.0, 2.0, 4.0, 8.0)
+_SLACK: Final = 0.6  # half of the shift, in sigmas, that the CUSUM finds soonest
 _LAG_0_S: Final = 0.1  # of a receiver behind the moment the autopilot notes for its fix
 _LAG_VARIANCE_0: Final = 0.08**2
 _LAG_VARIANCE_MIN: Final = 0.003**2
 _JITTER: Final = 0.01**2  # of the moments of accelerometer and receiver [s2]
 _LAG_MAX_S: Final = 0.4
-_MOST_SNAPSHOTS: Final = 256
 
 
 class VelocityTests:
@@ -36,21 +35,25 @@ class VelocityTests:
         self._absorbed = 0j
         self._sum = 0j
         self._sum_since_s = 0.0
-        self._past: deque[Snapshot] = deque(maxlen=_MOST_SNAPSHOTS)
+        self._past: History[Snapshot] = History()
 
     def forget(self) -> None:
         """Start the tests again from here; what was learnt of the sensors stays."""
         self._sum = 0j
         self._past.clear()
 
-    def step(
-        self, at: Integrals, reported: complex, correction: Correction
-    ) -> list[tuple[Detector, float, float]]:
+    def unsettle(self, tilt_steps: float, yaw_steps: float) -> None:
+        """Take note that the attitude stepped; what was predicted before cannot be compared."""
+        if tilt_steps or yaw_steps:
+            self.prediction.unsettle(tilt_steps, yaw_steps)
+            self._past.clear()
+
+    def step(self, at: Integrals, reported: complex) -> list[tuple[Detector, float, float]]:
         """Return (detector, value, onset) of one epoch."""
         change = at.acceleration - self._absorbed
         uncertain = (self._lag_variance + _JITTER) * abs(change) ** 2
         is_first = self.prediction.state is None
-        value, variance = self.prediction.step(at, reported, uncertain, correction)
+        value, variance = self.prediction.step(at, reported, uncertain)
         if is_first:
             return []
         self._absorbed += self.prediction.gain * change
@@ -65,30 +68,23 @@ class VelocityTests:
         return [
             (Detector.VELOCITY_INNOVATION, abs(z), at.time_s),
             (Detector.VELOCITY_CUSUM, abs(self._sum), self._sum_since_s),
-            self._windows(at, reported, uncertain),
+            self._windows(),
         ]
 
-    def _windows(
-        self, at: Integrals, reported: complex, uncertain: float
-    ) -> tuple[Detector, float, float]:
-        past = self._past
-        while past and at.time_s - past[0].at.time_s > WINDOWS_S[-1] + 1.0:
-            past.popleft()
-        worst, onset = 0.0, at.time_s
-        waiting = list(WINDOWS_S)
-        for snapshot in reversed(past):
-            if not waiting:
+    def _windows(self) -> tuple[Detector, float, float]:
+        """Judge the present state against those of the windows' starts."""
+        now = self.prediction.state
+        assert now is not None
+        time_s = now.at.time_s
+        worst, onset = 0.0, time_s
+        for window_s in WINDOWS_S:
+            then = self._past.not_after(time_s - window_s)
+            if then is None:
                 break
-            if at.time_s - snapshot.at.time_s < waiting[0] - 1e-3:
-                continue
-            del waiting[0]
-            then = carry(snapshot, at)
-            variance = then.vv + self.prediction.noise + uncertain
-            z = abs(reported - then.v) / variance**0.5
+            z = separation(now, then)
             if z > worst:
-                worst, onset = z, snapshot.at.time_s
-        assert self.prediction.state is not None
-        past.append(self.prediction.state)
+                worst, onset = z, then.at.time_s
+        self._past.remember(time_s, now)
         return Detector.VELOCITY_WINDOW, worst, onset
 
     def _learn_lag(self, innovation: complex, variance: float, change: complex) -> None:

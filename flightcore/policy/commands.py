@@ -316,6 +316,14 @@ COMMANDS: Final = (
         ),
     ),
     Group(
+        "Buttons of a remote control that is not made any more",
+        rows(
+            REFUSE,
+            "arms, by what it finds",
+            "SOLO_BTN_FLY_CLICK SOLO_BTN_FLY_HOLD SOLO_BTN_PAUSE_CLICK",
+        ),
+    ),
+    Group(
         "What no ArduCopter does",
         rows(
             REFUSE,
@@ -328,7 +336,7 @@ COMMANDS: Final = (
             "DO_SET_STANDARD_MODE ILLUMINATOR_ON_OFF DO_ILLUMINATOR_CONFIGURE "
             "CONTROL_HIGH_LATENCY PANORAMA_CREATE DO_VTOL_TRANSITION ARM_AUTHORIZATION_REQUEST "
             "SET_GUIDED_SUBMODE_STANDARD SET_GUIDED_SUBMODE_CIRCLE CONDITION_GATE "
-            "LOWEHEISER_SET_STATE SOLO_BTN_FLY_CLICK SOLO_BTN_FLY_HOLD SOLO_BTN_PAUSE_CLICK "
+            "LOWEHEISER_SET_STATE "
             "GIMBAL_RESET GIMBAL_AXIS_CALIBRATION_STATUS GIMBAL_REQUEST_AXIS_CALIBRATION "
             "GIMBAL_FULL_RESET GUIDED_CHANGE_SPEED GUIDED_CHANGE_ALTITUDE GUIDED_CHANGE_HEADING",
         ),

@@ -95,10 +95,11 @@ class Policy:
         self._commands = _numbered(Kind.COMMAND, commands, COMMAND_NUMBER)
         self._items = _numbered(Kind.ITEM, items, COMMAND_NUMBER)
         self._files = _numbered(Kind.FILE, by_name(table, Kind.FILE), FILE_OPCODES)
-        self._parameters = [
-            (re.compile(re.escape(name).replace(r"\*", ".*"), re.DOTALL), (row.rule, row.why))
-            for name, row in by_name(table, Kind.PARAMETER).items()
-        ]
+        parameters = by_name(table, Kind.PARAMETER)
+        patterns = (re.escape(name).replace(r"\*", ".*") for name in parameters)
+        # The first alternative that matches is the group that matched.
+        self._pattern = re.compile("|".join(f"({pattern})" for pattern in patterns), re.DOTALL)
+        self._parameters = [(row.rule, row.why) for row in parameters.values()]
         rows = by_name(table, Kind.MESSAGE)
         self._messages = {
             number: self._entry(message, rows[message.msgname])
@@ -217,7 +218,10 @@ class Policy:
         name = printable(raw.partition(b"\0")[0].upper())
         if not math.isfinite(value):
             return Refuse(Reason.NOT_FINITE, text(name, "not a finite number"))
-        rule, why = next(found for pattern, found in self._parameters if pattern.fullmatch(name))
+        match = self._pattern.fullmatch(name)
+        assert match is not None  # the last pattern matches all
+        assert match.lastindex is not None
+        rule, why = self._parameters[match.lastindex - 1]
         does = why if rule.does is Does.REFUSE else f"set {name}={value:g}"
         return verdict_of(Kind.PARAMETER, name, does, rule, state)
 

@@ -24,6 +24,7 @@ from wire.locality import NotAllowedError
 
 _PATTERN: Final = re.compile(r"[A-Z0-9_*]{1,16}")
 _FRESHNESS: Final = {freshness.name.lower(): freshness for freshness in Freshness}
+_PRESENCE: Final = frozenset(("HEARTBEAT", "RC_CHANNELS_OVERRIDE", "MANUAL_CONTROL"))
 FINGERPRINT_CHARACTERS: Final = 16
 
 _T = TypeVar("_T")
@@ -153,7 +154,10 @@ def _checked(table: Table, kind: Kind, name: str, raw: Mapping[str, object]) -> 
         raise NotAllowedError(
             f"{key}.verdict", does.value, '"forward" or "refuse": an item cannot be asked back'
         )
-    _one_of(f"{key}.freshness", raw.get("freshness"), _FRESHNESS)
+    freshness = _one_of(f"{key}.freshness", raw.get("freshness"), _FRESHNESS)
+    if kind is Kind.MESSAGE and name in _PRESENCE and freshness > Freshness.PRESENCE:
+        allowed = "control or presence: the autopilot takes it for the operator's presence"
+        raise NotAllowedError(f"{key}.freshness", freshness.name.lower(), allowed)
     states = _states(f"{key}.states", raw.get("states", [state.value for state in FlightState]))
     roles = {role.value: role for role in (Role.COMMANDER, Role.SUPERVISOR)}
     role = _one_of(f"{key}.role", raw.get("role", Role.COMMANDER.value), roles)

@@ -79,6 +79,7 @@ class _DroneLink:
         self._config = config
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._was_live = False
+        self._log_head: str | None = None
 
     async def start(self) -> None:
         """Open the endpoints and start calling the drone.
@@ -183,6 +184,14 @@ class _DroneLink:
         if station.is_live(now_ns) != self._was_live:
             self._was_live = not self._was_live
             _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
+        if station.log_head != self._log_head:
+            self._log_head = station.log_head
+            _log.info(
+                "%s: recording, boot %s, head %s",
+                self.name,
+                station.drone_boot_count,
+                self._log_head,
+            )
 
     def _send(self) -> None:
         for record in self.station.outgoing_saves():

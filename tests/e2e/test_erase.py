@@ -1,7 +1,7 @@
 """`sekisho logs erase` against services: refused, forced, cut short (R39, R42).
 
-Mutants that died here: erased under a running service; a killed service's lock not waited for; a
-service that starts in a half erased directory; any word taken for the typed one.
+Mutants that died here: erased under a running service; a killed service's lock not waited for; y
+taken for the typed word.
 """
 
 import json

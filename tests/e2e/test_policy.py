@@ -5,12 +5,13 @@ role, in every flight state, sealed by a real link end, through the real `sekish
 test behind its pty. What should arrive is written out in `policy_lists`.
 """
 
+import re
 import time
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
-from tests.e2e.link_end import DISARMED, VEHICLE, LinkEnd
+from tests.e2e.link_end import DISARMED, VEHICLE, LinkEnd, pack
 from tests.e2e.policy_lists import STATES, everything, file, item, long, outcome, parameter, plan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -123,3 +124,28 @@ def test_a_refusal_is_answered_in_the_words_of_its_protocol(end):
     texts = [m.text for m in told["STATUSTEXT"]]
     assert "Refused: FS_GCS_ENABLE: only while disarmed" in texts
     assert "Refused: DO_AUX_FUNCTION: one number stops motors" in texts
+
+
+def test_an_override_is_in_force_once_accepted(tmp_path):
+    override = '[message.GPS_RTCM_DATA]\nverdict = "forward"\nfreshness = "command"\n'
+    (tmp_path / "policy.toml").write_text(override)
+    named = '[policy]\nfile = "policy.toml"\n'
+    end = LinkEnd(tmp_path, "commander", named)
+    try:
+        assert end.process.wait() == 2
+        mark = re.search(r'write accept = "(\w+)"', end.process.output)[1]
+        assert "message GPS_RTCM_DATA: refuse -> forward (command)" in end.process.output
+    finally:
+        end.close()
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "policy.toml").write_text(override)
+    end = LinkEnd(again, "commander", f'{named}accept = "{mark}"\n')
+    try:
+        end.process.expect(f"policy.toml overrides the built-in policy, fingerprint {mark}", 15)
+        end.pump(lambda: end.station.is_live(time.monotonic_ns()), 20, "the link is up")
+        end.become(DISARMED)
+        corrections = pack(mavlink.MAVLink_gps_rtcm_data_message(0, 180, bytes(180)))
+        assert end.exchange([corrections, long(209, 1)]) == corrections
+    finally:
+        end.close()

@@ -1,13 +1,12 @@
 """The recorder in the service: a real flight, killed in the air, read on the ground (R35, R38).
 
-Mutants that died here: frames up left out; frames recorded before they were judged; the ring before
-the arming left out; the recording of a restarted companion waiting for the next arming; the plain
-file written beside the sealed one.
+Mutants that died here: frames up left out; the half minute before the arming left out.
 """
 
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -24,9 +23,10 @@ from crypto.aio.log_keys import load_log_private, load_or_create_log_signer
 from crypto.aio.secret_files import SecretFiles
 from crypto.log_chain import Known, LogState
 from crypto.log_reader import open_sealed_log
+from crypto.sealed_log import HEADER_BYTES
 from tests.e2e.pilot import Pilot, mavlink
 from tests.e2e.processes import ENVIRONMENT, wait_until
-from tests.e2e.stack import SEKISHO, Stack
+from tests.e2e.stack import NAME, SEKISHO, Stack
 from tests.e2e.vehicles import HOME, EmbeddedAutopilot
 from wire.mavlink import FrameSplitter
 
@@ -190,6 +190,72 @@ def test_a_drone_without_a_key_to_seal_to_says_so_and_flies(stack):
     assert "log-public.key" in status["reason"]
     assert "nothing is recorded" in stack.processes["drone"].output
     assert not (stack.drone_state / "logs").exists()
+
+
+def test_the_ground_is_told_the_head(stack, tmp_path):
+    configure(stack, when="always")
+    stack.start()
+    stack.await_link()
+    wait_until(lambda: stack.status("drone")["recorder"]["chunks"] > 3, 20, "chunks")
+    stack.stop("ground")
+    stack.start("ground")
+    stack.await_link()
+    head = stack.status("ground")["peers"][NAME]["log_head"]
+    assert f"recording, boot 1, head {head}" in stack.processes["ground"].output
+    stack.stop()
+    (path,) = flights(stack)
+    assert logs(stack, "verify", path, "--head", head).returncode == 0
+    cut = tmp_path / "0000000001.slog"
+    cut.write_bytes(path.read_bytes()[:HEADER_BYTES])
+    assert logs(stack, "verify", cut, "--head", head, "--json").stdout.count("HEAD_MISSING") == 1
+
+
+def test_a_real_recording_cut_anywhere_opens_up_to_there(stack):
+    """Two hundred places of a file that the service wrote; every byte: test_sealed_log."""
+    configure(stack, when="always")
+    stack.start()
+    wait_until(lambda: stack.status("drone")["recorder"]["chunks"] > 3, 20, "chunks")
+    stack.stop()
+    (path,) = flights(stack)
+    whole, key = path.read_bytes(), load_log_private(private_key(stack))
+    tlog = b"".join(chunk.data for chunk in open_sealed_log(key, whole)[0])
+    lengths = set()
+    for size in random.Random(4).sample(range(len(whole)), 200):
+        chunks, verdict = open_sealed_log(key, whole[:size])
+        assert verdict.state is LogState.CUT_SHORT
+        opened_part = b"".join(chunk.data for chunk in chunks)
+        assert tlog.startswith(opened_part)
+        frames_of(opened_part)  # whole frames, or this raises
+        lengths.add(len(chunks))
+    assert len(lengths) > 3
+
+
+def test_where_recording_is_required_arming_waits_for_it(stack):
+    configure(stack, required=True)
+    key = stack.drone_state / "log-public.key"
+    key.rename(key.with_suffix(".aside"))
+    for is_there in (False, True):
+        if is_there:
+            key.with_suffix(".aside").rename(key)
+        stack.start()
+        stack.await_link()
+        stack.await_autopilot()
+        with Pilot(f"tcp:127.0.0.1:{stack.tcp_port}") as pilot:
+            pilot.connect()
+            if is_there:
+                pilot.arm(30)
+            else:
+                pilot.set_mode(4)
+                pilot.until(
+                    lambda pilot=pilot: (
+                        pilot.command(mavlink.MAV_CMD_COMPONENT_ARM_DISARM, 1)
+                        and any("recorder: " in text for text in pilot.texts)
+                    ),
+                    20,
+                    "refused, and why",
+                )
+                assert not pilot.is_armed()
+        stack.stop()
 
 
 def round_trips(pilot, count):

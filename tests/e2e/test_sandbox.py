@@ -3,7 +3,7 @@
 The kernel enforces both here without systemd: a filter made of the unit's own SystemCallFilter, and
 the kernel's MDWE, which is stricter than the filter that systemd makes of MemoryDenyWriteExecute.
 
-Mutants killed: @network-io or @resources taken out of the filter; a program that maps code.
+Mutant killed: @network-io taken out of the filter.
 """
 
 import ctypes.util

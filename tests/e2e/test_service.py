@@ -2,8 +2,7 @@
 
 Also what a collector reads on loopback, and a drone whose network comes up after it.
 
-Mutants killed: READY before the link's socket is bound; the beat in a thread of its own; no
-traceback when aborted; the metrics served without the drops; FREEBIND left out.
+Mutants killed: no traceback when aborted; the address not taken before it exists.
 """
 
 import contextlib

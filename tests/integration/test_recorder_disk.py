@@ -2,9 +2,9 @@
 
 Real file systems where the machine allows mounting one; the service's own thread and queue.
 
-Mutants that died here: the queue unbounded; a full queue waited for; no second try after a fault; a
-second try at once and each time; the oldest recording kept; the present one deleted; a file without
-a name written on; close waiting for a disk that hangs; nobody told.
+Mutants that died here: the queue unbounded; a full queue waited for; close waiting for a disk that
+hangs; flights in one file; no second try after a fault; the newest deleted; a file without a name
+written on; nobody told; a file not completed; a header left behind that did not fit.
 """
 
 import asyncio
@@ -78,12 +78,17 @@ def test_the_oldest_go_first_and_the_present_one_never(tmp_path):
     assert [int(path.stem) for path in list_logs(tmp_path)] == [3, 4, 5]
     assert sum(path.stat().st_size for path in list_logs(tmp_path)) <= 100_000
     assert log.status.files_deleted == 2
-    for _ in range(3):
-        assert fill(log, 29_000)
-    assert [int(path.stem) for path in list_logs(tmp_path)] == [6]
-    assert not fill(log, 29_000)
-    assert [int(path.stem) for path in list_logs(tmp_path)] == [6]
-    assert contents(list_logs(tmp_path)[0]) == (bytes(87_000), LogState.CLEAN)
+    # One that never ends goes on in another file, and the newest is kept.
+    for number in range(20):
+        assert log.append(lambda _, number=number: b"%02d" % number * 5_000, 0)
+        assert sum(path.stat().st_size for path in list_logs(tmp_path)) <= 100_000
+    log.finish()
+    kept = b"".join(contents(path)[0] for path in list_logs(tmp_path))
+    assert kept == b"".join(b"%02d" % number * 5_000 for number in range(12, 20))
+    # What can never fit deletes nothing.
+    before = list_logs(tmp_path)
+    assert not fill(log, 100_000)
+    assert list_logs(tmp_path) == before
     assert told[-1] == "recording stopped: no room left"
 
 
@@ -93,7 +98,7 @@ def test_what_must_not_be_deleted_is_not(tmp_path):
     written = sum(fill(log, 8_000) for _ in range(20))
     assert 9 <= written <= 12
     assert told == ["disk nearly full: 0 MiB left", "recording stopped: no room left"]
-    assert [state for _, state in map(contents, list_logs(tmp_path))] == [LogState.CLEAN]
+    assert {state for _, state in map(contents, list_logs(tmp_path))} == {LogState.CLEAN}
     # Somebody fetches it: there is room again, but not before the next try.
     list_logs(tmp_path)[0].unlink()
     assert not fill(log, 8_000, 4 * S)

@@ -1,8 +1,8 @@
 """The audit log: bounded whatever is thrown at it, and nothing is lost without being counted.
 
-Mutants that died here: a purse that is never empty; one purse for all topics; suppressed lines not
-counted; repetitions not counted; a refusal of one station counted as another's; a command read from
-a payload shorter than it; sums since the start instead of since the last time.
+Mutants that died here: a purse that is never empty, or grows without end; one purse for all topics;
+suppressed lines not counted; repetitions not counted; a refusal of one station counted as
+another's; a command read from a payload shorter than it; sums since the start, not since the last.
 """
 
 import json
@@ -27,7 +27,7 @@ from flightcore.audit import (
 S = 1_000_000_000
 EVENTS = st.builds(
     Event,
-    topic=st.sampled_from(Topic),
+    topic=st.sampled_from([topic for topic in Topic if topic is not Topic.DROPPED]),
     text=st.sampled_from(["a", "b", "x" * 400]),
     by=st.sampled_from([None, "one", "two"]),
 )

@@ -1,8 +1,9 @@
 """The recorder's core: what is in the recordings is what went by, in order, however it is cut.
 
-Mutants that died here: a ring that forgets one batch too few; chunks cut without their last batch;
-the second flight in the first one's file; SETUP_SIGNING kept; the tail beginning at the arming; the
-recording of `always` not going on after a flight; a stamp for the first frame of a batch only.
+Mutants that died here: the oldest of the half minute forgotten; chunks cut without their last
+batch; the second flight in the first one's file; SETUP_SIGNING kept; a tail twice as long;
+`always` not going on after a flight; a stamp for the first frame of a batch only; no bound on what
+waits; something kept before an arming all the same; the newest deleted first, or in vain.
 """
 
 import struct
@@ -100,6 +101,28 @@ class Slow:
 @example(
     When.ARMED, [("frames", 2, 10), ("wait", BEFORE_NS, None), ("state", FlightState.ARMED, 0)]
 )
+@example(  # armed again while the tail is being recorded
+    When.ARMED,
+    [
+        ("state", FlightState.ARMED, 0),
+        ("frames", 1, 10),
+        ("state", FlightState.DISARMED, 0),
+        ("frames", 1, 10),
+        ("state", FlightState.ARMED, 0),
+        ("frames", 1, 10),
+    ],
+)
+@example(  # the tail is as long as it is said to be
+    When.ARMED,
+    [
+        ("state", FlightState.ARMED, 0),
+        ("state", FlightState.DISARMED, 0),
+        ("wait", TAIL_NS - 1, 0),
+        ("frames", 1, 10),
+        ("wait", 1, 0),
+        ("frames", 1, 10),
+    ],
+)
 @example(
     When.ALWAYS,
     [
@@ -133,6 +156,8 @@ def test_recordings_hold_what_went_by_in_order(when, steps):
                     slow.tick(deadline)
                     recorder.tick(deadline)
                     deadline = recorder.deadline_ns()
+                slow.tick(now)
+                recorder.tick(now)
         out += recorder.outgoing()
     assert recorder.is_recording == slow.recording
     recorder.finish()
@@ -207,6 +232,8 @@ def test_with_nothing_kept_before_a_recording_begins_with_the_arming():
     st.integers(0, 50),
     st.booleans(),
 )
+@example([1, 50], 0, 200, 10, 52, 0, True)
+@example([50, 1], 0, 200, 10, 52, 0, True)
 def test_room_is_made_by_deleting_no_more_than_needed(
     finished, current, free, needed, total, keep_free, may_delete
 ):

@@ -1,11 +1,19 @@
-"""``python -m tests.soak kills [--times 1000] [--services 30] [--seed N]``: kill, and look."""
+"""Long runs: ``python -m tests.soak kills [--times 1000] [--services 30] [--seed N]``: kill, look.
+
+``python -m tests.soak failsafe [--vehicle arducopter]``: lose the operator in flight, in each mode
+and each way, and measure how long the autopilot takes to end the flight.
+"""
 
 import argparse
+import contextlib
+import io
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from tests.e2e.losses import BOUND_S, MODES, Way, lose
+from tests.e2e.vehicles import ArduCopter, EmbeddedAutopilot
 from tests.soak.kills import Soak, kill_services
 from tests.soak.truncation import cut_everywhere, furnished
 
@@ -33,6 +41,28 @@ def kills(arguments: argparse.Namespace) -> None:
     )
 
 
+VEHICLES = {kind.name: kind for kind in (EmbeddedAutopilot, ArduCopter)}
+
+
+def failsafe(arguments: argparse.Namespace) -> None:
+    say("vehicle     mode    way           T0 to failsafe  last presence  presence  flood")
+    for mode in MODES:
+        for way in Way:
+            with tempfile.TemporaryDirectory(prefix="sekisho-soak-") as name:
+                vehicle = VEHICLES[arguments.vehicle](Path(name), speedup=1)
+                with contextlib.redirect_stdout(io.StringIO()):
+                    try:
+                        result = lose(vehicle, mode, way, Path(name) / "stack")
+                    finally:
+                        vehicle.stop()
+            say(
+                f"{result.vehicle:11} {result.mode:7} {result.way:13} {result.noticed_s:12.2f} s "
+                f"{result.presence_s:12.2f} s {result.presence:9} {result.flood:6}"
+            )
+            assert result.noticed_s <= BOUND_S
+    say(f"all within T1 + FS_GCS_TIMEOUT + 1 s = {BOUND_S:g} s")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     verbs = parser.add_subparsers(required=True)
@@ -41,6 +71,9 @@ def main() -> int:
     verb.add_argument("--services", type=int, default=30, help="kills of the whole services")
     verb.add_argument("--seed", type=int, default=20261121)
     verb.set_defaults(run=kills)
+    verb = verbs.add_parser("failsafe", help="lose the operator in flight, each mode and way")
+    verb.add_argument("--vehicle", choices=VEHICLES, default=EmbeddedAutopilot.name)
+    verb.set_defaults(run=failsafe)
     arguments = parser.parse_args()
     arguments.run(arguments)
     return 0

@@ -1,9 +1,7 @@
 """The soak runs, short: a few kills of each sort, and files cut at every byte.
 
-Mutants these and the long run killed: `write_private` acknowledging before the rename; written in
-place; a state file without its check; the boot count read without its end (as it was: a count cut
-short passed for another); the pair saved at the ground first; a log chunk acknowledged before it is
-written; the boot count written after the link is up; the epoch not on disk when it takes effect.
+Mutants killed: `write_private` that now and then does not rename; the boot count read without its
+end, as it was: a count cut short passed for another.
 """
 
 import pytest

@@ -12,7 +12,7 @@ from typing import Final
 from wire.locality import Address
 
 MAX_DATAGRAM_BYTES: Final = 2048
-_RECEIVE_BUFFER_BYTES: Final = 1 << 22
+RECEIVE_BUFFER_BYTES: Final = 1 << 22
 _LOCAL_TTL: Final = 255
 _IP_RECVTTL: Final = 12  # linux/in.h; Python 3.11 has no name for it
 _LOCAL: Final = [(socket.IPPROTO_IP, socket.IP_TTL, _LOCAL_TTL.to_bytes(4, sys.byteorder))]
@@ -20,11 +20,11 @@ _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(4)
 _LOOPBACK: Final = "127."
 
 
-def link_socket() -> socket.socket:
-    """Return a socket that neither waits nor sends anything that a router has seen before."""
+def link_socket(receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES) -> socket.socket:
+    """Return a socket that does not wait, and whose datagrams arrive as they must."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.settimeout(0)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
     made.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _LOCAL_TTL)
     made.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
     return made

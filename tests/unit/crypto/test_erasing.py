@@ -1,8 +1,8 @@
 """Erasing a state directory: killed before any call, the next who opens it completes it (R39, R42).
 
-Mutants that died here: a file destroyed before the intent is on disk; the intent removed before the
-last file; the vault's header not first; unlinked but not overwritten; the recordings of another
-directory forgotten; `everything` taken for granted; the pending erasure not looked for.
+Mutants that died here: the intent removed before the last file; the vault's header not first;
+unlinked but not overwritten; a link followed; recordings destroyed unasked, or those of another
+directory forgotten; the pending erasure not looked for.
 """
 
 import os

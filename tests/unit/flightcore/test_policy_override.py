@@ -84,7 +84,12 @@ def test_what_must_be_finite_must_be_finite_however_it_is_allowed():
         ({"command": {"COMPONENT_ARM_DISARM.forced": FORWARD}}, "force_arming"),
         ({"command": {"DO_SET_SERVO": {"verdict": "allow"}}}, "forward, two-step, refuse"),
         ({"command": {"DO_SET_SERVO": {}}}, "command.DO_SET_SERVO.verdict"),
-        ({"command": {"DO_SET_SERVO": {"verdict": "forward"}}}, "control, command, transfer, safe"),
+        (
+            {"command": {"DO_SET_SERVO": {"verdict": "forward"}}},
+            "control, presence, command, transfer, safe",
+        ),
+        ({"message": {"HEARTBEAT": FORWARD}}, "the operator's presence"),
+        ({"message": {"MANUAL_CONTROL": FORWARD}}, "the operator's presence"),
         ({"command": {"DO_SET_SERVO": FORWARD | {"states": []}}}, "disarmed"),
         ({"command": {"DO_SET_SERVO": FORWARD | {"states": ["flying"]}}}, "disarmed"),
         ({"command": {"DO_SET_SERVO": FORWARD | {"states": "armed"}}}, "a list of"),

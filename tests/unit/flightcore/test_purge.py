@@ -1,7 +1,7 @@
 """After landing, what says where the vehicle was to go is cleared: once, never while armed (R40).
 
-Mutants that died here: cleared after any disarming; cleared while armed; asked for ever; an answer
-to someone else taken for ours; the first answer taken for all three; a short heartbeat raising.
+Mutants that died here: cleared after any disarming; cleared while armed; never given up; an answer
+to someone else taken for ours; the first answer taken for all three; a short message raising.
 """
 
 import dataclasses

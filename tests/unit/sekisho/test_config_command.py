@@ -71,7 +71,7 @@ def test_show_prints_defaults_and_the_policy(capsys, write):
     assert code == 0
     assert "autopilot.baud = 921600" in out
     assert "POLICY: built in" in out
-    assert re.search(r"HEARTBEAT +forward \(command\): the operator is there", out)
+    assert re.search(r"HEARTBEAT +forward \(presence\): the operator is there", out)
     code, out, _ = run(capsys, "show", "--config", path, "--json")
     shown = json.loads(out)
     assert shown["config"]["link"]["udp"]["bind"] == "127.0.0.1:14610"
