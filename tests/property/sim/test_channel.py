@@ -157,6 +157,21 @@ def test_injection_is_a_flood_of_noise():
     assert max(len(d) for _, d in got) <= 1_200
 
 
+@pytest.mark.parametrize("conditions", [Conditions(inject_per_s=90), Conditions(replay_per_s=90)])
+def test_a_stream_of_attacks_is_waited_for(conditions):
+    """Whoever sleeps until the deadline wakes once for each, a ninetieth of a second apart."""
+    channel, now, got = air(conditions, earlier={way: [b"x"] for way in Way}), 0, []
+    channel.outgoing(now)
+    for _ in range(45):
+        due = channel.deadline_ns()
+        assert due is not None
+        assert due > now
+        now = due
+        got += channel.outgoing(now)
+    assert len(got) == pytest.approx(90, abs=4)  # both directions
+    assert now == pytest.approx(S / 2, rel=0.1)
+
+
 def test_a_blackout_is_total_and_nothing_of_it_is_heard():
     phases = (Phase(0.0, Conditions(blackout=True)), Phase(1.0, Conditions(replay_per_s=100.0)))
     channel = Air(Script(phases))
