@@ -32,6 +32,8 @@ _PEERS: Final = {
     "crazyflow": ("sim_peer_crazyflow.py",),
 }
 _PEER_S: Final = 400.0
+# Threads of a linear algebra library only wait for each other on matrices of 3 by 3.
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -178,9 +180,15 @@ def _peer(name: str) -> Peer | None:
     argv = [python, str(ROOT / "benchmarks" / script), *arguments, *map(str, _COUNTS)]
     with tempfile.TemporaryDirectory() as scratch:  # one of them leaves a log where it runs
         done = subprocess.run(
-            argv, cwd=scratch, capture_output=True, text=True, check=False, timeout=_PEER_S
+            argv,
+            cwd=scratch,
+            env={**os.environ, **_ONE_THREAD},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PEER_S,
         )
     if done.returncode != 0:
-        print(f"  {name}: not run ({done.stderr.strip().splitlines()[-1]})")
+        print(f"  {name}: not run: {done.stderr.strip().rpartition(chr(10))[2]}")
         return None
     return msgspec.convert(json.loads(done.stdout.strip().splitlines()[-1]), Peer)

@@ -1,8 +1,8 @@
 """The JSON interface over real UDP, with a hand-made ArduPilot at the other end.
 
-Mutants killed: a space after a colon; "imu" after its keys; a specific force that forgets gravity
-or its sign; a repeated frame that steps the physics; a restart that is taken for a gap; time going
-back at a restart; pulses of the fifth output driving the first rotor; ENU instead of NED.
+Mutants killed: a space after a colon; gravity with the other sign; a repeated frame that steps the
+physics; a restart that is taken for a frame; time going back at a restart; the second output
+driving the first rotor; up instead of down.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 Mutants killed: inside and outside of a polygon exchanged; an exclusion taken for an inclusion; the
 floor guarded before the vehicle was above it; a breach reported at every look; a place outside
-taken as a target; the breach of a mode that may not change; longitude left unshrunk in a zone.
+taken as a target; FENCE_OPTIONS ignored by a mode change; longitude left unshrunk in a zone.
 """
 
 import math

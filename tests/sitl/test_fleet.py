@@ -1,7 +1,6 @@
 """Vehicles in one batch do what each does alone.
 
-Mutants killed: every vehicle given the first one's throttles; winds of one row for all; views that
-are copies.
+Mutants killed: every vehicle given the first one's throttles; the first one's wind for all.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """The channel against what each condition promises, on a clock of its own.
 
-Mutants killed: a burst that never ends; order kept for reordered datagrams; a narrow line that
-forgets what waits; buffer counted in datagrams; a blackout that is heard; flips that cancel; a
-duplicate that is lost with its original; held datagrams released last first; replays into the
-other direction; a deadline that is never in the future.
+Mutants killed: a burst that never ends; order kept for reordered datagrams, and lost for those with
+jitter; a narrow line that forgets what waits; a buffer without an end; a blackout that is heard;
+flips that cancel; a duplicate that arrives once; held datagrams released last first; datagrams held
+that are too short; replays into the other direction; a deadline that is never in the future.
 """
 
 import itertools

@@ -2,9 +2,9 @@
 
 Mutants killed: a sign of the gyroscopic term, of the roll, pitch or yaw torque, of the quaternion's
 derivative; drag against the ground instead of the air; rotor drag without the rotor's own motion;
-translational lift squared per vehicle instead of per rotor; Runge-Kutta weights exchanged; a
+translational lift once instead of per rotor; Runge-Kutta weights exchanged; a
 broken rotor that still drags; contact that lets a landed vehicle slide or turn; the mean
-acceleration taken over the wrong step; `weighted` with a sign of the second half dropped.
+acceleration without its division; `weighted` with a sign of the second half dropped.
 """
 
 import json

@@ -1,0 +1,20 @@
+"""``python -m benchmarks sim`` measures and writes; without peers it says which were not run."""
+
+import json
+
+import pytest
+
+from benchmarks.__main__ import main
+
+
+@pytest.mark.slow
+def test_sim_writes_what_it_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SEKISHO_PEERS_PYTHON", "/bin/false")
+    path = tmp_path / "result.json"
+    assert main(["sim", "--quick", "--peers", "--json", str(path)]) == 0
+    result = json.loads(path.read_text())["results"]["sim"]
+    assert result["floats_and_rows"] < 1e-12
+    assert result["vehicle_steps_per_s"]["10000"] > 0
+    assert result["us_per_step"]["W1 closed loop"]["min"] > 0
+    assert result["peers"] == {}
+    assert "rotorpy: not run" in capsys.readouterr().out
