@@ -1,7 +1,8 @@
 """A deceived receiver leads the vehicle away as it leads ArduCopter; faults show on the wire.
 
 Mutants killed: the reset after ten seconds left out, or its shift not given to the reference; a
-gate ten times as wide; LAND without a position that still holds its place; the failsafe on position alone; SIM_GPS1_GLTCH_X taken for metres.
+gate ten times as wide; LAND without a position that still holds its place; the failsafe on position
+alone; SIM_GPS1_GLTCH_X taken for metres.
 """
 
 import math

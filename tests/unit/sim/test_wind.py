@@ -1,7 +1,8 @@
 """The air: Dryden's spectrum, strength by height, single gusts.
 
 Mutants killed: the second lag left out; a sign exchanged; the noise of the two lags independent;
-exponents of length and strength exchanged; the cosine of a gust over half a turn; across to the left.
+exponents of length and strength exchanged; the cosine of a gust over half a turn; across to the
+left.
 """
 
 import math
