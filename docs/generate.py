@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crypto import sessions
 from flightcore import authority
+from flightcore.monitor.table import TABLE
 
 DOCS = Path(__file__).parent
 
@@ -33,7 +34,19 @@ def session_diagram() -> str:
     return f"{diagram(sessions.TRANSITIONS, sessions.Phase.NONE)}\n\n{'; '.join(times)}."
 
 
+def detectors() -> str:
+    """Return the table of the GNSS monitor."""
+    rows = [
+        f"| `{name.value}` | {row.measures} | {row.threshold:g} {row.unit} |"
+        f" {'not' if row.on_ground is None else f'x {row.on_ground:g}'} | {row.source} |"
+        for name, row in TABLE.items()
+    ]
+    head = "| detector | measures | alarms at | on the ground | source |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
 GENERATED = {
+    "gnss-monitor.md": {"detectors": detectors},
     "protocol.md": {
         "sessions": session_diagram,
         "authority": lambda: diagram(authority.TRANSITIONS, authority.Phase.VACANT),
