@@ -300,3 +300,13 @@ def test_a_switch_that_arms_is_arming():
     assert arms(command(400, 1))
     assert not arms(command(400, 0))
     assert not arms(parameter_value("FS_OPTIONS", 1))
+
+
+def test_what_is_asked_of_the_autopilot_leaves_no_gap_on_the_ground(random_bytes):
+    """Ground software counts a jump of the sequence number as lost frames."""
+    world = a_world(random_bytes)
+    for number in range(3):
+        world.companion.watch.voice.tell(4, f"text {number}")
+        world.run(11_000)  # and every parameter is read in between
+    numbers = [m.get_seq() for m in said(world, "STATUSTEXT") if m.get_srcComponent() == 191]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
