@@ -1,8 +1,8 @@
 """Every rung of the failsafe ladder, with the real companion and an autopilot that flies.
 
-Mutants killed: presence with the age limit of commands; any station counts as the holder;
-RTL and LAND not left alone; a vehicle on the ground commanded; an operator's own RTL turned into
-LAND; a pilot's second return turned too; the wait counted from T0 after a stop.
+Mutants killed: presence with the age limit of commands; any station counts as the holder; RTL and
+LAND not left alone; a vehicle on the ground commanded; an operator's own RTL turned into LAND; a
+pilot's second return turned too; the wait counted from T0 after a stop.
 """
 
 import itertools

@@ -1,10 +1,10 @@
 """Arming through the link, with each required parameter wrong once, unread, and set by others.
 
 Mutants killed: a row that allows 0; forced arming passes; COMMAND_INT passes; an unread parameter
-counts as right; trust does not end, or ends in flight; a confirmed arming is not judged again; sticks
-pass on the ground; disarming is gated; nothing is read again; the older name is not asked for; a
-restart, a silence unnoticed; no patience with an autopilot that does not answer; NaN taken; a write
-in flight, or without reading back; a switch that arms; one sequence for line and ground.
+counts as right; trust does not end, or ends in flight; a confirmed arming is not judged again;
+sticks pass on the ground; disarming is gated; nothing is read again; the older name is not asked
+for; a restart, a silence unnoticed; no patience with an autopilot that does not answer; NaN taken;
+a write in flight, or without reading back; a switch that arms; one sequence for line and ground.
 """
 
 import dataclasses
