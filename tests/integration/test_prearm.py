@@ -1,8 +1,10 @@
 """Arming through the link, with each required parameter wrong once, unread, and set by others.
 
-Mutants killed: a row left out of the table; forced arming passes; INT passes; an unread parameter
-counts as right; trust does not end; a confirmed arming is not judged again; sticks pass on the
-ground; disarming is gated; a disarmed vehicle is not read again; the older name is not asked for.
+Mutants killed: a row that allows 0; forced arming passes; COMMAND_INT passes; an unread parameter
+counts as right; trust does not end, or ends in flight; a confirmed arming is not judged again;
+sticks pass on the ground; disarming is gated; nothing is read again; the older name is not asked
+for; a restart, a silence unnoticed; no patience with an autopilot that does not answer; NaN taken;
+a write in flight, or without reading back; a switch that arms; one sequence for line and ground.
 """
 
 import dataclasses
@@ -300,3 +302,13 @@ def test_a_switch_that_arms_is_arming():
     assert arms(command(400, 1))
     assert not arms(command(400, 0))
     assert not arms(parameter_value("FS_OPTIONS", 1))
+
+
+def test_what_is_asked_of_the_autopilot_leaves_no_gap_on_the_ground(random_bytes):
+    """Ground software counts a jump of the sequence number as lost frames."""
+    world = a_world(random_bytes)
+    for number in range(3):
+        world.companion.watch.voice.tell(4, f"text {number}")
+        world.run(11_000)  # and every parameter is read in between
+    numbers = [m.get_seq() for m in said(world, "STATUSTEXT") if m.get_srcComponent() == 191]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
