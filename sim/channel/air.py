@@ -17,6 +17,7 @@ _REMEMBERED: Final = 4096
 _INJECTED_BYTES: Final = (1, 1200)
 # After a pause no more than this is made up for by injections and replays.
 _ARREARS_S: Final = 0.1
+_WHOLE: Final = 1.0 - 1e-6  # a deadline is whole nanoseconds, so one may be owed by a hair less
 
 
 class Departure(NamedTuple):
@@ -99,13 +100,13 @@ class Air:
             meanwhile = self._conditions(way, before_ns)
             direction.replays_owed += meanwhile.replay_per_s * elapsed_s
             direction.injections_owed += meanwhile.inject_per_s * elapsed_s
-            while direction.replays_owed >= 1.0:
+            while direction.replays_owed >= _WHOLE:
                 direction.replays_owed -= 1.0
                 if direction.heard:
                     self.counts["replayed"] += 1
                     chosen = direction.heard[self._below(len(direction.heard))]
                     self._depart(way, chosen, now_ns)
-            while direction.injections_owed >= 1.0:
+            while direction.injections_owed >= _WHOLE:
                 direction.injections_owed -= 1.0
                 self.counts["injected"] += 1
                 size = int(self._random.integers(*_INJECTED_BYTES))

@@ -120,6 +120,10 @@ def test_truncated_and_flipped():
         original = k.to_bytes(4, "big") + bytes(56)
         changed = sum(bin(a ^ b).count("1") for a, b in zip(d, original, strict=True))
         assert 1 <= changed <= 3
+    channel = air(Conditions(flip=1.0))
+    for k in range(200):
+        channel.send(Way.FORTH, b"\x55", k * MS)
+    assert b"\x55" not in {d for _, d in channel.outgoing(S)}
 
 
 def test_reflection_goes_back_to_the_sender():
@@ -153,13 +157,29 @@ def test_injection_is_a_flood_of_noise():
     assert max(len(d) for _, d in got) <= 1_200
 
 
+@pytest.mark.parametrize("conditions", [Conditions(inject_per_s=90), Conditions(replay_per_s=90)])
+def test_a_stream_of_attacks_is_waited_for(conditions):
+    """Whoever sleeps until the deadline wakes once for each, a ninetieth of a second apart."""
+    channel, now, got = air(conditions, earlier={way: [b"x"] for way in Way}), 0, []
+    channel.outgoing(now)
+    for _ in range(45):
+        due = channel.deadline_ns()
+        assert due is not None
+        assert due > now
+        now = due
+        got += channel.outgoing(now)
+    assert len(got) == pytest.approx(90, abs=4)  # both directions
+    assert now == pytest.approx(S / 2, rel=0.1)
+
+
 def test_a_blackout_is_total_and_nothing_of_it_is_heard():
     phases = (Phase(0.0, Conditions(blackout=True)), Phase(1.0, Conditions(replay_per_s=100.0)))
     channel = Air(Script(phases))
     for k in range(50):
         channel.send(Way.FORTH, b"secret", k * 10 * MS)
     assert channel.outgoing(990 * MS) == []
-    assert channel.outgoing(3 * S) == []
+    for k in range(50):
+        assert channel.outgoing(S + k * 50 * MS) == []
 
 
 def test_what_is_held_comes_in_order_when_the_phase_ends():
