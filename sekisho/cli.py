@@ -26,6 +26,7 @@ _MODULES: Final = {
     "status": "sekisho.status",
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
+    "console": "sekisho.console",
     "logs": "sekisho.logs",
 }
 _HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")

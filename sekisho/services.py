@@ -21,6 +21,7 @@ from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
+from sekisho.console_service import CONSOLE_REQUEST, serving
 from sekisho.runtime import RELOAD_REVOCATIONS, holding, serve_until_stopped
 from sekisho.unlock import SecretSource, descriptor, open_store
 from wire.locality import NotAllowedError
@@ -114,9 +115,8 @@ def run_drone(arguments: argparse.Namespace) -> int:
 def run_ground(arguments: argparse.Namespace) -> int:
     """Run the gateway until it is told to stop."""
     config = load_ground_config(arguments.config)
-    for table in ("console", "mqtt"):
-        if getattr(config, table) is not None:
-            _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
+    if config.mqtt is not None:
+        _log.warning("[mqtt] is read but not served: this version has no mqtt yet")
     with _in_file(arguments.config), holding("ground", config.state_dir) as path:
         store = _open(config.state_dir, config.state, arguments)
         pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
@@ -214,7 +214,11 @@ async def _serve_ground(
 ) -> int:
     gateway = Gateway(config, store, pairs, _count_start(store))
 
+    addresses: dict[str, str] = {}
+
     def answer(request: bytes) -> bytes:
+        if request == CONSOLE_REQUEST:
+            return msgspec.json.encode(addresses)
         if request == RELOAD_REVOCATIONS:
             gateway.reload_revocations()
             return b"reloaded"
@@ -225,7 +229,8 @@ async def _serve_ground(
 
     with contextlib.closing(gateway):
         await gateway.start()
-        return await serve_until_stopped(path, answer)
+        async with serving(config, gateway) as addresses:
+            return await serve_until_stopped(path, answer)
 
 
 def _control(gateway: Gateway, request: bytes) -> bytes:
