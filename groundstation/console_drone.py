@@ -205,6 +205,7 @@ class ConsoleDrone:
             lat=lat,
             lon=lon,
             mission_items=items,
+            prearm_good=situation.prearm_good,
         )
         word = judge(situation)
         self._show(

@@ -84,6 +84,7 @@ class Craft(NamedTuple):
     lat: float | None = None
     lon: float | None = None
     mission_items: int | None = None
+    prearm_good: bool | None = None
 
 
 class Step(NamedTuple):
@@ -296,7 +297,7 @@ ACTIONS: Final[Mapping[Action, Spec]] = {
         "Force arm",
         Gesture.TYPED,
         "The motors of {name} start although its checks fail.",
-        lambda c: _on_ground(c, armed=False),
+        lambda c: _on_ground(c, armed=False) or ("Its checks pass" if c.prearm_good else ""),
         lambda c, a: [Step(_ARM, (1, FORCE_ARM))],  # noqa: ARG005
         _not_typed,
     ),

@@ -25,7 +25,7 @@ _TOKEN_BYTES: Final = 32
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
+    "require-trusted-types-for 'script'; trusted-types default"
 )
 _HEADERS: Final = tuple(
     (name.encode(), value.encode())

@@ -77,6 +77,7 @@ class WebConsole:
             uvicorn.Config(
                 self._app,
                 log_config=None,
+                log_level="warning",
                 access_log=False,  # it would hold the token
                 lifespan="off",
                 http="h11",
