@@ -8,6 +8,7 @@ page's storage belongs to one port.
 """
 
 import hmac
+import re
 import secrets
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, NamedTuple
@@ -22,6 +23,7 @@ MAX_KNOWN: Final = 64
 COOKIE: Final = "sekisho-console"
 ENTER: Final = "/enter/"
 _TOKEN_BYTES: Final = 32
+_ENTERING: Final = re.compile(re.escape(ENTER) + "[A-Za-z0-9_-]+")  # and nothing further inside
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -97,7 +99,7 @@ class Door:
             return 403, "Another site's page may not ask for this."
         if not is_socket and scope["method"] not in ("GET", "HEAD"):
             return 405, "Only GET."
-        is_entering = not is_socket and scope["path"].startswith(ENTER)
+        is_entering = not is_socket and _ENTERING.fullmatch(scope["path"]) is not None
         # A link in another page may lead to the door, but may fetch nothing behind it.
         site = headers.get("sec-fetch-site", "none")
         if site not in ("none", "same-origin") and not is_entering:
