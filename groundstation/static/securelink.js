@@ -44,7 +44,7 @@ export class SecureLink {
       forged: new Fact("Forged", "Datagrams refused because their tag or code is wrong"),
       replayed: new Fact("Replayed", "Datagrams refused because they came before"),
       plain: new Fact("Unsealed", "Plain MAVLink refused on the link"),
-      refused: new Fact("Refused aboard", "Commands the drone has refused, as it says itself; and how many of them came too late"),
+      refused: new Fact("Refused", "Commands the drone has refused, as it says itself; and how many of them came too late"),
     };
     this.buttons = {
       accept: el("button", { type: "button", onclick: () => actions.authority("accept") }, "Accept command"),

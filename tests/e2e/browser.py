@@ -10,7 +10,11 @@ from sekisho.runtime import query, socket_path
 from tests.e2e.stack import Stack
 
 CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 
 def addresses(stack: Stack) -> dict[str, str]:

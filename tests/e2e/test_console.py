@@ -78,6 +78,12 @@ def word(page):
     return page.locator(".word")
 
 
+def cell(page, label):
+    return page.locator(".cell", has=page.locator("dt", has_text=re.compile(f"^{label}$"))).locator(
+        ".value"
+    )
+
+
 def note(page):
     return page.locator("#strip .note")
 
@@ -111,36 +117,44 @@ def test_a_whole_flight(page, how):
     expect(word(page)).to_contain_text("ARMED")
     choose(page, how, "takeoff", "t")
     page.locator("#strip input").fill("15")
-    expect(page.locator(".sentence")).to_have_text(f"{NAME} climbs to 15 m above home and holds there.")
+    expect(page.locator(".sentence")).to_have_text(
+        f"{NAME} climbs to 15 m above home and holds there."
+    )
     do(page, how)
     expect(word(page)).to_contain_text("FLYING")
-    altitude = page.locator(".cell", has_text="Altitude above home").locator(".value")
+    altitude = cell(page, "Altitude above home")
     expect(altitude).to_have_text(re.compile(r"1[45]\.\d"), timeout=20_000)
     expect(page.locator(".timers")).to_contain_text("Flying")
     if how == "mouse":
         box = page.locator("#map").bounding_box()
-        page.mouse.click(box["x"] + box["width"] / 2 + 90, box["y"] + box["height"] / 2, button="right")
+        page.mouse.click(
+            box["x"] + box["width"] / 2 + 90, box["y"] + box["height"] / 2, button="right"
+        )
     else:
         page.locator("#map").focus()
         page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(600)  # the map glides
         page.keyboard.press("k")
     expect(page.locator("#map-note")).to_contain_text("Marked")
     choose(page, how, "goto", "g")
     do(page, how)
     expect(note(page)).to_contain_text("accepted")
-    home = page.locator(".cell", has_text="Home").locator(".value")
+    home = cell(page, "Home")
     expect(home).to_have_text(re.compile(r"[1-9]\d m"), timeout=20_000)
     choose(page, how, "pause", "p")  # one press, nothing else
-    expect(page.locator(".mode")).to_have_text("BRAKE")
+    expect(page.locator("p.mode")).to_have_text("BRAKE")
     choose(page, how, "rtl", "r")
     do(page, how)
     expect(word(page)).to_contain_text("RETURNING")
     expect(word(page)).to_contain_text("READY", timeout=40_000)
     expect(page.locator(".timers")).to_have_text("On ground")
-    assert page.locator("#orders li").count() == 5
+    accepted = page.locator("#orders .good .text").all_inner_texts()[:5]
+    assert len(accepted) == 5
+    assert all(text.startswith((NAME, f"The motors of {NAME}")) for text in accepted)
 
 
 def test_a_gesture_is_whole_or_nothing(page):
+    orders = page.locator("#orders .text").all_inner_texts()
     page.click(".action.arm")
     slide(page, 0.8)
     page.locator("#strip .thumb").click()
@@ -153,17 +167,18 @@ def test_a_gesture_is_whole_or_nothing(page):
     page.click(".action.mode")  # one at a time
     expect(page.locator(".slide")).to_have_count(1)
     expect(page.locator("#strip")).to_be_hidden(timeout=7000)  # and not for ever
-    page.click(".action.rtl")
+    page.click(".action.rtl", force=True)
     expect(note(page)).to_have_text("Return: Only in flight")
-    page.click(".cover")
+    page.click(".cover", force=True)
     expect(note(page)).to_have_text("Emergency stop: Not armed")
-    expect(page.locator("#orders")).to_have_text("None yet.")
+    assert page.locator("#orders .text").all_inner_texts() == orders
 
 
 def test_the_drone_asks_back(page, air):
     stack, _ = air
     tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{stack.tcp_port}", source_system=255)
     try:
+        tool.wait_heartbeat(timeout=5)
         tool.mav.command_long_send(1, 1, dialect.MAV_CMD_DO_FLIGHTTERMINATION, 0, 1, *[0] * 6)
         expect(page.locator(".strip.challenge")).to_contain_text("FLIGHTTERMINATION")
         expect(page.locator(".strip.challenge")).to_contain_text("another tool or station")
@@ -205,7 +220,7 @@ def test_a_lost_link_greys_everything(page, air):
         expect(battery.locator(".age")).to_have_text(re.compile(r"\d s"))
         expect(page.locator(".attitude")).to_have_class(re.compile("stale"))
         expect(page.locator(".action:not([aria-disabled])")).to_have_count(0)
-        page.click(".action.arm")
+        page.click(".action.arm", force=True)
         expect(note(page)).to_have_text("Arm: No link")
     finally:
         stack.processes["drone"].send_signal(signal.SIGCONT)
@@ -219,7 +234,7 @@ def test_a_silent_gateway_greys_everything(page, air):
     try:
         expect(word(page)).to_contain_text("NO GATEWAY")
         expect(page.locator(".cell.stale").first).to_be_visible()
-        page.click(".action.arm")
+        page.click(".action.arm", force=True)
         time.sleep(1)
     finally:
         stack.processes["ground"].send_signal(signal.SIGCONT)
@@ -234,11 +249,9 @@ def test_a_viewer_has_no_actions(browser):
     expect(note(page)).to_have_text("Arm: This page only watches")
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_accessibility(page, theme, air):
-    page.select_option("#theme", theme)
+def test_accessibility(page, air):
     check_accessibility(page)
-    page.click(".action.takeoff" if word(page).inner_text() == "ARMED" else ".action.arm")
+    page.click(".action.arm")
     check_accessibility(page)
     page.keyboard.press("Escape")
     page.click("#help")
@@ -256,8 +269,10 @@ def test_accessibility(page, theme, air):
 
 
 def check_accessibility(page):
-    results = axe.Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    for theme in THEMES:
+        page.evaluate("(name) => { document.documentElement.dataset.theme = name }", theme)
+        results = axe.Axe().run(page)
+        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
 
 
 @pytest.mark.parametrize("size", [(1024, 768), (1280, 800), (3840, 2160)])
@@ -282,7 +297,11 @@ def test_what_a_drone_says_stays_text(driver, bench, line):
     bench.start()
     packer = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
     nan, huge = float("nan"), 1e38
-    texts = [b"<img src=x onerror=alert(1)>", b"<script>alert(2)</script>", b"\x1b[31m\xe2\x80\xae!"]
+    texts = [
+        b"<img src=x onerror=alert(1)>",
+        b"<script>alert(2)</script>",
+        b"\x1b[31m\xe2\x80\xae!",
+    ]
 
     def speak(_=None):
         for message in (
@@ -303,8 +322,8 @@ def test_what_a_drone_says_stays_text(driver, bench, line):
         speak()
         expect(page.locator("#messages")).to_contain_text("<script>alert(2)</script>")
         expect(page.locator("#messages")).to_contain_text("?[31m?!")
-        expect(page.locator(".cell", has_text="Air speed").locator(".value")).to_have_text("–")
-        expect(page.locator(".mode")).to_have_text("MODE 4000000000")
+        expect(cell(page, "Air speed")).to_have_text("–")
+        expect(page.locator("p.mode")).to_have_text("MODE 4000000000")
         assert page.locator("#messages img, #messages script").count() == 0
         assert browser.complaints == []
 

@@ -115,7 +115,16 @@ def with_console(body):
 
 @with_console
 async def test_nothing_without_a_token(served):
-    for path in ["/", "/live", "/enter/", "/enter/x", "/enter/../main.js", "/enter/x/main.js", "/nowhere", *[f"/{name}" for name in FILES]]:
+    for path in [
+        "/",
+        "/live",
+        "/enter/",
+        "/enter/x",
+        "/enter/../main.js",
+        "/enter/x/main.js",
+        "/nowhere",
+        *[f"/{name}" for name in FILES],
+    ]:
         status, headers, body = await served.ask(path)
         assert status == 401, path
         assert len(body) < 120

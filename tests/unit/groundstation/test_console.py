@@ -129,7 +129,9 @@ def test_a_viewer_only_watches(room):
     assert room.console.picture(viewer, room.world.now)["drones"][NAME]["word"]
 
 
-@pytest.mark.parametrize(("age_ms", "passes"), [(-1, False), (0, True), (5000, True), (5001, False)])
+@pytest.mark.parametrize(
+    ("age_ms", "passes"), [(-1, False), (0, True), (5000, True), (5001, False)]
+)
 def test_what_was_decided_on_an_old_picture(room, age_ms, passes):
     page = room.open()
     room.run(1000, page)
@@ -142,7 +144,9 @@ def test_what_was_decided_on_an_old_picture(room, age_ms, passes):
 def test_an_order_and_its_answer(room):
     page = room.open()
     room.run(1000, page)
-    assert room.deed(page, type="order", action="takeoff", arguments={"altitude": 10}) == "Arm first"
+    assert (
+        room.deed(page, type="order", action="takeoff", arguments={"altitude": 10}) == "Arm first"
+    )
     assert room.deed(page, type="order", action="arm") == ""
     room.run(200, page)
     (asked,) = room.asked_of_autopilot(dialect.MAV_CMD_DO_SET_MODE)
@@ -262,7 +266,9 @@ def test_a_lossy_way_down_is_measured(room):
 
     room.world.down = lose
     room.run(15_000, page)
-    assert 0.2 < room.console.picture(page, room.world.now)["drones"][NAME]["link"]["loss_down"] < 0.3
+    assert (
+        0.2 < room.console.picture(page, room.world.now)["drones"][NAME]["link"]["loss_down"] < 0.3
+    )
 
 
 def test_a_lost_link_ages_and_blocks(room):
@@ -327,10 +333,16 @@ def test_what_no_page_says(room, text):
     assert room.asked_of_autopilot(400) == []
 
 
-@given(st.text() | st.binary() | st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["type", "id", "drone"]), inner),
-).map(json.dumps))
+@given(
+    st.text()
+    | st.binary()
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(["type", "id", "drone"]), inner)
+        ),
+    ).map(json.dumps)
+)
 def test_any_text(text):
     try:
         parse_untrusted(text)

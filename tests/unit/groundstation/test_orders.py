@@ -29,7 +29,11 @@ def possible(craft):
 
 def test_what_is_possible():
     assert possible(GROUND) == {Action.ARM, Action.MODE}
-    assert possible(GROUND._replace(prearm_good=False)) == {Action.ARM, Action.MODE, Action.FORCE_ARM}
+    assert possible(GROUND._replace(prearm_good=False)) == {
+        Action.ARM,
+        Action.MODE,
+        Action.FORCE_ARM,
+    }
     on_ground = {Action.TAKEOFF, Action.DISARM, Action.MISSION, Action.STOP, Action.MODE}
     assert possible(ARMED) == on_ground
     in_flight = {Action.PAUSE, Action.RTL, Action.LAND, Action.GOTO, Action.ALTITUDE, Action.SPEED}
@@ -108,7 +112,11 @@ def test_an_order_of_two_steps():
     assert (arm.command, arm.param1, arm.param2) == (400, 1, 0)
     assert order.outcome is Outcome.SENT
     orderly.receive_ack(ack(400, 0), 3)
-    assert (order.outcome, order.result, order.changed_ns) == (Outcome.DONE, "MAV_RESULT_ACCEPTED", 3)
+    assert (order.outcome, order.result, order.changed_ns) == (
+        Outcome.DONE,
+        "MAV_RESULT_ACCEPTED",
+        3,
+    )
     assert sent(orderly, 10 * S) == []
 
 

@@ -35,7 +35,9 @@ def pack(message, sysid=1, compid=1):
 
 
 def heartbeat(base_mode=81, custom_mode=4, status=3, **source):
-    return pack(dialect.MAVLink_heartbeat_message(2, 3, base_mode, custom_mode, status, 3), **source)
+    return pack(
+        dialect.MAVLink_heartbeat_message(2, 3, base_mode, custom_mode, status, 3), **source
+    )
 
 
 def said(text, severity=6, identity=0, chunk=0):
@@ -78,7 +80,9 @@ def test_texts_and_track_of_a_real_flight(flown):
     screen, _, texts = flown
     joined = "".join(texts)
     assert "".join(message.text for message in screen.messages) == joined
-    assert [message.number for message in screen.messages] == list(range(1, 1 + len(screen.messages)))
+    assert [message.number for message in screen.messages] == list(
+        range(1, 1 + len(screen.messages))
+    )
     assert 10 < len(screen.track) <= 91  # the flight took 90 s
     assert screen.armed_ns is not None
 
@@ -173,7 +177,9 @@ def test_any_payload_becomes_json(number, payload):
     json.dumps(values, allow_nan=False)
 
 
-@given(st.lists(st.tuples(st.sampled_from([0, 253, *WATCHED]), st.binary(max_size=80)), max_size=20))
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 253, *WATCHED]), st.binary(max_size=80)), max_size=20)
+)
 def test_any_frames(stream):
     screen = VehicleScreen()
     screen.receive(heartbeat(), 0)

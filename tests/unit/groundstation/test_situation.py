@@ -55,7 +55,9 @@ FLYING = READY._replace(armed=True, flying=True, system_status=4)
 def test_the_word(situation, word, level):
     judged = judge(situation)
     assert (judged.text, judged.level) == (word, level)
-    assert bool(judged.reasons) == (level in (Level.CAUTION, Level.ALARM) or word == "NOT CONNECTED")
+    assert bool(judged.reasons) == (
+        level in (Level.CAUTION, Level.ALARM) or word == "NOT CONNECTED"
+    )
 
 
 def test_every_alarm_is_among_the_reasons():
