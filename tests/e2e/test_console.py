@@ -322,7 +322,7 @@ def test_what_a_drone_says_stays_text(driver, bench, line):
         speak()
         expect(page.locator("#messages")).to_contain_text("<script>alert(2)</script>")
         expect(page.locator("#messages")).to_contain_text("?[31m?!")
-        expect(cell(page, "Air speed")).to_have_text("–")
+        expect(cell(page, "Air speed")).to_have_text("\u2013")
         expect(page.locator("p.mode")).to_have_text("MODE 4000000000")
         assert page.locator("#messages img, #messages script").count() == 0
         assert browser.complaints == []

@@ -6,6 +6,7 @@ time; presence outlives the page; the emergency stop waits for a window; another
 is confirmed unasked; two drones of one number are not told.
 """
 
+import contextlib
 import json
 import re
 
@@ -344,10 +345,8 @@ def test_what_no_page_says(room, text):
     ).map(json.dumps)
 )
 def test_any_text(text):
-    try:
+    with contextlib.suppress(NotUnderstoodError):
         parse_untrusted(text)
-    except NotUnderstoodError as error:
-        assert str(error)
 
 
 def test_an_unknown_drone(room):
