@@ -125,7 +125,7 @@ class Console:
         for name, drone in self.drones.items():
             if drone.sysid is not None:
                 owners.setdefault(drone.sysid, []).append(name)
-        is_attended = self.is_attended(now_ns)
+        is_watched, is_attended = bool(self._sessions), self.is_attended(now_ns)
         frames = {}
         for name, drone in self.drones.items():
             sharing = owners.get(drone.sysid, []) if drone.sysid is not None else []
@@ -134,7 +134,7 @@ class Console:
                 clash = (
                     f"System id {drone.sysid} is that of {' and '.join(sharing)}: give each its own"
                 )
-            out = drone.tick(now_ns, is_attended=is_attended, clash=clash)
+            out = drone.tick(now_ns, is_watched=is_watched, is_attended=is_attended, clash=clash)
             if out:
                 frames[name] = out
         return frames

@@ -114,19 +114,23 @@ class ConsoleDrone:
         """The autopilot's system id."""
         return self.screen.sysid
 
-    def tick(self, now_ns: int, *, is_attended: bool, clash: str) -> list[bytes]:
+    def tick(
+        self, now_ns: int, *, is_watched: bool, is_attended: bool, clash: str
+    ) -> list[bytes]:
         """Bring the picture up to date; return the frames to send.
 
         Args:
             now_ns: The time.
+            is_watched: A page is open; without one only the link is kept an eye on.
             is_attended: An operator is present at the console.
             clash: What is wrong with the drone's system id, "" if nothing.
         """
         if now_ns >= self._link_ns:
             self._link_ns = now_ns + LINK_NS
-            self._look_at_link(clash, now_ns)
-        else:
-            self._look(clash, now_ns)
+            self._look_at_link(now_ns)
+        if not is_watched:
+            return []
+        self._look(clash, now_ns)
         self._show_challenge(now_ns)
         sysid = self.screen.sysid
         may_send = is_attended and self._craft.live and self._station.is_holder
@@ -163,7 +167,7 @@ class ConsoleDrone:
         """Grows with every change of the picture."""
         return self.screen.version
 
-    def _look_at_link(self, clash: str, now_ns: int) -> None:
+    def _look_at_link(self, now_ns: int) -> None:
         self._status = status = self._station.status(now_ns)
         self._view = self._watch.look(status, now_ns)
         screen = self.screen
@@ -183,7 +187,6 @@ class ConsoleDrone:
         self._show("link", shown)
         authority = {k: v for k, v in status.authority.items() if k not in _OF_CHALLENGE}
         self._show("authority", authority)
-        self._look(clash, now_ns)
 
     def _look(self, clash: str, now_ns: int) -> None:
         """Judge the state and show it."""

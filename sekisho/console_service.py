@@ -55,8 +55,17 @@ async def serving(config: GroundConfig, gateway: Gateway) -> AsyncIterator[dict[
         yield urls
 
 
+def console_is_installed() -> bool:
+    """Tell whether what the console needs is there."""
+    return not _missing()
+
+
+def _missing() -> list[str]:
+    return [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+
+
 def _listen(bind: str) -> socket.socket:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = _missing()
     if missing:
         raise ConfigError(f'[console] needs {", ".join(missing)}: {_INSTALL}, or bind = "off"')
     sock = socket.socket()

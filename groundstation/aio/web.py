@@ -146,6 +146,7 @@ class WebConsole:
             await socket.close(_TRY_LATER, "too many pages")
             return
         _log.info("console: %s comes", session.name)
+        self._tick()  # so that its first picture is whole
         replies: asyncio.Queue[object] = asyncio.Queue(MAX_FAULTS)
         show = asyncio.create_task(self._show(socket, session, replies))
         try:

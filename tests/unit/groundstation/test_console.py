@@ -161,6 +161,7 @@ def test_an_order_and_its_answer(room):
 
 def test_a_picture_is_what_has_changed(room):
     page = room.open(Role.VIEWER)
+    room.run(100, page)
     first = room.console.picture(page, room.world.now)["drones"][NAME]
     assert {"groups", "link", "authority", "word", "blocked"} <= set(first)
     assert room.console.picture(page, room.world.now)["drones"] == {}
