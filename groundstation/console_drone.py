@@ -114,9 +114,7 @@ class ConsoleDrone:
         """The autopilot's system id."""
         return self.screen.sysid
 
-    def tick(
-        self, now_ns: int, *, is_watched: bool, is_attended: bool, clash: str
-    ) -> list[bytes]:
+    def tick(self, now_ns: int, *, is_watched: bool, is_attended: bool, clash: str) -> list[bytes]:
         """Bring the picture up to date; return the frames to send.
 
         Args:

@@ -44,7 +44,7 @@ async def serving(config: GroundConfig, gateway: Gateway) -> AsyncIterator[dict[
     from groundstation.aio.web import WebConsole  # noqa: PLC0415 - needs the extra `ground`
     from groundstation.talk import Role  # noqa: PLC0415
 
-    web = WebConsole(gateway, parse_loopback(console.bind))
+    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir / "maps")
     urls = {role.value: web.door.url(role) for role in Role}
     async with web.serving(sock):
         # The address opens the console: it is shown to a person, and kept out of a journal.

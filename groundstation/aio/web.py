@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 import groundstation
 from groundstation.aio.door import COOKIE, ENTER, Door, Guard
 from groundstation.aio.gateway import Gateway
+from groundstation.aio.tiles import Tiles
 from groundstation.console import MAX_FAULTS, Console, Session
 from groundstation.talk import MAX_BYTES, Hello, NotUnderstoodError, Role, parse_untrusted
 from wire.aio.alarm import monotonic_ns
@@ -51,11 +53,12 @@ _log = logging.getLogger(__name__)
 class WebConsole:
     """The console of one gateway, on one loopback address."""
 
-    def __init__(self, gateway: Gateway, address: Address) -> None:
+    def __init__(self, gateway: Gateway, address: Address, maps: Path) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
         self._console = Console(gateway.stations)
         self._files = dict(_files())
+        self._tiles = Tiles(maps)
         self._tick_task: asyncio.Task[None] | None = None
         for name, drone in self._console.drones.items():
             gateway.watch(name, drone.receive)
@@ -64,6 +67,7 @@ class WebConsole:
                 routes=[
                     Route(ENTER + "{token}", self._enter),
                     WebSocketRoute("/live", self._live),
+                    Route("/tiles/{name}/{zoom:int}/{column:int}/{row:int}", self._tile),
                     Route("/{path:path}", self._file),
                 ]
             ),
@@ -98,6 +102,7 @@ class WebConsole:
                 yield
             finally:
                 tick.cancel()
+                self._tiles.close()
                 server.should_exit = True
                 await asyncio.wait([serve])
 
@@ -127,6 +132,12 @@ class WebConsole:
         found = self._files.get(request.path_params["path"] or "index.html")
         if found is None:
             return PlainTextResponse("There is no such page.\n", 404)
+        return Response(found[0], media_type=found[1])
+
+    async def _tile(self, request: Request) -> Response:
+        found = self._tiles.get(**request.path_params)
+        if found is None:
+            return PlainTextResponse("There is no such tile.\n", 404)
         return Response(found[0], media_type=found[1])
 
     async def _live(self, socket: WebSocket) -> None:
@@ -162,7 +173,8 @@ class WebConsole:
         self, socket: WebSocket, session: Session, replies: "asyncio.Queue[object]"
     ) -> None:
         """Send pictures and answers; a page that does not read them is let go."""
-        await _send(socket, self._console.welcome(session, monotonic_ns()))
+        maps = [(tiles.name, tiles.min_zoom, tiles.max_zoom) for tiles in self._tiles.sets.values()]
+        await _send(socket, {**self._console.welcome(session, monotonic_ns()), "maps": maps})
         while True:
             await _send(socket, self._console.picture(session, monotonic_ns()))
             with contextlib.suppress(TimeoutError):

@@ -34,7 +34,10 @@ function select(name) {
 }
 
 function onChange(what) {
-  if (what === "open") actions.build();
+  if (what === "open") {
+    actions.build();
+    maps.setTiles(model.maps);
+  }
   if (!asked) {
     asked = true;
     requestAnimationFrame(draw);

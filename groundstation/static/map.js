@@ -20,6 +20,7 @@ function place([lat, lon]) {
 
 export class Maps {
   target = null;
+  tiles = [];
   #marks = new Map();
   #follow = true;
   #seen = false;
@@ -94,6 +95,14 @@ export class Maps {
     this.targetMark.setLatLng(at);
   }
 
+  // Tiles of the files that lie in the gateway's directory, the last on top.
+  setTiles(sets) {
+    for (const layer of this.tiles) layer.remove();
+    this.tiles = sets.map(([name, low, high]) => window.L.tileLayer(`/tiles/${encodeURIComponent(name)}/{z}/{x}/{y}`, {
+      minZoom: Math.max(2, low - 1), maxZoom: 21, minNativeZoom: low, maxNativeZoom: high, className: "tile" }).addTo(this.map));
+    this.#graticule();
+  }
+
   async #loadLand() {
     const answer = await fetch("/vendor/land.json");
     const land = await answer.json();
@@ -116,7 +125,7 @@ export class Maps {
       if (!far && this.map.hasLayer(this.#land)) this.#land.remove();
     }
     setClass(byId("map"), "near", !far);
-    setText(byId("map-note"), far ? "Coast is coarse (Natural Earth)" : "Grid only: no map tiles here");
+    setText(byId("map-note"), far ? "Coast is coarse (Natural Earth)" : this.tiles.length ? "" : "Grid only: no map tiles here");
     const bounds = this.map.getBounds();
     const [south, north] = [Math.max(-85, bounds.getSouth()), Math.min(85, bounds.getNorth())];
     const [west, east] = [bounds.getWest(), bounds.getEast()];

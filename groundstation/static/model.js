@@ -96,6 +96,7 @@ export class Model {
     this.modes = {};
     this.offered = [];
     this.actions = {};
+    this.maps = [];
     this.pictureNow = null;
     this.arrived = 0;
   }
@@ -106,6 +107,7 @@ export class Model {
     this.modes = welcome.modes;
     this.offered = welcome.offered;
     this.actions = welcome.actions;
+    this.maps = welcome.maps;
     for (const [group, { fields, stale_ms: stale }] of Object.entries(welcome.groups)) {
       this.places[group] = Object.fromEntries(fields.map((field, place) => [field, place]));
       this.stale[group] = stale;

@@ -120,8 +120,7 @@ def take_off(page: Page, album: Album) -> None:
 
 
 def look_around(page: Page, album: Album) -> None:
-    for _ in range(2):
-        page.click("#zoom-out")
+    page.click("#zoom-out")
     for name in ("day", "dark", "night"):
         theme(page, name)
         album.take(f"flying-{name}")
