@@ -46,7 +46,7 @@ class Browser:
     def enter(self, role: str = "operator", page: Page | None = None) -> Page:
         page = page or self.page
         page.goto(addresses(self._stack)[role])
-        page.locator("#fleet button").first.wait_for()
+        page.locator("#fleet button").first.wait_for(timeout=30_000)
         return page
 
     def __enter__(self) -> Self:
