@@ -173,9 +173,9 @@ def decode(message_id: int, frame: bytes) -> tuple[Value, ...]:
 
 
 def _value(raw: float, field: Field) -> Value:
-    if raw == field.unknown or not math.isfinite(raw):
+    if raw == field.unknown:
         return None
     if isinstance(raw, int) and field.scale == 1:
         return raw
-    # Larger than any true value of any field: what cannot be is not shown as a number.
+    # What is no number, or larger than any true value of any field, is not shown as one.
     return round(raw * field.scale, field.decimals) if abs(raw) < 1e10 else None

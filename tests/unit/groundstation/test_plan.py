@@ -89,11 +89,22 @@ def test_silence_is_asked_a_few_times():
     assert not reader.is_reading
 
 
-def test_another_kind_is_not_ours():
+@pytest.mark.parametrize("places", [PLACES, []])
+def test_another_kind_is_not_ours(places):
     reader = PlanReader(0)
     reader.begin(0)
-    read(reader, Aboard(1, PLACES), lambda: 1, 5)
+    read(reader, Aboard(1, places), lambda: 1, 5)
     assert reader.items is None
+
+
+def test_an_item_that_was_not_asked_for():
+    reader, aboard = PlanReader(0), Aboard(0, PLACES[:2])
+    reader.begin(0)
+    reader.receive_count(aboard.answer(*reader.outgoing(1, 0)), 0)
+    later = dialect.MAVLink_mission_request_int_message(1, 1, 1, 0)
+    reader.receive_item(aboard.answer(later), 0)
+    (asked,) = reader.outgoing(1, 0)
+    assert asked.seq == 0
 
 
 @pytest.mark.parametrize("x", [2**31 - 1, -(2**31)])

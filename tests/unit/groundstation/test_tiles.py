@@ -35,7 +35,9 @@ def test_rows_count_from_the_north(tmp_path):
     tiles.close()
 
 
-@pytest.mark.parametrize("place", [(3, 5, 8), (3, 5, -1), (4, 5, 0), (-1, 0, 0), (10**9, 0, 0)])
+@pytest.mark.parametrize(
+    "place", [(3, 5, 8), (3, 5, -1), (3, 5, 10**30), (4, 5, 0), (-1, 0, 0), (10**9, 0, 0)]
+)
 def test_no_such_tile(tmp_path, place):
     write(tmp_path / "field.mbtiles", [(3, 5, 0, PNG)])
     tiles = Tiles(tmp_path)
