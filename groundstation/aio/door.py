@@ -97,8 +97,6 @@ class Door:
         is_socket = scope["type"] == "websocket"
         if origin != f"http://{self.host}" and (is_socket or origin is not None):
             return 403, "Another site's page may not ask for this."
-        if not is_socket and scope["method"] not in ("GET", "HEAD"):
-            return 405, "Only GET."
         is_entering = not is_socket and _ENTERING.fullmatch(scope["path"]) is not None
         # A link in another page may lead to the door, but may fetch nothing behind it.
         site = headers.get("sec-fetch-site", "none")
