@@ -1,12 +1,13 @@
-"""``python -m benchmarks [NAME ...] [--json FILE] [--peers] [--quick]``."""
+"""``python -m benchmarks [NAME ...] [gnss DIR] [--json FILE] [--peers] [--quick]``."""
 
 import argparse
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, link, link_core, report
+from benchmarks import aboard, control, flood, gnss, link, link_core, report, sim
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -15,7 +16,11 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "link": link.run,
     "aboard": aboard.run,
     "control": control.run,
+    "sim": sim.run,
+    "flood": flood.run,
+    "gnss": gnss.run,
 }
+_TAKES_DIRECTORY: Final = "gnss"
 _EXIT_FAILED: Final = 1
 
 
@@ -24,10 +29,14 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure; print short tables; write one JSON file. A benchmark is no test.",
-        epilog="example: python -m benchmarks link --peers",
+        epilog="examples: python -m benchmarks link --peers; python -m benchmarks gnss DIR",
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(BENCHMARKS)}; default: all. gnss may be "
+        "followed by a directory of recorded flights (.tlog and .json)",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="default: benchmarks/results/<utc>-<commit>-..."
@@ -37,11 +46,12 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="end within 30 s")
     arguments = parser.parse_args(argv)
-    unknown = [name for name in arguments.names if name not in BENCHMARKS]
+    given, directory = _split_off_directory(arguments.names)
+    unknown = [name for name in given if name not in BENCHMARKS]
     if unknown:
         parser.error(f"NAME = {unknown[0]!r}: no such benchmark; allowed: {', '.join(BENCHMARKS)}")
-    options = Options(peers=arguments.peers, quick=arguments.quick)
-    names = list(dict.fromkeys(arguments.names)) or list(BENCHMARKS)
+    options = Options(peers=arguments.peers, quick=arguments.quick, directory=directory)
+    names = list(dict.fromkeys(given)) or list(BENCHMARKS)
     flags = [flag for flag in ("peers", "quick") if getattr(options, flag)]
     command = " ".join(["python -m benchmarks", *names, *(f"--{flag}" for flag in flags)])
     results = report.begin(command)
@@ -55,6 +65,14 @@ def main(argv: Sequence[str]) -> int:
     report.write(results, path)
     print(f"\n{path}")
     return 0
+
+
+def _split_off_directory(words: list[str]) -> tuple[list[str], Path | None]:
+    """Take the directory that may follow ``gnss`` out of the names."""
+    for before, word in itertools.pairwise(words):
+        if before == _TAKES_DIRECTORY and word not in BENCHMARKS and Path(word).is_dir():
+            return [name for name in words if name != word], Path(word)
+    return words, None
 
 
 if __name__ == "__main__":

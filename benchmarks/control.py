@@ -20,7 +20,6 @@ from benchmarks.control_flights import Outcome, Setup, fly
 from benchmarks.control_plant import Truth
 from benchmarks.control_recovery import seconds_to_upright
 from benchmarks.report import Options, Spread
-from flightcore.control.executors import FloatProgram, Rows, Text, Trace, floats
 from flightcore.control.indi import Rejection
 from flightcore.control.tracking import SIZES, tracking
 from flightcore.control.vehicle import Gains, Limits, Rotor, Vehicle
@@ -31,6 +30,7 @@ from flightcore.trajectory.literature import (
     sun_2022,
     tal_karaman_roulette,
 )
+from tracing.executors import FloatProgram, Rows, Text, Trace, floats
 
 _S, _C = 0.14 * math.sin(math.radians(56.0)), 0.14 * math.cos(math.radians(56.0))
 _K: Final = 2.37e-8 / 1.51e-6

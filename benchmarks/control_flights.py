@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.control_plant import STATE, Plant, Truth
-from flightcore.control.executors import Array, Rows
 from flightcore.control.flatness import FLAT_ROWS, FlatOutput, implied
 from flightcore.control.indi import Rejection
-from flightcore.control.terms import Group
 from flightcore.control.tracking import SIZES, tracking
 from flightcore.control.vehicle import Gains, Limits, Vehicle
 from flightcore.trajectory.sampled import Trajectory
+from tracing.executors import Array, Rows
+from tracing.terms import Group
 
 _BOX_M = 5.0  # further from the reference than this is a crash, as in Sun et al.
 

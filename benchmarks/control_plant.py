@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 from flightcore.control.allocation import effectiveness
-from flightcore.control.executors import Array, Rows, Text
-from flightcore.control.terms import Group, Real, sqrt
 from flightcore.control.vehicle import Vehicle
+from tracing.executors import Array, Rows, Text
+from tracing.terms import Group, Real, sqrt
 
 STATE: Final = 13  # position 3, velocity 3, q_nb 4, rate 3
 TRUTH: Final = 9  # mass, drag, shift, force 3, torque 3

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 
 from flightcore.control.attitude import matrix_error
-from flightcore.control.executors import Array
-from flightcore.control.terms import Group, Real, clamp, cos, maximum, minimum, sin, sqrt
 from flightcore.control.vectors import Axes, Vec, add, cross, dot, scale, sub, weigh
+from tracing.executors import Array
+from tracing.terms import Group, Real, clamp, cos, maximum, minimum, sin, sqrt
 
 DT_S: Final = 0.0025
 STATE: Final = 17  # position 3, velocity 3, quaternion (w, x, y, z) 4, rate 3, rotor speed 4

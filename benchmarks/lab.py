@@ -26,6 +26,7 @@ class Lab(NamedTuple):
     drone: Program
     ground: Program
     mavlink_udp: Address
+    link: Address
 
 
 @contextlib.contextmanager
@@ -54,7 +55,7 @@ def lab(device: str, tools_port: int) -> Iterator[Lab]:
         for program, kind in ((drone, "drone"), (ground, "ground")):
             config = ["--config", str(here / f"{kind}.toml")]
             program.start([*_SEKISHO, kind, *config], here / f"{kind}.log", ROOT, env)
-        yield Lab(drone, ground, ("127.0.0.1", server))
+        yield Lab(drone, ground, ("127.0.0.1", server), ("127.0.0.1", link))
 
 
 def wait_until_forwarding(

@@ -28,10 +28,11 @@ _PACKAGES: Final = (
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What the command line asks of every benchmark."""
+    """What the command line asks of every benchmark; `directory` holds recorded flights."""
 
     peers: bool = False
     quick: bool = False
+    directory: Path | None = None
 
 
 class Spread(msgspec.Struct, frozen=True, omit_defaults=True):

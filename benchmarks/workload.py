@@ -173,6 +173,12 @@ def heartbeat_frame(seq: int = 0) -> bytes:
     return _pack([_heartbeat(random.Random(_SEED), 0)], seq)[0]
 
 
+def ground_heartbeat_frame(seq: int) -> bytes:
+    """Return the heartbeat of an operator's station."""
+    message = dialect.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3)
+    return _pack([message], seq, sysid=255, compid=190)[0]
+
+
 def command_frame(seq: int) -> bytes:
     """Return an operator's REQUEST_MESSAGE for AUTOPILOT_VERSION, which the policy allows."""
     message = dialect.MAVLink_command_long_message(

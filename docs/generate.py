@@ -7,10 +7,15 @@ import re
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from crypto import sessions
-from flightcore import authority
+from flightcore import authority, failsafe
+from flightcore.policy.document import markdown
+from flightcore.policy.rows import ALWAYS, Kind
+from flightcore.policy.tables import BUILT_IN_TABLE
+from flightcore.prearm import PrearmOptions, requirements
 
 DOCS = Path(__file__).parent
 
@@ -33,10 +38,33 @@ def session_diagram() -> str:
     return f"{diagram(sessions.TRANSITIONS, sessions.Phase.NONE)}\n\n{'; '.join(times)}."
 
 
+def never() -> str:
+    """Return what no row and no override changes."""
+    rows = [f"| `{always.reason}` | {always.why} |" for always in ALWAYS]
+    return "\n".join(["| counted as | why |", "|---|---|", *rows])
+
+
+def gate() -> str:
+    """Return what is required of the autopilot before it may be armed."""
+    rows = [
+        f"| {' or '.join(f'`{name}`' for name in row.names)} | {row.wanted} | {row.why} |"
+        for row in requirements(PrearmOptions())
+    ]
+    return "\n".join(["| parameter | wanted | because |", "|---|---|---|", *rows])
+
+
 GENERATED = {
+    "failsafe.md": {
+        "ladder": lambda: diagram(failsafe.TRANSITIONS, failsafe.Phase.ASLEEP),
+        "gate": gate,
+    },
     "protocol.md": {
         "sessions": session_diagram,
         "authority": lambda: diagram(authority.TRANSITIONS, authority.Phase.VACANT),
+    },
+    "policy.md": {
+        "always": never,
+        **{kind.value: partial(markdown, BUILT_IN_TABLE, kind) for kind in Kind},
     },
 }
 

@@ -11,6 +11,7 @@ from crypto.confirmation import Challenge, Confirmations, UnconfirmedError
 from crypto.generation import Opened
 from crypto.pair import Role
 from crypto.primitives import RandomBytes
+from flightcore.audit import Event, Topic, describe_operation
 from flightcore.authority import Authority, AuthorityState
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness
@@ -48,11 +49,11 @@ class Arbiter:
         self._stations = stations
         self._confirmations = Confirmations(random_bytes, dual=dual_control)
         self._dual_control = dual_control
-        self.is_navigation_suspect = False  # what the stations are told
+        self._is_navigation_suspect = False
         self._cleared_ns: int | None = None
         self._is_writing = False
         self._records: list[tuple[PairedGround, bytes]] = []
-        self._notes: list[str] = []
+        self._events: list[Event] = []
 
     def deadline_ns(self) -> int | None:
         """Return when `expired` has something to say."""
@@ -63,10 +64,17 @@ class Arbiter:
         out, self._records = self._records, []
         return [(station, record) for station, record in out if station.name in self._stations]
 
-    def outgoing_notes(self) -> list[str]:
+    def outgoing_events(self) -> list[Event]:
         """Return what the log should say."""
-        out, self._notes = self._notes, []
+        out, self._events = self._events, []
         return out
+
+    def show_navigation(self, is_suspect: bool, now_ns: int) -> None:  # noqa: FBT001 - a state
+        """Let the stations know whether the navigation alarm is raised, at once if it changes."""
+        if is_suspect != self._is_navigation_suspect:
+            self._is_navigation_suspect = is_suspect
+            for station in self._stations.values():
+                station.authority_due_ns = now_ns
 
     def alarm_cleared_ns(self) -> int | None:
         """Return, once, when the holder asked to clear the alarms raised before."""
@@ -115,7 +123,11 @@ class Arbiter:
             dropped[error.reason] += 1
             return None
         operation = challenge.operation
-        self._notes.append(f"{station.name} confirms for {challenge.requester}: {operation.hex()}")
+        what = describe_operation(operation)
+        text = f"{station.name} confirms for {challenge.requester}: {what}"
+        self._events.append(
+            Event(Topic.CONFIRMED, text, by=challenge.requester, confirmed_by=station.name)
+        )
         asker = self._stations.get(challenge.requester)
         if asker is not None and operation[0] != MAGIC_V2:
             request = Request.parse(operation[2:])
@@ -145,9 +157,13 @@ class Arbiter:
     def saved(self, state: AuthorityState, now_ns: int) -> None:
         """Let a change hold: it is on disk. What was asked for before is forgotten."""
         self._is_writing = False
+        previous = self._named_holder()
         self.authority.saved(state, now_ns)
         self._confirmations.clear()
-        self._notes.append(f"command: {self.holder()}, epoch {state.epoch}")
+        text = f"command: {self.holder()}, epoch {state.epoch}"
+        self._events.append(
+            Event(Topic.AUTHORITY, text, by=self._named_holder(), previous=previous)
+        )
         self._settle(Answer.DONE, now_ns)
 
     def not_saved(self, now_ns: int) -> None:
@@ -160,6 +176,12 @@ class Arbiter:
         """Return the name of the station in command; None if nobody is, or one not known here."""
         names = (s.name for s in self._stations.values() if self.authority.is_holder(s.station))
         return next(names, None)
+
+    def _named_holder(self) -> str | None:
+        """Return who is in command: by id, if it is a station that is not known here any more."""
+        if not self.authority.is_held():
+            return None
+        return self.holder() or self.authority.state.holder.hex()
 
     def state_record(self, station: PairedGround, revocation_serial: int, now_ns: int) -> bytes:
         """Return what to tell a station of authority."""
@@ -224,7 +246,7 @@ class Arbiter:
 
     def _flags(self, station: PairedGround, now_ns: int) -> Flag:
         flags = self.authority.flags(station.station, now_ns)
-        return flags | Flag.NAVIGATION_SUSPECT if self.is_navigation_suspect else flags
+        return flags | Flag.NAVIGATION_SUSPECT if self._is_navigation_suspect else flags
 
     def _knows_other(self, named: bytes, station: PairedGround) -> bool:
         others = (other for other in self._stations.values() if other is not station)
@@ -232,7 +254,8 @@ class Arbiter:
 
     def _tell(self, station: PairedGround, request: Request, answer: Answer, now_ns: int) -> None:
         station.request_number, station.request_answer = request.number, answer
-        self._notes.append(f"{station.name}: {request.verb.name}: {answer.name}")
+        text = f"{station.name}: {request.verb.name}: {answer.name}"
+        self._events.append(Event(Topic.AUTHORITY, text, by=station.name))
         # A refusal concerns nobody else: no station can make the drone talk to the others.
         is_news = answer in (Answer.OFFERED, Answer.DONE)
         for other in self._stations.values() if is_news else (station,):

@@ -7,7 +7,7 @@ that it is on disk.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
 from crypto.chunks import Blob, Kind, Piece
@@ -25,16 +25,20 @@ from crypto.revocation import (
 from crypto.sessions import Path
 from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
+from flightcore.audit import Event, Topic, Trail, describe_operation
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
-from flightcore.policy import Refuse
+from flightcore.policy import Freshness, Refuse
+from flightcore.recorder import Recorder
+from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
-from wire.locality import RADIO
+from wire.locality import RADIO, Address
+from wire.mavlink import dialect
 from wire.records import (
     AUTHORITY,
     CHUNK,
@@ -57,7 +61,7 @@ class AcceptedList(NamedTuple):
     signed: bytes
 
 
-Save = PairRecord | AuthorityState | AcceptedList
+Save = PairRecord | AuthorityState | AcceptedList | SigningFloor | SigningKeys
 
 
 class Companion:
@@ -72,11 +76,16 @@ class Companion:
         options: Options = DEFAULT_OPTIONS,
         fleet: AuthorityPublic | None = None,
         revocations: RevocationList = NOBODY_REVOKED,
+        signing: Signing | None = None,
     ) -> None:
-        self.autopilot = Autopilot()
+        self.autopilot = Autopilot(signing)
         self.dropped: Counter[str] = Counter()
         self.link = Responder(pairs, boot_count, random_bytes)
-        self.stations = {name: PairedGround(peer) for name, peer in self.link.peers.items()}
+        self.watch = Watch(self.autopilot, options)
+        self.stations = {
+            name: PairedGround(peer, self.watch.prearm.judge, options.policy)
+            for name, peer in self.link.peers.items()
+        }
         self.arbiter = Arbiter(
             self.stations,
             AuthorityState() if authority is None else authority,
@@ -84,6 +93,7 @@ class Companion:
             dual_control=options.dual_control,
         )
         self._options = options
+        self._boot_count = boot_count
         self._fleet = fleet
         self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
@@ -98,20 +108,40 @@ class Companion:
             self.dropped,
             lambda: self._revocations.serial,
         )
-        self.watch = Watch(self.autopilot)
+        self.recorder = Recorder(options.record, keeps_before=not options.purges)
+        self.trail = Trail()
         self._show_authority()
+
+    def start(self, now_ns: int) -> None:
+        """Note that the service runs from now on."""
+        self.trail.add(Event(Topic.SERVICE, f"start {self._boot_count}"), now_ns)
+
+    def stop(self, now_ns: int) -> None:
+        """Complete what is recorded: the service stops."""
+        self.recorder.finish()
+        self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
+        self.trail.add(Event(Topic.SERVICE, "stop"), now_ns)
 
     def receive_line(self, data: bytes, now_ns: int) -> None:
         """Take bytes from the autopilot."""
+        before = self.autopilot.sysid
         frames = self.autopilot.receive(data, now_ns)
+        if before not in (None, self.autopilot.sysid):
+            self.watch.line_lost()
+        self.recorder.receive(frames, now_ns)
+        self.recorder.follow(self.autopilot.state, now_ns)
         self.watch.receive(frames, now_ns)
-        for batch in self._downlink.queue(frames, now_ns):
+        for text in self.autopilot.notices():
+            self.watch.voice.tell(dialect.MAV_SEVERITY_WARNING, text)
+        self._to_line += self.autopilot.challenges(now_ns)
+        for batch in self._downlink.queue(self.autopilot.for_ground(frames), now_ns):
             self.air.send_to_all(batch, now_ns)
         self._settle(now_ns)
 
-    def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> None:
-        """Take a datagram that came over `path` from anyone."""
-        for event in self.link.receive(datagram, path, now_ns):
+    def receive_link(self, datagram: bytes, path: Path, now_ns: int) -> bool:
+        """Take a datagram that came over `path` from anyone; tell whether it was anything to us."""
+        events = self.link.receive(datagram, path, now_ns)
+        for event in events:
             match event:
                 case Opened():
                     self._receive_opened(event, path, len(datagram), now_ns)
@@ -119,11 +149,14 @@ class Companion:
                     self.air.reply(reply, event.path, now_ns)
                 case PairChanged(record=record):
                     self._to_save.append(record)
-                    self._notes.append(f"{record.peer}: pre-shared key {record.psk_generation}")
+                    text = f"{record.peer}: pre-shared key {record.psk_generation}"
+                    self._note(Event(Topic.KEY, text, by=record.peer), now_ns)
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
-                    self._notes.append(f"{name}: session {number}")
-        self.air.drain_radio(now_ns)
+                    self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
+        if events:
+            self.air.drain_radio(now_ns)
+        return bool(events)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
@@ -138,6 +171,9 @@ class Companion:
             self._downlink.due_ns,
             self.arbiter.deadline_ns(),
             self.watch.deadline_ns(),
+            self.autopilot.signing.deadline_ns(),
+            self.recorder.deadline_ns(),
+            self.trail.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -152,8 +188,17 @@ class Companion:
             if asker.peer.live is not None:
                 self.air.send(asker, answers, now_ns)
         self.watch.tick(now_ns)
+        self.autopilot.signing.tick(now_ns)
+        self.recorder.tick(now_ns)
         self._settle(now_ns)
+        self._sum_up(now_ns)
         self.air.tick(now_ns)
+
+    def live_addresses(self) -> Set[Address]:
+        """Return the addresses at which live stations were heard last, the radio left out."""
+        peers = (station.peer for station in self.stations.values())
+        paths = {peer.path for peer in peers if peer.live is not None and peer.path is not None}
+        return paths - {RADIO}
 
     def outgoing_link(self) -> list[tuple[bytes, Path]]:
         """Return the datagrams to send, each with its path."""
@@ -187,6 +232,8 @@ class Companion:
             for station in self.stations.values():
                 station.authority_due_ns = now_ns
             return
+        if not isinstance(item, PairRecord):
+            return  # what the line is signed with holds from the moment it was seen
         paired = self.stations.get(item.peer)
         record = None if paired is None else paired.saved(item)
         if record is not None:
@@ -199,6 +246,8 @@ class Companion:
             self.arbiter.not_saved(now_ns)
         elif isinstance(item, PairRecord) and item.peer in self.stations:
             self.stations[item.peer].not_saved()
+        elif isinstance(item, SigningFloor | SigningKeys):
+            self.autopilot.signing.not_saved(item, now_ns)
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
@@ -206,6 +255,12 @@ class Companion:
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
         status.revocation_serial = self._revocations.serial
+        status.policy_override = self._options.policy.fingerprint
+        status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.prearm = self.watch.prearm.describe(now_ns)
+        status.monitor = self.watch.navigation.status(now_ns)
+        if self.watch.rates is not None:
+            status.autopilot["short_rates"] = self.watch.rates.short
         return status
 
     def _receive_opened(self, opened: Opened, path: Path, size: int, now_ns: int) -> None:
@@ -216,6 +271,8 @@ class Companion:
         self.air.follow_path(station, now_ns)
         context = self._context(station, path, now_ns)
         self.arbiter.heard(station, opened, context, now_ns)
+        if context.is_holder and station.uplink.is_fresh(opened, Freshness.PRESENCE, context):
+            self.watch.failsafe.heard(context.limits[Freshness.PRESENCE], now_ns)
         if opened.payload:
             self._receive_payload(station, opened, context, now_ns)
         self._settle(now_ns)
@@ -268,7 +325,8 @@ class Companion:
                 station.uplink.dropped["unknown_record"] += 1
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
-        self._to_line += passed.frames
+        self._write_line(passed.frames, now_ns)
+        self.watch.failsafe.passed(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
@@ -279,21 +337,53 @@ class Companion:
         """Close the sessions of a station and answer it no more until a restart."""
         self.link.forget(name, now_ns)
         del self.stations[name]
-        self._notes.append(f"{name}: shut out")
+        self._note(Event(Topic.REVOCATION, f"{name}: shut out"), now_ns)
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
+        cleared_ns = self.arbiter.alarm_cleared_ns()
+        if cleared_ns is not None:
+            self.watch.navigation.clear(cleared_ns, now_ns)
+        self.arbiter.show_navigation(self.watch.navigation.is_suspect, now_ns)
         change = self.arbiter.to_save()
         if change is not None:
             self._to_save.append(change)
         for station, record in self.arbiter.outgoing():
             self.air.send(station, [record], now_ns)
-        self._notes += self.arbiter.outgoing_notes()
+        for event in self.arbiter.outgoing_events():
+            self._note(event, now_ns)
+        for station in self.stations.values():
+            while station.uplink.refused:
+                operation, reason = station.uplink.refused.popleft()
+                text = f"{describe_operation(operation)}: {reason}"
+                self.trail.add(Event(Topic.REFUSED, text, by=station.name), now_ns)
         said = self.watch.outgoing()
-        self._to_line += said.to_line
-        self._notes += said.notes
+        self._write_line(said.to_line, now_ns)
+        self._to_save += self.autopilot.signing.to_save()
+        for text in said.notes:
+            self._note(Event(Topic.NOTE, text), now_ns)
         if said.to_ground:
             self.air.send_to_all(said.to_ground, now_ns)
+
+    def _note(self, event: Event, now_ns: int) -> None:
+        """Say something in the log, and keep it as evidence."""
+        self._notes.append(event.text)
+        self.trail.add(event, now_ns)
+
+    def _sum_up(self, now_ns: int) -> None:
+        due_ns = self.trail.deadline_ns()
+        if due_ns is not None and now_ns >= due_ns:
+            self.trail.sum_up(self.status(now_ns).link.dropped, now_ns)
+
+    def _write_line(self, frames: Sequence[bytes], now_ns: int) -> None:
+        plain = [stripped(frame) for frame in frames]
+        self._to_line += self.autopilot.signed(plain, now_ns)
+        self.recorder.receive(plain, now_ns)
+
+    def tell(self, severity: int, text: str, now_ns: int) -> None:
+        """Tell whoever watches something that concerns the machine that this runs on."""
+        self.watch.voice.tell(severity, text)
+        self._settle(now_ns)
 
     def _show_authority(self) -> None:
         """Let handshakes say who commands."""
@@ -330,14 +420,16 @@ class Companion:
             station.uplink.dropped[error.reason] += 1
             return
         self._to_save.append(AcceptedList(revocations, data))
-        self._notes.append(f"{station.name}: brings revocation list {revocations.serial}")
+        text = f"{station.name}: brings revocation list {revocations.serial}"
+        self._note(Event(Topic.REVOCATION, text, by=station.name), now_ns)
         self.revoke(revocations, now_ns)
 
     def revoke(self, revocations: RevocationList, now_ns: int) -> None:
         """Shut out whom a verified list names, at once: this is safe before it is on disk."""
         for name, station in list(self.stations.items()):
             if revocations.revokes(station.peer.record):
-                self._notes.append(f"{name}: revoked by list {revocations.serial}")
+                text = f"{name}: revoked by list {revocations.serial}"
+                self._note(Event(Topic.REVOCATION, text), now_ns)
                 self.shut_out(name, now_ns)
 
     def revoked_on_disk(

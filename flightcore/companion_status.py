@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
@@ -10,12 +9,12 @@ from crypto.responder import Responder
 from crypto.sessions import Path
 from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
+from flightcore.monitor.gnss import Status
 from flightcore.paired import PairedGround
+from flightcore.prearm import PrearmStatus
 from wire.authority import NOBODY
 from wire.locality import RADIO
 from wire.summary import LinkSummary, merge_drops
-
-LINK_LOST_NS: Final = 1_000_000_000
 
 
 class PeerStatus(msgspec.Struct):
@@ -36,12 +35,15 @@ class CompanionStatus(msgspec.Struct):
     link: LinkSummary
     peers: dict[str, PeerStatus]
     authority: dict[str, str | int | bool | None]
-    failsafe: dict[str, str | float | None]
-    autopilot: dict[str, str | int | float | dict[str, int] | None]
-    monitor: dict[str, str]
-    recorder: dict[str, str]
+    autopilot: dict[str, str | int | float | dict[str, int] | dict[str, float] | None]
+    recorder: dict[str, str | int | None]
+    failsafe: dict[str, str | float | bool | None] = {}
+    prearm: PrearmStatus | None = None
+    monitor: Status | None = None
+    policy_override: str | None = None
     revocation_serial: int = 0
     radio: dict[str, str | int] = {}
+    address: str = "present"
 
 
 def describe(
@@ -54,12 +56,10 @@ def describe(
 ) -> CompanionStatus:
     """Describe everything that is counted."""
     peers = {name: _peer_status(station, now_ns) for name, station in stations.items()}
-    noise = {f"autopilot_{k}": v for k, v in autopilot.splitter.dropped.items()}
+    line_drops = autopilot.all_dropped()
+    noise = {f"autopilot_{reason}": count for reason, count in line_drops.items()}
     total = LinkSummary.total([peer.link for peer in peers.values()])
     total.dropped = merge_drops(total.dropped, responder.dropped, dropped, noise)
-    holder = next((s for s in stations.values() if authority.is_holder(s.station)), None)
-    heard_ns = None if holder is None else holder.heard_ns
-    is_lost = heard_ns is not None and now_ns - heard_ns >= LINK_LOST_NS
     state = authority.state
     return CompanionStatus(
         link=total,
@@ -70,18 +70,16 @@ def describe(
             "epoch": state.epoch,
             "lost": authority.is_holder_lost(now_ns),
         },
-        failsafe={
-            "link": "never_up" if heard_ns is None else "lost" if is_lost else "ok",
-            "heard_s": None if heard_ns is None else (now_ns - heard_ns) / 1e9,
-        },
         autopilot={
             "state": autopilot.state.value if autopilot.is_heard(now_ns) else "silent",
             "sysid": autopilot.sysid,
             "mode": autopilot.custom_mode,
             "frames": autopilot.frames,
-            "dropped": merge_drops(autopilot.splitter.dropped),
+            "dropped": line_drops,
+            "signing": autopilot.signing.state.value,
+            "signed": autopilot.signing.verified,
+            "unverified": autopilot.signing.unverified,
         },
-        monitor={"state": "absent"},
         recorder={"state": "absent"},
     )
 

@@ -1,17 +1,24 @@
 """`drone.toml`: what the companion is told. Defaults are those of the command's documentation."""
 
+import math
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from flightcore.policy import AgeLimits
+from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
+from flightcore.port_scan import AUTO
+from flightcore.prearm import PrearmOptions, requirements
+from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
+_MAX_MB: Final = 10_000_000
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,11 +27,25 @@ class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
 
 
+class RateWish(StrEnum):
+    """Whether the companion asks the autopilot for the messages that it needs itself."""
+
+    REQUEST = "request"
+    LEAVE = "leave"
+
+
 class AutopilotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``."""
+    """Where the autopilot is: a serial device, or for development ``udp:HOST:PORT``.
+
+    A device or speed that is "auto" is found by listening for an autopilot's heartbeat.
+    `rates` left alone are those of the autopilot's parameters and of ground software.
+    `gcs_sysid` is the system id whose heartbeat it takes for the operator's presence.
+    """
 
     device: str
-    baud: int = 921600
+    baud: int | Literal["auto"] = 921600
+    rates: RateWish = RateWish.REQUEST
+    gcs_sysid: int = 255
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,16 +64,20 @@ class MaxAge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transfer: float | None = None
     safe: float | None = None
 
-    def limits(self, built_in: AgeLimits) -> AgeLimits:
-        """Return the limits in ns."""
-        chosen = {f: getattr(self, f.name.lower()) for f in built_in}
+    def limits(self, built_in: AgeLimits, lost_s: float) -> AgeLimits:
+        """Return the limits in ns; that of presence is T1 (`FailsafeConfig`)."""
+        chosen = {f: getattr(self, f.name.lower(), lost_s) for f in built_in}
         return {f: built_in[f] if s is None else int(s * 1e9) for f, s in chosen.items()}
 
 
 class Udp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The named local address on which ground stations reach this drone."""
+    """The named local address on which ground stations reach this drone.
+
+    An address that this machine does not have is a mistake, unless it is to be waited for.
+    """
 
     bind: str
+    wait_for_address: bool = False
     max_age: MaxAge = MaxAge()
 
 
@@ -74,10 +99,46 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of the built-in policy; `dual_control` asks a second station to confirm."""
+    """`file` overrides the built-in policy once `accept` names the fingerprint of the difference.
+
+    `dual_control` asks a second station to confirm.
+    """
 
     file: str | None = None
+    accept: str | None = None
     dual_control: bool = False
+
+
+class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded, sealed to whose key, and how much of it is kept.
+
+    Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
+    ``log-public.key`` there. If `required`, arming waits for a recorder that works.
+    """
+
+    when: When = When.ARMED
+    dir: str | None = None
+    recipient: str | None = None
+    quota_mb: int = 1000
+    keep_free_mb: int = 200
+    delete_oldest: bool = True
+    required: bool = False
+    purge_after_landing: bool = False
+
+
+class PrearmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pre-arm gate. `require` adds parameters and the range each must be in."""
+
+    enforce: bool = True
+    gcs_timeout_max_s: float = 5.0
+    require: dict[str, tuple[float, float]] = {}
+
+
+class FailsafeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """T1: the silence after which the link is lost, and the greatest age of presence."""
+
+    link_lost_s: float = WIFI_LIMITS[Freshness.PRESENCE] / 1e9
+    radio_lost_s: float = RADIO_LIMITS[Freshness.PRESENCE] / 1e9
 
 
 class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +149,27 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle = Vehicle()
     state: State = State()
     policy: Policy = Policy()
+    service: Service = Service()
+    recorder: RecorderConfig = RecorderConfig()
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where recordings and the audit log lie."""
+        named = self.recorder.dir
+        return self.state_dir / "logs" if named is None else Path(named).expanduser()
+
+    prearm: PrearmConfig = PrearmConfig()
+    failsafe: FailsafeConfig = FailsafeConfig()
+
+    @property
+    def prearm_options(self) -> PrearmOptions:
+        """What the pre-arm gate requires."""
+        return PrearmOptions(
+            is_enforced=self.prearm.enforce,
+            gcs_timeout_most=self.prearm.gcs_timeout_max_s,
+            gcs_sysid=self.autopilot.gcs_sysid,
+            require=tuple((name, *ends) for name, ends in self.prearm.require.items()),
+        )
 
     @property
     def state_dir(self) -> Path:
@@ -106,12 +188,17 @@ def check(config: DroneConfig) -> None:
         raise NotAllowedError("vehicle.name", name, "1 to 63 letters, digits, '.', '_' or '-'")
     device = config.autopilot.device
     if not device:
-        raise NotAllowedError("autopilot.device", device, "a serial device, as /dev/serial0")
+        raise NotAllowedError(
+            "autopilot.device", device, 'a serial device, as /dev/serial0, or "auto"'
+        )
     _check_baud("autopilot.baud", config.autopilot.baud)
     check_address("link.udp.bind", config.link.udp.bind, parse_local)
     if device.startswith(UDP_DEVICE):
         check_address("autopilot.device", device.removeprefix(UDP_DEVICE), parse_local)
-    _check_ages("link.udp.max_age", config.link.udp.max_age)
+    failsafe = config.failsafe
+    _check_range("failsafe.link_lost_s", failsafe.link_lost_s, 0.5, 10)
+    _check_range("failsafe.radio_lost_s", failsafe.radio_lost_s, 1, 30)
+    _check_ages("link.udp.max_age", config.link.udp.max_age, failsafe.link_lost_s)
     radio = config.link.radio
     if radio is not None:
         if not radio.device or radio.device == device:
@@ -119,20 +206,51 @@ def check(config: DroneConfig) -> None:
                 "link.radio.device", radio.device, "a serial device that is not the autopilot's"
             )
         check_radio("link.radio", radio.baud, radio.rate)
-        _check_ages("link.radio.max_age", radio.max_age)
-    if config.policy.file is not None:
+        _check_ages("link.radio.max_age", radio.max_age, failsafe.radio_lost_s)
+    _check_prearm(config)
+    if config.policy.file is None and config.policy.accept is not None:
+        raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
+    check_service(config.service)
+    _check_recorder(config.recorder)
+
+
+def _check_recorder(recorder: RecorderConfig) -> None:
+    if recorder.required and recorder.when is When.OFF:
+        raise NotAllowedError("recorder.required", "true", "false while recorder.when is off")
+    if not 1 <= recorder.quota_mb <= _MAX_MB:
+        raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
+    if not 0 <= recorder.keep_free_mb <= _MAX_MB:
         raise NotAllowedError(
-            "policy.file", config.policy.file, "nothing: this version has the built-in policy only"
+            "recorder.keep_free_mb", recorder.keep_free_mb, f"0 to {_MAX_MB} (MB)"
         )
 
 
-def _check_ages(key: str, ages: MaxAge) -> None:
+def _check_prearm(config: DroneConfig) -> None:
+    _check_range("autopilot.gcs_sysid", config.autopilot.gcs_sysid, 1, 255)
+    _check_range("prearm.gcs_timeout_max_s", config.prearm.gcs_timeout_max_s, 2, 120)
+    built_in = {name for row in requirements(PrearmOptions()) for name in row.names}
+    for name, (least, most) in config.prearm.require.items():
+        key = f"prearm.require.{name}"
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,15}", name) or name in built_in:
+            allowed = "the name of a parameter that is not required anyway, as RTL_ALT"
+            raise NotAllowedError(key, name, allowed)
+        if not (math.isfinite(least) and math.isfinite(most) and least <= most):
+            raise NotAllowedError(key, [least, most], "two numbers, the smaller first")
+
+
+def _check_ages(key: str, ages: MaxAge, lost_s: float) -> None:
     for name in ages.__struct_fields__:
         value = getattr(ages, name)
-        if value is not None and not 0.05 <= value <= 60:
-            raise NotAllowedError(f"{key}.{name}", value, "0.05 to 60 (seconds)")
+        if value is not None:
+            # Sticks are presence too, so they are no older than what is (T1).
+            _check_range(f"{key}.{name}", value, 0.05, lost_s if name == "control" else 60)
 
 
-def _check_baud(key: str, baud: int) -> None:
-    if baud not in BAUDS:
-        raise NotAllowedError(key, baud, f"{BAUDS.start} to {BAUDS.stop - 1}")
+def _check_range(key: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise NotAllowedError(key, value, f"{least:g} to {most:g}")
+
+
+def _check_baud(key: str, baud: int | str) -> None:
+    if baud != AUTO and baud not in BAUDS:
+        raise NotAllowedError(key, baud, f'{BAUDS.start} to {BAUDS.stop - 1}, or "auto"')

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits
+from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
+from flightcore.prearm import PrearmOptions
+from flightcore.recorder import When
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,11 @@ class Options:
     radio_rate: int
     pads_downlink: bool
     dual_control: bool
+    prearm: PrearmOptions
+    asks_rates: bool = False  # of the autopilot, the messages that the companion needs
+    policy: Policy = BUILT_IN
+    record: When = When.OFF
+    purges: bool = False  # mission, fence and rally points after landing
 
 
 DEFAULT_OPTIONS: Final = Options(
@@ -23,4 +30,5 @@ DEFAULT_OPTIONS: Final = Options(
     radio_rate=5760,
     pads_downlink=False,
     dual_control=False,
+    prearm=PrearmOptions(),
 )

@@ -8,7 +8,8 @@ from crypto.primitives import AuthenticationError
 from crypto.ratchet import EK_BYTES, answer
 from crypto.revocation import MAX_LIST_BYTES
 from crypto.sessions import Peer
-from flightcore.uplink import Uplink
+from flightcore.policy import Policy
+from flightcore.uplink import Gate, Uplink
 from wire.authority import Answer
 from wire.fragments import Reassembler
 from wire.locality import RADIO
@@ -32,9 +33,9 @@ class _Ratchet(NamedTuple):
 class PairedGround:
     """Everything about one ground station that outlives a datagram, but its keys."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, gate: Gate, policy: Policy) -> None:
         self.peer = peer
-        self.uplink = Uplink(peer.role)
+        self.uplink = Uplink(peer.role, gate, policy)
         self.summary = LinkSummary()
         self.heard_ns: int | None = None
         self.status_due_ns = 0

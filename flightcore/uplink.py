@@ -3,29 +3,32 @@
 A frame passes whole or not at all, and everything that does not pass is counted by reason.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from crypto.confirmation import NONCE_BYTES
 from crypto.generation import Opened
 from crypto.pair import Role
-from flightcore.autopilot import AUTOPILOT_COMPID, COMPANION_COMPID, Autopilot
+from flightcore.answers import acknowledgement, denial, say
+from flightcore.autopilot import Autopilot
 from flightcore.policy import (
+    BUILT_IN,
     COMMAND_MESSAGES,
     AgeLimits,
+    FlightState,
     Freshness,
+    Policy,
     Refuse,
     TwoStep,
     Verdict,
-    decode,
-    judge,
 )
 from wire.fragments import MAX_RECORD_BYTES
 from wire.mavlink import dialect, is_valid_frame, message_id
 from wire.records import RECORD_HEADER_BYTES
 
+_MAX_REFUSED: Final = 64
 REPORT_INTERVAL_NS = 1_000_000_000
 # An operation goes back down in a CHALLENGE, which is one record, on the radio too.
 MAX_OPERATION_BYTES: Final = MAX_RECORD_BYTES - RECORD_HEADER_BYTES - NONCE_BYTES
@@ -77,6 +80,10 @@ class Passed(NamedTuple):
     answers: list[bytes]  # for the sender
 
 
+Gate = Callable[[bytes, FlightState, int], Refuse | None]
+"""What has the last word on a frame that may otherwise pass: the pre-arm gate."""
+
+
 class Uplink:
     """Judge the frames of one paired ground station.
 
@@ -84,11 +91,14 @@ class Uplink:
     (generation, counter). The zero state has passed nothing.
     """
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, gate: Gate, policy: Policy = BUILT_IN) -> None:
         self.role = role
+        self._gate = gate
+        self._policy = policy
         self.dropped: Counter[str] = Counter()
         self.forwarded = 0
         self.last_order = (0, -1)
+        self.refused: deque[tuple[bytes, str]] = deque(maxlen=_MAX_REFUSED)  # and why
         self._reported_ns: dict[str, int] = {}
 
     def begin_session(self, number: int) -> None:
@@ -108,7 +118,11 @@ class Uplink:
         for frame in frames:
             verdict = self._judge(frame, autopilot, now_ns)
             if not isinstance(verdict, Refuse):
-                verdict = self.check(opened, verdict.freshness, context) or verdict
+                verdict = (
+                    self.check(opened, verdict.freshness, context)
+                    or self._gate(frame, autopilot.flight_state(now_ns), now_ns)
+                    or verdict
+                )
             match verdict:
                 case Refuse():
                     passed.answers.extend(self.refuse(frame, verdict, autopilot, now_ns))
@@ -150,6 +164,8 @@ class Uplink:
     def confirmed(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Passed:
         """Judge a frame whose second step has come: the flight state may have changed since."""
         verdict = self._judge(frame, autopilot, now_ns)
+        if not isinstance(verdict, Refuse):
+            verdict = self._gate(frame, autopilot.flight_state(now_ns), now_ns) or verdict
         if isinstance(verdict, Refuse):
             return Passed([], [], self.refuse(frame, verdict, autopilot, now_ns))
         self.forwarded += 1
@@ -160,12 +176,15 @@ class Uplink:
     ) -> list[bytes]:
         """Count a refusal, and return what tells the operator's software of it."""
         self.dropped[refusal.reason] += 1
+        if refusal.text:
+            self.refused.append((frame, refusal.reason))
         return self._answers(frame, refusal, autopilot, now_ns)
 
     def _judge(self, frame: bytes, autopilot: Autopilot, now_ns: int) -> Verdict:
         if not is_valid_frame(frame):
             return Refuse(Stop.BAD_FRAME, "")
-        verdict = judge(frame, self.role, autopilot.sysid, autopilot.flight_state(now_ns))
+        state = autopilot.flight_state(now_ns)
+        verdict = self._policy.judge(frame, self.role, autopilot.sysid, state)
         # No message of the dialect is; a checksum can be right over a payload of any length.
         if isinstance(verdict, TwoStep) and len(frame) > MAX_OPERATION_BYTES:
             return _stop(Stop.TOO_LONG)
@@ -173,36 +192,24 @@ class Uplink:
 
     def ask_back(self, frame: bytes, text: str, autopilot: Autopilot) -> list[bytes]:
         """Tell the operator's software that a second step is awaited."""
-        answers = self._acknowledge(frame, dialect.MAV_RESULT_IN_PROGRESS, autopilot)
-        answers.append(_say(f"Confirm: {text}", autopilot))
+        answers = [say(f"Confirm: {text}", autopilot)]
+        if message_id(frame) in COMMAND_MESSAGES:
+            answers.insert(0, acknowledgement(frame, dialect.MAV_RESULT_IN_PROGRESS, autopilot))
         return answers
 
     def _answers(
         self, frame: bytes, refusal: Refuse, autopilot: Autopilot, now_ns: int
     ) -> list[bytes]:
-        """Tell the operator's software what was refused and why: a denial for each command."""
+        """Tell the operator's software what was refused and why: a denial for each request."""
         if autopilot.sysid is None or not refusal.text:
             return []
-        answers = self._acknowledge(frame, dialect.MAV_RESULT_DENIED, autopilot)
+        answers = denial(frame, autopilot)
         reported_ns = self._reported_ns.get(refusal.reason)
         if reported_ns is None or now_ns - reported_ns >= REPORT_INTERVAL_NS:
             self._reported_ns[refusal.reason] = now_ns
-            answers.append(_say(f"Refused: {refusal.text}", autopilot))
+            answers.append(say(f"Refused: {refusal.text}", autopilot))
+            answers += [say(text, autopilot) for text in refusal.more]
         return answers
-
-    def _acknowledge(self, frame: bytes, result: int, autopilot: Autopilot) -> list[bytes]:
-        if message_id(frame) not in COMMAND_MESSAGES:
-            return []
-        command = decode(frame)
-        ack = dialect.MAVLink_command_ack_message(
-            command.command, result, target_system=frame[5], target_component=frame[6]
-        )
-        return [autopilot.pack(ack, command.target_component or AUTOPILOT_COMPID)]
-
-
-def _say(text: str, autopilot: Autopilot) -> bytes:
-    message = dialect.MAVLink_statustext_message(dialect.MAV_SEVERITY_WARNING, text[:50].encode())
-    return autopilot.pack(message, COMPANION_COMPID)
 
 
 def _stop(reason: Stop) -> Refuse:

@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.failsafe import Failsafe
+from flightcore.navigation import Navigation
+from flightcore.options import Options
+from flightcore.parameters import Parameters
+from flightcore.prearm import PrearmGate, requirements
+from flightcore.purge import Purge
+from flightcore.rates import Rates
 from flightcore.voice import Said, Voice
 
 
@@ -32,19 +39,37 @@ class Part(Protocol):
 class Watch:
     """The parts, and who gets which frame."""
 
-    def __init__(self, autopilot: Autopilot) -> None:
+    def __init__(self, autopilot: Autopilot, options: Options) -> None:
+        self._autopilot = autopilot
         self.voice = Voice(autopilot)
-        self._parts: list[Part] = []
+        table = requirements(options.prearm)
+        self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
+        self.prearm = PrearmGate(
+            table, self.parameters, self.voice, enforced=options.prearm.is_enforced
+        )
+        self.navigation = Navigation(self.voice)
+        self.failsafe = Failsafe(
+            autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
+        )
+        self.rates = Rates(autopilot, self.voice) if options.asks_rates else None
+        self._parts: list[Part] = [self.parameters, self.navigation, self.failsafe]
+        if self.rates is not None:
+            self._parts.append(self.rates)
+        if options.purges:
+            self._parts.append(Purge(autopilot, self.voice))
         self._takers: dict[bytes, list[Part]] = {}
         for part in self._parts:
             for number in part.watched:
                 self._takers.setdefault(number.to_bytes(3, "little"), []).append(part)
 
     def receive(self, frames: Sequence[bytes], now_ns: int) -> None:
-        """Take what the autopilot sent; frames of other components aboard are not its word."""
-        takers = self._takers
+        """Take what the autopilot sent.
+
+        Frames of other components aboard are not its word, nor are those of other vehicles.
+        """
+        takers, sysid = self._takers, self._autopilot.sysid
         for frame in frames:
-            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID:
+            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID and frame[5] == sysid:
                 for part in takers[frame[7:10]]:
                     part.receive(frame, now_ns)
 

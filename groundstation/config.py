@@ -15,6 +15,7 @@ from wire.locality import (
     parse_loopback,
 )
 from wire.send_queue import check_radio
+from wire.service import Service, check_service
 
 OFF: Final = "off"
 
@@ -70,6 +71,7 @@ class GroundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: State = State()
     console: Console | None = None
     mqtt: Mqtt | None = None
+    service: Service = Service()
 
     @property
     def state_dir(self) -> Path:
@@ -83,6 +85,7 @@ def check(config: GroundConfig) -> None:
     Raises:
         NotAllowedError: The first such value.
     """
+    check_service(config.service)
     if not config.drone:
         raise NotAllowedError("drone", [], "at least one [[drone]] table")
     if config.console is not None and config.console.bind != OFF:

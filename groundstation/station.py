@@ -68,6 +68,7 @@ class StationStatus(msgspec.Struct):
     suite: str
     psk_generation: int
     drone_boot_count: int | None
+    log_head: str | None  # how far the drone's recording had come at the last handshake
     revocation_serial: int | None
     radio: dict[str, str | int] = {}
     expected_down: int = 0  # datagrams that the drone has sealed up to the newest that came
@@ -97,6 +98,7 @@ class Station:
         self.dropped: Counter[str] = Counter()
         self.is_holder = False
         self.drone_boot_count: int | None = None
+        self.log_head: str | None = None
         self.command = Command(pair.profile, pair.gcs_id)
         self._link = Initiator(pair, boot_count, random_bytes)
         self._paths = Paths(paths)
@@ -154,6 +156,7 @@ class Station:
                 case Established():
                     self.is_holder = event.is_holder
                     self.drone_boot_count = event.drone_boot_count
+                    self.log_head = event.log_head.hex() if any(event.log_head) else None
         if self._link.session is not had_session:
             self._begin_session(path, now_ns)
         self._drain_radio(now_ns)
@@ -263,6 +266,7 @@ class Station:
             suite=link.pair.profile.name,
             psk_generation=link.pair.psk_generation,
             drone_boot_count=self.drone_boot_count,
+            log_head=self.log_head,
             revocation_serial=None if state is None else state.revocation_serial,
             expected_down=self._expected_down,
             round_trip_s=min(self._round_trips_ns) / 1e9 if self._round_trips_ns else None,

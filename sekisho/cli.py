@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -12,24 +11,29 @@ from typing import Final
 from crypto.aio.files import StoreError
 from sekisho.config_file import ConfigError
 from sekisho.hardening import harden
+from sekisho.log_format import log_to_stderr
 from sekisho.runtime import EXIT_INTERRUPTED, AlreadyRunningError, OperationFailedError
 
 # A service loads its own part only: the companion has no use for the simulator.
 _MODULES: Final = {
     "demo": "sekisho.demo",
     "sim": "sekisho.sim_command",
+    "channel": "sekisho.channel_command",
     "pair": "sekisho.pair",
     "keys": "sekisho.keys",
     "revoke": "sekisho.revoke",
     "drone": "sekisho.services",
     "ground": "sekisho.services",
     "status": "sekisho.status",
+    "doctor": "sekisho.doctor",
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
     "console": "sekisho.console",
     "logs": "sekisho.logs",
+    "signing": "sekisho.signing",
+    "config": "sekisho.config_command",
 }
-_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs")
+_HANDLES_KEYS: Final = ("pair", "keys", "revoke", "drone", "ground", "logs", "signing")
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
@@ -75,11 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = _join_negative(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in argv if word in _MODULES), None)
     arguments = _parser(chosen).parse_args(argv)
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    log_to_stderr(is_verbose=arguments.verbose)
     try:
         if arguments.command in _HANDLES_KEYS:
             harden()

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def serving(config: GroundConfig, gateway: Gateway) -> AsyncIterator[dict[str, str]]:
+async def serving_console(config: GroundConfig, gateway: Gateway) -> AsyncIterator[dict[str, str]]:
     """Serve the console of a gateway until left; yields the addresses, or why there are none.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from sim.channel import HostileChannel
+from sim.channel.attacks import HostileChannel
 from wire.locality import Address
 from wire.mavlink import dialect
 

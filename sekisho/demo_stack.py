@@ -12,8 +12,10 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from crypto.aio.log_keys import install_recipient, save_log_keys
 from crypto.aio.store import Store
 from crypto.pair import PairNames, Role, pair_in_lab
+from crypto.primitives import KEY_BYTES, XWingKeyPair
 from sekisho.console_service import CONSOLE_REQUEST, console_is_installed
 from sekisho.demo_attack import HostileRelay
 from sekisho.runtime import query, socket_path
@@ -23,6 +25,8 @@ QGROUNDCONTROL: Final = "127.0.0.1:14550"  # where it listens by default
 MAX_DRONES: Final = 8
 _START_S: Final = 30.0
 _STOP_S: Final = 5.0
+_GCS_TIMEOUT_S: Final = 5.0
+_ATTACKED_TIMEOUT_S: Final = 120.0  # while attacks are counted the operator is silent
 _BAUD: Final = 3_000_000  # of a pseudo-terminal: leaves room for an accelerated vehicle
 
 
@@ -67,6 +71,7 @@ class Stack:
         for drone in self.drones:
             directory = self._home / drone.name
             simulator = ["sim", "--tty", str(directory / "autopilot"), "--sysid", str(drone.sysid)]
+            simulator += ["--parameters", str(directory / "demo.parm")]
             commands.append([*simulator, "--speedup", str(self._speedup)])
             commands.append(["drone", "--config", str(directory / "drone.toml")])
         for command in commands:
@@ -166,9 +171,14 @@ class Stack:
 
     def _write_files(self, *, for_people: bool) -> None:
         home = self._home
+        # The vehicle counts its own seconds, and operators send heartbeats in real time.
+        timeout_s = _GCS_TIMEOUT_S * max(1.0, self._speedup)
+        if any(drone.relay is not None for drone in self.drones):
+            timeout_s = _ATTACKED_TIMEOUT_S
         ground_store = Store(home / "ground")
         ground = ground_store.load_or_create_identity(os.urandom)
         console = f"127.0.0.1:{self._console_port}" if for_people else "off"
+        _, log_key = save_log_keys(home / "log-keys", XWingKeyPair(os.urandom(KEY_BYTES)))
         tables = [f'[state]\ndir = "{home / "ground"}"\n']
         if not for_people or console_is_installed():
             tables.append(f'[console]\nbind = "{console}"\n')
@@ -179,13 +189,16 @@ class Stack:
             names = PairNames(drone=drone.name, ground="demo-ground", role=Role.COMMANDER)
             for_drone, for_ground = pair_in_lab(identity, ground, names, os.urandom)
             drone_store.save_pair(for_drone)
+            install_recipient(log_key, directory)
             ground_store.save_pair(for_ground)
             (directory / "drone.toml").write_text(
                 f'[vehicle]\nname = "{drone.name}"\n'
                 f'[autopilot]\ndevice = "{directory / "autopilot"}"\nbaud = {_BAUD}\n'
                 f'[state]\ndir = "{directory}"\n'
                 f'[link.udp]\nbind = "127.0.0.1:{drone.link_port}"\n'
+                f"[prearm]\ngcs_timeout_max_s = {timeout_s:g}\n"
             )
+            (directory / "demo.parm").write_text(f"FS_GCS_TIMEOUT,{timeout_s:g}\n")
             tables.append(
                 f'[[drone]]\nname = "{drone.name}"\naddress = "127.0.0.1:{drone.called_port}"\n'
                 f"mavlink_out = {[QGROUNDCONTROL] if for_people else []}\n"

@@ -12,14 +12,17 @@ import msgspec
 
 from crypto.aio import wrapping
 from crypto.aio.files import StoreError, private_directory, write_private
+from crypto.aio.log_keys import PUBLIC_KEY_NAME, load_log_public, load_or_create_log_signer
 from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.primitives import KeyPair
+from crypto.sealed_log import key_id
 from crypto.vault import Contents, Vault, VaultHeader
 from sekisho.runtime import holding
 from sekisho.unlock import (
     SecretSource,
     add_source_options,
+    complete_erasure,
     confirm,
     descriptor,
     new_secret,
@@ -55,6 +58,8 @@ class KeysReport(msgspec.Struct):
     unfinished: bool
     revocation_serial: int
     pairs: list[PairReport]
+    log_signer: str | None = None  # whole: `logs verify --signer` takes it
+    log_recipient: str | None = None
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -119,6 +124,8 @@ def run_list(arguments: argparse.Namespace) -> int:
         unfinished=header is not None and header.contents is Contents.MIXED,
         revocation_serial=revocations.serial,
         pairs=[_describe(pair, revoked=revocations.revokes(pair)) for pair in store.load_pairs()],
+        log_signer=_log_signer(store),
+        log_recipient=_log_recipient(store),
     )
     if arguments.json:
         print(msgspec.json.encode(report).decode())
@@ -211,6 +218,17 @@ def _describe(pair: PairRecord, *, revoked: bool) -> PairReport:
     )
 
 
+def _log_signer(store: Store) -> str | None:
+    if not os.path.lexists(store.secrets.log_signer.path):
+        return None
+    return load_or_create_log_signer(store.secrets, os.urandom).public.hex()
+
+
+def _log_recipient(store: Store) -> str | None:
+    path = store.directory / PUBLIC_KEY_NAME
+    return key_id(load_log_public(path)).hex() if path.exists() else None
+
+
 def _readable(report: KeysReport) -> str:
     how = f"wrapped with a {report.wrapped}" if report.wrapped else "plain, 0600"
     lines = [f"{report.state_dir}: keys are {how}; revocation serial {report.revocation_serial}"]
@@ -224,6 +242,8 @@ def _readable(report: KeysReport) -> str:
             f"  keys {pair.own_fingerprint} (own), {pair.peer_fingerprint} (peer)",
             f"  PSK generation {pair.psk_generation}{second}; granted at {pair.grant_serial}",
         ]
+    if report.log_recipient is not None:
+        lines.append(f"logs are sealed to {report.log_recipient}, signed by {report.log_signer}")
     return "\n".join(lines if report.pairs else [*lines, "nobody is paired"])
 
 
@@ -252,4 +272,5 @@ def _check_directory(path: Path) -> None:
 def _unused(directory: Path) -> Iterator[None]:
     """Keep services off: one holds its keys in memory and would write them as it knew them."""
     with holding("drone", directory), holding("ground", directory):
+        complete_erasure(directory)
         yield

@@ -3,15 +3,20 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from crypto.aio.files import StoreError, check_name
+from crypto.aio.log_keys import PUBLIC_KEY_NAME, install_recipient, save_log_keys
 from crypto.pair import PairNames, Role, pair_in_lab
+from crypto.primitives import KEY_BYTES, XWingKeyPair
 from crypto.suites import CHACHA, SUITES
 from sekisho import pair_physical
 from sekisho.pair_guard import check_room
 from sekisho.unlock import add_source_options, open_store, source_of
+
+LAB_LOG_KEYS: Final = "log-keys"  # where the ground keeps the key that opens recordings
 
 
 class LabReport(msgspec.Struct):
@@ -69,6 +74,7 @@ def run_lab(arguments: argparse.Namespace) -> int:
     check_room(drone_store, ground_name)
     names = PairNames(drone=name, ground=ground_name, role=Role(arguments.role))
     suite = next(s for s in SUITES.values() if s.name == arguments.suite)
+    _let_record(drone_store.directory, ground_store.directory)
     granted = drone_store.load_revocations().serial
     for_drone, for_ground = pair_in_lab(drone, ground, names, os.urandom, suite, granted)
     drone_store.save_pair(for_drone)
@@ -85,3 +91,13 @@ def run_lab(arguments: argparse.Namespace) -> int:
     else:
         print(f"paired {name} ({arguments.role})\n  drone:  {drone_path}\n  ground: {ground_path}")
     return 0
+
+
+def _let_record(drone: Path, ground: Path) -> None:
+    """Give the drone a key to seal recordings to, unless it has one."""
+    if (drone / PUBLIC_KEY_NAME).exists():
+        return
+    keys = ground / LAB_LOG_KEYS
+    if not (keys / PUBLIC_KEY_NAME).exists():
+        save_log_keys(keys, XWingKeyPair(os.urandom(KEY_BYTES)))
+    install_recipient(keys / PUBLIC_KEY_NAME, drone)

@@ -15,6 +15,7 @@ from crypto.aio.files import StoreError
 from crypto.aio.store import Store
 from crypto.responder import MAX_PEERS
 from crypto.revocation import usable_pairs
+from flightcore.aio.port_finder import candidates, find
 from flightcore.autopilot import SILENCE_NS, Autopilot
 from flightcore.config import UDP_DEVICE, AutopilotConfig
 from flightcore.policy import FlightState
@@ -118,7 +119,10 @@ def _chunks(config: AutopilotConfig) -> Iterator[bytes]:
                 except TimeoutError:
                     yield b""
     else:
-        with serial.Serial(config.device, config.baud, timeout=_POLL_S, exclusive=True) as port:
+        found = find(config, candidates)
+        if found is None:
+            return
+        with serial.Serial(*found, timeout=_POLL_S, exclusive=True) as port:
             port.reset_input_buffer()
             while True:
                 yield port.read(max(1, port.in_waiting))

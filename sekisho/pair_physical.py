@@ -18,8 +18,10 @@ from crypto.pair import PairRecord, Role
 from crypto.pairing import TOKEN_LIFETIME_NS, Pairing
 from crypto.pairing_exchange import DroneExchange, GroundExchange, Terms
 from crypto.suites import CHACHA, SUITES
+from flightcore.audit import Event, Topic
 from flightcore.config import BAUDS, AutopilotConfig
 from sekisho.config_file import ConfigError
+from sekisho.evidence import keep
 from sekisho.pair_guard import Guard, RefusedError, check_room
 from sekisho.pair_line import Line, SerialLine, TcpLine
 from sekisho.pair_run import PairingFailedError, Run, Screen, Shelf
@@ -156,6 +158,7 @@ def run_drone(arguments: argparse.Namespace) -> int:
         record = Run(pairing, line, screen, shelf).until_saved(lambda r: r.gcs_id, guard.check)
         report(record, store)
         _tell_service("drone", state_dir, screen)
+    keep(store, Event(Topic.PAIRING, report.outcome, by=report.peer))
     return 0 if report.ok else EXIT_FAILED
 
 
@@ -184,11 +187,15 @@ class _Report:
 
     def __init__(self, screen: Screen, *, json: bool) -> None:
         self.ok = False
+        self.peer: str | None = None
+        self.outcome = ""
         self._screen = screen
         self._json = json
 
     def __call__(self, record: PairRecord, store: Store) -> None:
         self.ok = True
+        self.peer = record.peer
+        self.outcome = f"paired with {record.peer} ({record.role})"
         path = store.pair_path(record.peer)
         if self._json:
             report = PairReport(
@@ -200,10 +207,11 @@ class _Report:
             )
             print(msgspec.json.encode(report).decode(), flush=True)
         else:
-            self._screen.say(f"paired with {record.peer} ({record.role})\n  {path}")
+            self._screen.say(f"{self.outcome}\n  {path}")
 
     def failed(self, reason: str, explanation: str) -> None:
         """Say why there is no record."""
+        self.outcome = f"not paired: {reason}: {explanation}"
         if self._json:
             report = PairReport(ok=False, reason=reason, explanation=explanation)
             print(msgspec.json.encode(report).decode(), flush=True)

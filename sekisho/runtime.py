@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import fcntl
 import gc
 import hashlib
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from crypto.aio.files import make_private_directory, private_directory, read_private
+from sekisho.watchdog import Watchdog
 
 EXIT_INTERRUPTED: Final = 130
 # What `sekisho revoke trust` and `apply` say to a service whose state directory it has changed.
@@ -129,7 +131,9 @@ def is_answering(path: Path) -> bool:
     return True
 
 
-async def serve_until_stopped(path: Path, answer: Callable[[bytes], bytes]) -> int:
+async def serve_until_stopped(
+    path: Path, answer: Callable[[bytes], bytes], watchdog: Watchdog
+) -> int:
     """Answer this user's queries until SIGINT or SIGTERM; return the exit status.
 
     `answer` gets what was asked: one line, empty for the status.
@@ -160,8 +164,12 @@ async def serve_until_stopped(path: Path, answer: Callable[[bytes], bytes]) -> i
     # What exists now lives until the end: keep the collector from walking it again and again.
     gc.collect()
     gc.freeze()
+    # A service manager that finds us hung sends SIGABRT: say where each thread stood.
+    faulthandler.enable()
+    watchdog.start()
     try:
         return await stopped
     finally:
+        watchdog.stop()
         server.close()
         path.unlink(missing_ok=True)

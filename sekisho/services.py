@@ -6,8 +6,9 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -19,14 +20,30 @@ from crypto.pair import PairRecord
 from crypto.responder import MAX_PEERS
 from crypto.revocation import usable_pairs
 from flightcore.aio.service import CompanionService
+from flightcore.parameters import UNDER_WAY
+from flightcore.policy import Policy
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
-from sekisho.console_service import CONSOLE_REQUEST, serving
+from sekisho.console_service import CONSOLE_REQUEST, serving_console
+from sekisho.log_format import use_format
+from sekisho.metrics import serving
+from sekisho.notify import ServiceManager
+from sekisho.policy_file import load_policy
 from sekisho.runtime import RELOAD_REVOCATIONS, holding, serve_until_stopped
 from sekisho.unlock import SecretSource, descriptor, open_store
-from wire.locality import NotAllowedError
+from sekisho.watchdog import Watchdog
+from wire.locality import NotAllowedError, parse_loopback
+from wire.service import Service
 
 _log = logging.getLogger(__name__)
+
+
+class ServiceStatus(msgspec.Struct):
+    """The process itself. `late_s` is by how much its loop was late at worst, `exceptions` ours."""
+
+    uptime_s: float
+    late_s: float
+    exceptions: int
 
 
 class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
@@ -41,8 +58,19 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     autopilot: object
     monitor: object
     recorder: object
+    prearm: object
+    policy_override: object
     revocation_serial: int
     radio: object
+    address: str
+    service: ServiceStatus
+
+
+class WriteParameter(msgspec.Struct, tag="write_parameter", forbid_unknown_fields=True):
+    """What `sekisho doctor` asks of a running companion: a required parameter, written."""
+
+    name: str
+    value: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
@@ -51,6 +79,7 @@ class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
     pid: int
     link: object
     peers: object
+    service: ServiceStatus
 
 
 def load_drone_config(path: Path) -> flightcore.config.DroneConfig:
@@ -107,14 +136,17 @@ def _add_passphrase_option(parser: argparse.ArgumentParser) -> None:
 def run_drone(arguments: argparse.Namespace) -> int:
     """Run the companion service until it is told to stop."""
     config = load_drone_config(arguments.config)
+    policy = load_policy(arguments.config, config)
+    use_format(config.service.log)
     with _in_file(arguments.config), holding("drone", config.state_dir) as path:
         store = _open(config.state_dir, config.state, arguments)
-        return asyncio.run(_serve_drone(config, store, _drone_pairs(store), path))
+        return asyncio.run(_serve_drone(config, store, _drone_pairs(store), path, policy))
 
 
 def run_ground(arguments: argparse.Namespace) -> int:
     """Run the gateway until it is told to stop."""
     config = load_ground_config(arguments.config)
+    use_format(config.service.log)
     if config.mqtt is not None:
         _log.warning("[mqtt] is read but not served: this version has no mqtt yet")
     with _in_file(arguments.config), holding("ground", config.state_dir) as path:
@@ -183,27 +215,42 @@ def _count_start(store: Store) -> int:
 
 
 async def _serve_drone(
-    config: flightcore.config.DroneConfig, store: Store, pairs: list[PairRecord], path: Path
+    config: flightcore.config.DroneConfig,
+    store: Store,
+    pairs: list[PairRecord],
+    path: Path,
+    policy: Policy,
 ) -> int:
-    service = CompanionService(config, store, pairs, _count_start(store))
+    service = CompanionService(config, store, pairs, _count_start(store), policy)
     name = config.vehicle.name or socket.gethostname()
+    if policy.fingerprint is not None:
+        _log.warning(
+            "%s: %s overrides the built-in policy, fingerprint %s",
+            name,
+            config.policy.file,
+            policy.fingerprint,
+        )
+    process = _Process("drone", service.stuck, service.summary)
+
+    def report() -> DroneReport:
+        described = service.status()
+        fields = {field: getattr(described, field) for field in described.__struct_fields__}
+        return DroneReport(name=name, pid=os.getpid(), service=process.status(), **fields)
 
     def answer(request: bytes) -> bytes:
         if request == RELOAD_REVOCATIONS:
             service.reload_revocations()
             return b"reloaded"
         if request:
-            return b"a companion takes no requests: ask the gateway of its ground station"
-        described = service.status()
-        fields = {field: getattr(described, field) for field in described.__struct_fields__}
-        return msgspec.json.encode(DroneReport(name=name, pid=os.getpid(), **fields))
+            return _write_parameter(service, request)
+        return msgspec.json.encode(report())
 
     with contextlib.closing(service):
         service.start()
         _log.info(
             "%s: waiting for %d paired station(s) on %s", name, len(pairs), config.link.udp.bind
         )
-        return await serve_until_stopped(path, answer)
+        return await process.serve(path, answer, config.service, report)
 
 
 async def _serve_ground(
@@ -213,6 +260,11 @@ async def _serve_ground(
     path: Path,
 ) -> int:
     gateway = Gateway(config, store, pairs, _count_start(store))
+    process = _Process("ground", gateway.stuck, gateway.summary)
+
+    def report() -> GroundReport:
+        described = gateway.status()
+        return GroundReport(os.getpid(), described.link, described.peers, process.status())
 
     addresses: dict[str, str] = {}
 
@@ -224,13 +276,62 @@ async def _serve_ground(
             return b"reloaded"
         if request:
             return _control(gateway, request)
-        described = gateway.status()
-        return msgspec.json.encode(GroundReport(os.getpid(), described.link, described.peers))
+        return msgspec.json.encode(report())
 
     with contextlib.closing(gateway):
         await gateway.start()
-        async with serving(config, gateway) as addresses:
-            return await serve_until_stopped(path, answer)
+        async with serving_console(config, gateway) as addresses:
+            return await process.serve(path, answer, config.service, report)
+
+
+class _Process:
+    """What the two services have in common: watchdog, metrics, and a count of our own mistakes."""
+
+    def __init__(
+        self, kind: str, stuck: Callable[[], str | None], summary: Callable[[], str]
+    ) -> None:
+        self._kind = kind
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._failed)
+        self._started_s = self._loop.time()
+        self._exceptions = 0
+        self._watchdog = Watchdog(ServiceManager(), stuck, summary)
+
+    def status(self) -> ServiceStatus:
+        """Describe the process."""
+        uptime_s = self._loop.time() - self._started_s
+        return ServiceStatus(uptime_s, self._watchdog.late_s, self._exceptions)
+
+    async def serve(
+        self,
+        path: Path,
+        answer: Callable[[bytes], bytes],
+        config: Service,
+        report: Callable[[], DroneReport | GroundReport],
+    ) -> int:
+        """Answer queries, and a collector if there is to be one, until told to stop."""
+
+        def tree() -> dict[str, object]:
+            fields: dict[str, object] = msgspec.to_builtins(report())
+            return fields
+
+        address = None if config.metrics is None else parse_loopback(config.metrics)
+        async with serving(address, f"sekisho_{self._kind}", tree):
+            return await serve_until_stopped(path, answer, self._watchdog)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Count what raised in a callback; the loop goes on, and the watchdog tells if it hurt."""
+        self._exceptions += 1
+        loop.default_exception_handler(context)
+
+
+def _write_parameter(service: CompanionService, request: bytes) -> bytes:
+    """Do what whoever runs this service on the drone may do while it stands on the ground."""
+    try:
+        write = msgspec.json.decode(request, type=WriteParameter)
+    except (msgspec.DecodeError, ValueError) as error:
+        return f"a companion takes no orders here but to write a parameter: {error}".encode()
+    return (service.write_parameter(write.name, write.value) or UNDER_WAY).encode()
 
 
 def _control(gateway: Gateway, request: bytes) -> bytes:

@@ -3,20 +3,37 @@
 import argparse
 import asyncio
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
+
+from sekisho.config_file import ConfigError
 from sekisho.runtime import EXIT_INTERRUPTED
+from sim.aio.ardupilot_json import serve
 from sim.aio.pty import LinkInUseError
 from sim.aio.service import SimConfig, run
+from sim.airframe import airframe, airframes
+from sim.ardupilot_json import JsonPhysics
+from sim.autopilot.parameter_file import ParameterFileError, parse, safe_text
+from sim.autopilot.parameters import Parameters
+from sim.sensors.gnss import Deception, Family
+from sim.wind import Flow, Wind
 
 _T = TypeVar("_T")
+_DECEPTION_FORM: Final = (
+    "jump, ramp, pull-off, delay or freeze, then at=SECONDS and, as it needs, until=SECONDS, "
+    "north=, east=, down= (metres of a jump, else m/s), acceleration=, delay="
+)
 _EXAMPLE: Final = """example:
   sekisho sim --tty /tmp/fc --wind 4,270 &
   mavproxy.py --master=/tmp/fc,921600
+  sekisho sim --tty /tmp/fc --gnss-attack pull-off,at=60,north=2,acceleration=0.1
+  sekisho sim --ardupilot-json & arducopter --model JSON --speedup 100
 """
 
 
@@ -35,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--speedup",
         type=_checked(float, lambda v: 0.1 <= v <= 20.0, "a number from 0.1 to 20"),
         default=default.speedup,
-        help="vehicle seconds per second (default %(default)s)",
+        help="vehicle seconds, which FS_GCS_TIMEOUT counts, per second (default %(default)s)",
     )
     parser.add_argument(
         "--home",
@@ -68,19 +85,73 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="MAVLink system id (default %(default)s)",
     )
     parser.add_argument(
+        "--drones",
+        type=_checked(int, lambda v: 1 <= v <= 200, "an integer from 1 to 200"),
+        default=default.drones,
+        help="how many, five metres apart; terminals and system ids count up (default 1)",
+    )
+    parser.add_argument(
         "--ekf-ready",
         type=_checked(float, lambda v: 0.5 <= v <= 120.0, "seconds from 0.5 to 120"),
         default=default.ekf_ready_s,
         metavar="SECONDS",
         help="vehicle time until it has a position and can arm (default %(default)s)",
     )
+    parser.add_argument(
+        "--parameters",
+        type=Path,
+        metavar="FILE",
+        help="lines of NAME,VALUE to start with, over the safe values",
+    )
+    parser.add_argument(
+        "--factory-parameters",
+        action="store_true",
+        help="leave out the safe values (failsafes and fence on): the companion will not arm it",
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="of every random number")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON at the end")
+    parser.add_argument(
+        "--airframe",
+        choices=airframes(),
+        help="what flies (default quad; with --ardupilot-json ardupilot-quad, ArduPilot's own)",
+    )
+    parser.add_argument(
+        "--gnss-attack",
+        type=_checked(_deception, lambda _: True, _DECEPTION_FORM),
+        action="append",
+        default=[],
+        metavar="FAMILY,KEY=VALUE,...",
+        help=f"deceive the GNSS receiver: {_DECEPTION_FORM}; may be given several times",
+    )
+    group = parser.add_argument_group("physics for the real ArduPilot")
+    group.add_argument(
+        "--ardupilot-json",
+        action="store_true",
+        help="fly the real ArduCopter (started with --model JSON), not the embedded autopilot",
+    )
+    group.add_argument(
+        "--port",
+        type=_checked(int, lambda v: 0 <= v <= 65535, "a port from 0 to 65535"),
+        default=9002,
+        help="UDP port of this machine where ArduPilot asks (default %(default)s)",
+    )
+    group.add_argument(
+        "--silence",
+        type=_checked(float, lambda v: 0.5 <= v <= 3600.0, "seconds from 0.5 to 3600"),
+        default=10.0,
+        metavar="SECONDS",
+        help="end when ArduPilot, once heard, says nothing for so long (default %(default)s)",
+    )
     parser.set_defaults(run=run_command)
 
 
 def run_command(args: argparse.Namespace) -> int:
     """Run until interrupted; return the exit status."""
+    if args.ardupilot_json:
+        return _serve_ardupilot(args)
+    if args.sysid + args.drones > 256:
+        raise ConfigError(f"--drones {args.drones}: with --sysid {args.sysid} ids exceed 255")
+    default = SimConfig()
     config = SimConfig(
         tty=args.tty,
         speedup=args.speedup,
@@ -88,8 +159,12 @@ def run_command(args: argparse.Namespace) -> int:
         wind=args.wind,
         gusts=args.gusts,
         sysid=args.sysid,
+        drones=args.drones,
         ekf_ready_s=args.ekf_ready,
         seed=args.seed,
+        parameters=_parameters(args),
+        airframe=args.airframe or default.airframe,
+        deceptions=tuple(args.gnss_attack),
     )
 
     def ready(path: str) -> None:
@@ -108,6 +183,47 @@ def run_command(args: argparse.Namespace) -> int:
     return EXIT_INTERRUPTED if summary.interrupted else 0
 
 
+def _serve_ardupilot(args: argparse.Namespace) -> int:
+    """Be the physics of the real ArduPilot until it goes, or a signal comes."""
+    speed, comes_from = args.wind
+    physics = JsonPhysics(
+        airframe(args.airframe or "ardupilot-quad"),
+        Wind(np.random.default_rng(args.seed)),
+        Flow(speed, math.radians(comes_from), args.gusts),
+        heading=math.radians(args.home[3]),
+    )
+
+    def ready(port: int) -> None:
+        print(f"127.0.0.1:{port}", file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    try:
+        summary = serve(physics, args.port, args.silence, ready)
+    except OSError as error:
+        print(f"sekisho sim: --port {args.port}: {error}; name a free port", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(asdict(summary)), flush=True)
+    return EXIT_INTERRUPTED if summary.interrupted else 0
+
+
+def _parameters(args: argparse.Namespace) -> dict[str, float]:
+    """Return the parameters to start with.
+
+    Raises:
+        ConfigError: The file cannot be read, or sets what is no parameter.
+    """
+    known = frozenset(Parameters().names)
+    values = {} if args.factory_parameters else parse(safe_text(), known)
+    if args.parameters is not None:
+        try:
+            values |= parse(args.parameters.read_text(), known)
+        except OSError as error:
+            raise ConfigError(f"--parameters {args.parameters}: {error.strerror}") from None
+        except (ParameterFileError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--parameters {args.parameters}: {error}") from None
+    return values
+
+
 def _four(text: str) -> tuple[float, float, float, float]:
     lat, lon, alt, heading = map(float, text.split(","))
     return lat, lon, alt, heading
@@ -116,6 +232,20 @@ def _four(text: str) -> tuple[float, float, float, float]:
 def _two(text: str) -> tuple[float, float]:
     first, second = map(float, text.split(","))
     return first, second
+
+
+def _deception(text: str) -> Deception:
+    """Read FAMILY,KEY=VALUE,...; raise ValueError for anything else."""
+    family, *settings = text.split(",")
+    values = {key: float(value) for key, _, value in (s.partition("=") for s in settings)}
+    start_s = values.pop("at")
+    end_s = values.pop("until", math.inf)
+    away = (values.pop("north", 0.0), values.pop("east", 0.0), values.pop("down", 0.0))
+    accelerating = values.pop("acceleration", 0.2)
+    delay_s = values.pop("delay", 0.0)
+    if values or not 0.0 <= start_s < end_s or accelerating <= 0.0 or not 0.0 <= delay_s <= 10.0:
+        raise ValueError(text)
+    return Deception(Family(family), start_s, end_s, away, away, accelerating, delay_s)
 
 
 def _is_home(home: tuple[float, float, float, float]) -> bool:
@@ -133,7 +263,7 @@ def _checked(
     def convert(text: str) -> _T:
         try:
             value = parse(text)
-        except ValueError:
+        except (KeyError, ValueError):
             value = None
         if value is None or not allowed(value):
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")

@@ -2,10 +2,12 @@
 
 import argparse
 import getpass
+import logging
 import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from crypto.aio import erasing
 from crypto.aio.files import StoreError, read_handed_over
 from crypto.aio.store import Store
 from crypto.vault import (
@@ -18,6 +20,8 @@ from crypto.vault import (
     WrongSecretError,
 )
 from sekisho.runtime import OperationFailedError
+
+_log = logging.getLogger(__name__)
 
 MIN_PASSPHRASE: Final = 12
 _MAX_PASSPHRASE_BYTES: Final = 4096
@@ -106,10 +110,18 @@ def open_store(directory: Path, source: SecretSource | None = None) -> Store:
         StoreError: Its vault cannot be used, or nothing says what opens it.
         OperationFailedError: The passphrase or key file is wrong.
     """
+    complete_erasure(directory)
     header = Store(directory).secrets.load_header()
     return Store(
         directory, None if header is None else unlock(directory, header, source or SecretSource())
     )
+
+
+def complete_erasure(directory: Path) -> None:
+    """Finish destroying what someone began to destroy: before anything in there is used."""
+    if erasing.is_pending(directory):
+        erasing.complete(directory)
+        _log.warning("%s: its erasure had been cut short, and is complete now", directory)
 
 
 def unlock(directory: Path, header: VaultHeader, source: SecretSource) -> Vault:
@@ -160,8 +172,10 @@ def new_secret(source: SecretSource) -> Secret:
     return passphrase
 
 
-def confirm(question: str, *, agreed: bool) -> None:
+def confirm(question: str, *, agreed: bool, word: str | None = None) -> None:
     """Ask before something that cannot be undone, unless `agreed` beforehand.
+
+    With `word`, nothing but that word is a yes.
 
     Raises:
         StoreError: There is no terminal to ask at.
@@ -174,9 +188,10 @@ def confirm(question: str, *, agreed: bool) -> None:
     except OSError:
         raise StoreError("no terminal to confirm at; add --yes if you are sure") from None
     with os.fdopen(terminal, "r+b", buffering=0) as stream:
-        stream.write(f"{question} [y/N] ".encode())
-        answer = stream.readline(100)
-    if answer.strip().lower() not in (b"y", b"yes"):
+        wanted = "y/N" if word is None else f"type {word} to do it"
+        stream.write(f"{question} [{wanted}] ".encode())
+        answer = stream.readline(100).strip().lower()
+    if answer not in ((b"y", b"yes") if word is None else (word.encode(),)):
         raise OperationFailedError("not confirmed; nothing was changed")
 
 

@@ -1,119 +1,154 @@
-"""Rigid-body physics of quadrotors, batched: every array has the vehicle axis first.
+"""Multicopters as rigid bodies: the text of `sim.dynamics`, for one vehicle or for many.
 
-Theory. A rotor at speed w gives the thrust k w^2 along body -z and a reaction torque proportional
-to it; its speed follows the throttle with a first-order lag. Rotor drag is linear in the velocity
-through the air (Faessler, Franchi & Scaramuzza, "Differential Flatness of Quadrotor Dynamics
-Subject to Rotor Drag", 2018), isotropic in the rotor plane, so only the body z axis is needed:
-no rotation matrix is formed. Integration is semi-implicit: velocity first, position with the mean
-of old and new velocity (exact under constant acceleration), attitude by the exponential of the
-new rate. RK4 would cost 2.5 times as much for an error that the 400 Hz controller never sees.
+One vehicle runs in plain floats, from a dozen on they run in numpy rows: the same operations in
+the same order. The step is the classical Runge-Kutta rule; its error against a step ten times
+finer is below a millimetre after ten seconds of aerobatics (`tests/unit/sim/test_rigid_body.py`).
 """
 
 import math
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sim.airframe import GRAVITY, Airframe
-from sim.rotation import Array, down_axis, exponential, heading_only, multiply
+from sim.airframe import Airframe
+from sim.dynamics import BODY, CONTACT, over_ground, runge_kutta
+from tracing.executors import Array, FloatProgram, Rows, Text, floats
+from tracing.terms import Group
 
-_NEXT = np.array([1, 2, 0])
-_AFTER = np.array([2, 0, 1])
+_ROWS_FROM: Final = 12  # vehicles; fewer are faster one by one
+
+
+def flight(airframe: Airframe, dt_s: float) -> tuple[Text, tuple[int, ...]]:
+    """Return one step over the ground as a text, and the sizes of its input groups.
+
+    Groups: state, command, wind_n, and health, which may be left out when every rotor has its
+    own; out: state, contact (`sim.dynamics`).
+    """
+    rotors = len(airframe.rotors)
+    whole = (1.0,) * rotors
+
+    def text(
+        state: Group, command: Group, wind_n: Group, health: Group = whole
+    ) -> tuple[Group, Group]:
+        end = runge_kutta(airframe, dt_s, state, command, wind_n, health)
+        return over_ground(state, end, dt_s)
+
+    return text, (BODY + rotors, rotors, 3, rotors)
+
+
+@cache
+def programs(airframe: Airframe, dt_s: float) -> tuple[FloatProgram, FloatProgram]:
+    """Return one step for one vehicle with every rotor whole, and one that is told their health.
+
+    The first is a quarter faster, because what is multiplied by 1 vanishes from its text.
+    """
+    text, sizes = flight(airframe, dt_s)
+    return floats(text, sizes[:-1]), floats(text, sizes)
+
+
+class Body(NamedTuple):
+    """One of the vehicles of a `RigidBody`: views of its arrays, with one row each."""
+
+    position_n: Array
+    velocity_n: Array
+    acceleration_n: Array
+    q_nb: Array
+    rate_b: Array
+    rotor_speed: Array
+    health: Array
+    on_ground: NDArray[np.bool_]
+    impact_speed: Array
 
 
 class RigidBody:
-    """N quadrotors over a flat ground at NED down = 0.
+    """N vehicles of one kind over a flat ground at NED down = 0.
 
     Invariant: attitude stays unit to rounding; nothing is ever below the ground. The zero state
-    stands on the ground at the NED origin, heading north, rotors still. One caller steps it.
+    stands on the ground at the NED origin, rotors still. One caller steps it. The arrays may be
+    written to between steps; they are views of the state.
 
     Attributes:
         position_n: NED position. Shape (N, 3). [m]
         velocity_n: NED velocity. Shape (N, 3). [m/s]
-        acceleration_n: NED acceleration over the last step. Shape (N, 3). [m/s2]
+        acceleration_n: Mean NED acceleration of the last step; 0 at rest. Shape (N, 3). [m/s2]
         q_nb: Attitude. Shape (N, 4). [-]
         rate_b: Angular rate in FRD. Shape (N, 3). [rad/s]
-        rotor_speed: Speed over the speed at full throttle. Shape (N, 4). [-]
+        rotor_speed: Speed over the speed at full throttle. Shape (N, rotors). [-]
+        health: Share of its forces each rotor gives. Shape (N, rotors). [-]
         on_ground: Whether each vehicle touches the ground. Shape (N,).
         impact_speed: Speed of the last touch-down, 0 when it was not this step. Shape (N,). [m/s]
     """
 
-    def __init__(self, airframe: Airframe, count: int = 1, *, heading: float = 0.0) -> None:
-        self.position_n = np.zeros((count, 3))
-        self.velocity_n = np.zeros((count, 3))
-        self.acceleration_n = np.zeros((count, 3))
-        self.q_nb = np.tile([math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)], (count, 1))
-        self.rate_b = np.zeros((count, 3))
-        self.rotor_speed = np.zeros((count, 4))
-        self.on_ground = np.ones(count, dtype=np.bool_)
-        self.impact_speed = np.zeros(count)
-        self._inertia = np.array([airframe.inertia])
-        self._gyroscopic = self._inertia[:, _AFTER] - self._inertia[:, _NEXT]
-        self._wrench = _wrench_per_thrust_fraction(airframe)
-        self._drag = np.array([airframe.rotor_drag / airframe.mass])
-        self._drag_axial = airframe.axial_drag / airframe.mass - airframe.rotor_drag / airframe.mass
-        self._mass = airframe.mass
-        self._lag = airframe.motor_time_constant
-        self._gravity_n = np.array([[0.0, 0.0, GRAVITY]])
+    def __init__(
+        self, airframe: Airframe, count: int = 1, *, dt_s: float, heading: float = 0.0
+    ) -> None:
+        self._rows: Rows | None = None
+        rotors = len(airframe.rotors)
+        if count >= _ROWS_FROM:
+            text, sizes = flight(airframe, dt_s)
+            self._rows = Rows(text, sizes, count, feedback=((0, 0),))
+            self._state, self._command, self._wind, health = self._rows.inputs
+            self._contact = self._rows.outputs[1]
+        else:
+            self._whole, self._broken = programs(airframe, dt_s)
+            self._state, self._contact = np.zeros((BODY + rotors, count)), np.zeros((5, count))
+            health = np.zeros((rotors, count))
+        assert len(self._contact) == CONTACT
+        self._state[6], self._state[9] = math.cos(heading / 2), math.sin(heading / 2)
+        self.position_n: Array = self._state[0:3].T
+        self.velocity_n: Array = self._state[3:6].T
+        self.q_nb: Array = self._state[6:10].T
+        self.rate_b: Array = self._state[10:BODY].T
+        self.rotor_speed: Array = self._state[BODY:].T
+        self.health: Array = health.T
+        self.health[:] = 1.0
+        self.acceleration_n: Array = self._contact[2:5].T
+        self.on_ground: NDArray[np.bool_] = np.ones(count, dtype=np.bool_)
+        self.impact_speed: Array = np.zeros(count)
 
-    def step(self, throttle: Array, wind_n: Array, dt_s: float) -> None:
+    def one(self, index: int) -> Body:
+        """Return one of the vehicles."""
+        row = slice(index, index + 1)
+        return Body(
+            self.position_n[row],
+            self.velocity_n[row],
+            self.acceleration_n[row],
+            self.q_nb[row],
+            self.rate_b[row],
+            self.rotor_speed[row],
+            self.health[row],
+            self.on_ground[row],
+            self.impact_speed[row],
+        )
+
+    def step(self, throttle: Array, wind_n: Array) -> None:
         """Advance every vehicle by one step.
 
         Args:
-            throttle: Speed each rotor is driven towards, over its full speed. Shape (N, 4). [-]
+            throttle: Speed each rotor is driven towards, over its full speed. Shape (N, rotors).
             wind_n: Velocity of the air in NED. Shape (N, 3) or (1, 3). [m/s]
-            dt_s: Step. [s]
         """
-        speed = self.rotor_speed
-        speed += (throttle - speed) * (1.0 - math.exp(-dt_s / self._lag))
-        wrench = (speed * speed) @ self._wrench
+        if self._rows is None:
+            self._step_each(throttle, wind_n)
+        else:
+            self._command[:], self._wind[:] = throttle.T, wind_n.T
+            self._rows.run()
+        touching = self._contact[0] > 0.0
+        struck = touching & ~self.on_ground
+        self.impact_speed[:] = np.where(struck, self._contact[1], 0.0)
+        self.on_ground[:] = touching
 
-        down_n = down_axis(self.q_nb)
-        air_n = self.velocity_n - wind_n
-        axial = (down_n * air_n).sum(axis=1, keepdims=True)
-        along = wrench[:, :1] / self._mass - self._drag_axial * axial
-        acceleration = self._gravity_n + down_n * along - self._drag * air_n
-
-        rate = self.rate_b
-        torque = wrench[:, 1:] - self.gyroscopic_torque()
-        rate = rate + torque / self._inertia * dt_s
-        velocity = self.velocity_n + acceleration * dt_s
-        position = self.position_n + (self.velocity_n + velocity) * (0.5 * dt_s)
-        attitude = multiply(self.q_nb, exponential(rate * dt_s))
-        attitude /= np.sqrt((attitude * attitude).sum(axis=1, keepdims=True))
-
-        self.impact_speed[:] = 0.0
-        touching = position[:, 2] >= 0.0
-        if touching.any():
-            # A rigid, sticky ground that levels the legs: the vehicle leaves it only by lifting.
-            self.impact_speed[touching & ~self.on_ground] = velocity[touching & ~self.on_ground, 2]
-            rest = touching & (velocity[:, 2] >= 0.0)
-            position[touching, 2] = 0.0
-            position[rest, :2] = self.position_n[rest, :2]
-            velocity[rest] = 0.0
-            acceleration[rest] = 0.0
-            rate[rest] = 0.0
-            attitude[rest] = heading_only(attitude[rest])
-        self.on_ground = touching
-        self.position_n, self.velocity_n, self.acceleration_n = position, velocity, acceleration
-        self.rate_b, self.q_nb = rate, attitude
-
-    def gyroscopic_torque(self) -> Array:
-        """Return w x (J w), in FRD. Shape (N, 3) [N m].
-
-        Invariant:
-            It does no work: its dot product with the rate is zero.
-        """
-        rate = self.rate_b
-        torque: Array = self._gyroscopic * rate[:, _NEXT] * rate[:, _AFTER]
-        return torque
-
-
-def _wrench_per_thrust_fraction(airframe: Airframe) -> Array:
-    """Return (force along body z [N], torque x, y, z [N m]) per thrust fraction. Shape (4, 4)."""
-    full = airframe.thrust_max
-    return np.array(
-        [
-            [-full, -y * full, x * full, spin * airframe.torque_per_thrust * full]
-            for x, y, spin in airframe.rotors
-        ]
-    )
+    def _step_each(self, throttle: Array, wind_n: Array) -> None:
+        winds = wind_n.tolist()
+        for i, (state, command) in enumerate(
+            zip(self._state.T.tolist(), throttle.tolist(), strict=True)
+        ):
+            wind = winds[i if len(winds) > 1 else 0]
+            health = self.health[i].tolist()
+            if min(health) == 1.0:
+                after = self._whole(state, command, wind)
+            else:
+                after = self._broken(state, command, wind, health)
+            self._state[:, i], self._contact[:, i] = after

@@ -14,17 +14,20 @@ from crypto.suites import CHACHA
 from flightcore.authority import AuthorityState
 from flightcore.companion import AcceptedList, Companion
 from flightcore.options import DEFAULT_OPTIONS
+from flightcore.signing import SigningFloor
 from groundstation.station import Station
+from tests.aboard import Line
 from wire.locality import UDP
-from wire.mavlink import FrameSplitter
 
 MS = 1_000_000
 S = 1000 * MS
 
 
-def heartbeat(armed=False):
-    mode = 1 | (128 if armed else 0)
-    message = dialect.MAVLink_heartbeat_message(2, 3, mode, 0, 3, 3)
+def heartbeat(armed=False, mode=0, flying=None):
+    """`flying` is as `armed` unless told: who sits armed on the ground is standing by."""
+    base = 1 | (128 if armed else 0)
+    status = 4 if (armed if flying is None else flying) else 3
+    message = dialect.MAVLink_heartbeat_message(2, 3, base, mode, status, 3)
     return bytes(message.pack(dialect.MAVLink(None, srcSystem=1, srcComponent=1)))
 
 
@@ -69,6 +72,7 @@ class World:
         self.random_bytes = random_bytes
         self.options = options
         self.disk_works = True
+        self.floor_on_disk = SigningFloor()
         self.authority_on_disk = AuthorityState()
         self.pairs_on_disk = {}
         self.grounds = {}
@@ -93,7 +97,7 @@ class World:
     def boot(self):
         """Start the companion from what is on its disk."""
         self.boots += 1
-        self.splitter = FrameSplitter()
+        self.far_end = Line()
         self.companion = Companion(
             usable_pairs(list(self.pairs_on_disk.values()), self.revocations_on_disk)[0],
             self.boots,
@@ -176,8 +180,7 @@ class World:
                 ground.disk = record
                 ground.station.saved(record)
         self.notes += self.companion.outgoing_notes()
-        frames = self.splitter.receive(self.companion.outgoing_line())
-        self.line += frames
+        self.line += self.far_end.take(self.companion, self.now)
 
     def save_all(self):
         for item in self.companion.outgoing_saves():
@@ -188,6 +191,8 @@ class World:
                 self.authority_on_disk = item
             elif isinstance(item, AcceptedList):
                 self.revocations_on_disk = item.revocations
+            elif isinstance(item, SigningFloor):
+                self.floor_on_disk = item
             else:
                 self.pairs_on_disk[item.peer] = item
             self.companion.saved(item, self.now)
@@ -217,7 +222,7 @@ class SlowWorld(World):
 
     def receive_up(self, name, datagram, path=UDP):
         super().receive_up(name, datagram, path)
-        for frame in self.splitter.receive(self.companion.outgoing_line()):
+        for frame in self.far_end.take(self.companion, self.now):
             self.line.append(frame)
             self.on_line(frame)
 

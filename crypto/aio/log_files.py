@@ -3,6 +3,7 @@
 A recorder must not stop a flight: what goes wrong while writing comes back as a `LogFault`.
 """
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -113,6 +114,8 @@ class LogFile:
         if log.fault is None:
             return log
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # a part of a header says nothing
+            path.unlink()
         return log.fault
 
     @property

@@ -1,5 +1,6 @@
 """The keys of sealed logs on disk: the offline pair that opens, the device's that signs."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +10,9 @@ from crypto.aio.files import (
     StoreError,
     make_private_directory,
     read_handed_over,
-    read_private,
     write_private,
 )
+from crypto.aio.secret_files import SecretFiles
 from crypto.primitives import (
     KEY_BYTES,
     Ed25519,
@@ -22,7 +23,6 @@ from crypto.sealed_log import key_id
 
 PRIVATE_KEY_NAME: Final = "log-private.key"
 PUBLIC_KEY_NAME: Final = "log-public.key"
-SIGNING_KEY_NAME: Final = "log-signing.key"
 _KEY_VERSION: Final = 1
 
 
@@ -101,20 +101,34 @@ def load_log_public(path: Path) -> bytes:
     return stored.log_public
 
 
-def load_or_create_log_signer(directory: Path, random_bytes: RandomBytes) -> Ed25519:
+def install_recipient(source: Path, directory: Path) -> bytes:
+    """Copy a public key to where a device looks for the one it seals its logs to; return it.
+
+    Raises:
+        StoreError: `source` is missing or damaged.
+        OSError: It cannot be written.
+    """
+    public = load_log_public(source)
+    write_private(directory / PUBLIC_KEY_NAME, source.read_bytes())
+    return public
+
+
+def load_or_create_log_signer(secrets: SecretFiles, random_bytes: RandomBytes) -> Ed25519:
     """Return the key by which this device signs its logs, making it on first use.
 
     Raises:
-        StoreError: It is damaged or readable by others.
+        StoreError: It is damaged or readable by others, or sealed and not opened.
+        OSError: It cannot be written.
     """
-    path = directory / SIGNING_KEY_NAME
-    if not path.exists():
-        make_private_directory(directory)
+    file = secrets.log_signer
+    path = file.path
+    if not os.path.lexists(path):
         signer = Ed25519(random_bytes(KEY_BYTES))
-        write_private(path, msgspec.json.encode(_SigningKeyFile(_KEY_VERSION, signer.seed)) + b"\n")
+        stored = _SigningKeyFile(_KEY_VERSION, signer.seed)
+        secrets.write(file, msgspec.json.encode(stored) + b"\n")
         return signer
     try:
-        stored = msgspec.json.decode(read_private(path), type=_SigningKeyFile)
+        stored = msgspec.json.decode(secrets.read(file), type=_SigningKeyFile)
     except msgspec.DecodeError as error:
         raise StoreError(f"{path}: not the signing key of logs ({error})") from error
     if stored.version != _KEY_VERSION or len(stored.log_signing_seed) != KEY_BYTES:

@@ -46,6 +46,16 @@ class SecretFiles:
         """The private keys of a fleet authority: in its own offline directory, and only there."""
         return SecretFile(self.directory / "authority.key", "authority")
 
+    @property
+    def autopilot(self) -> SecretFile:
+        """What the autopilot's line is signed with, if it is."""
+        return SecretFile(self.directory / "autopilot.key", "autopilot")
+
+    @property
+    def log_signer(self) -> SecretFile:
+        """The key by which this device signs its sealed logs."""
+        return SecretFile(self.directory / "log-signing.key", "log signer")
+
     def pair(self, peer: str) -> SecretFile:
         """The record of one peer.
 
@@ -61,7 +71,7 @@ class SecretFiles:
 
     def existing(self) -> list[SecretFile]:
         """Return every secret file there is."""
-        single = [self.identity, self.authority]
+        single = [self.identity, self.authority, self.autopilot, self.log_signer]
         return [file for file in single if os.path.lexists(file.path)] + self.pairs()
 
     def load_header(self) -> VaultHeader | None:

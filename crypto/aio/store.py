@@ -8,6 +8,7 @@ first two are sealed (`crypto.aio.secret_files`).
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeVar
@@ -40,6 +41,7 @@ REVOCATIONS: Final = "revocations"
 _Secret = TypeVar("_Secret", Identity, PairRecord)
 STATE_MAGIC: Final = b"SKT\x01"  # the last byte is the version
 _CHECK_BYTES: Final = 16
+_COUNT: Final = re.compile(rb"\d{1,10}\n")
 
 
 class Store:
@@ -138,7 +140,7 @@ class Store:
         count = 0
         if os.path.lexists(path):
             text = read_private(path)
-            if not text.strip().isdigit():
+            if not _COUNT.fullmatch(text):  # cut short it would be another count
                 raise StoreError(f"{path}: damaged; remove it")
             count = int(text)
         count = (count + 1) & 0xFFFFFFFF

@@ -42,6 +42,7 @@ from crypto.primitives.symmetric import (
     hmac_digest,
     keyed_blake2s,
     misuse_resistant,
+    prefixed_sha256,
 )
 from crypto.primitives.x25519 import (
     KeyPair,
@@ -81,4 +82,5 @@ __all__ = [
     "hpke_seal",
     "keyed_blake2s",
     "misuse_resistant",
+    "prefixed_sha256",
 ]

@@ -80,6 +80,21 @@ def keyed_blake2s(key: bytes, data: bytes) -> bytes:
     return hashlib.blake2s(data, key=key, digest_size=MAC_BYTES).digest()
 
 
+def prefixed_sha256(key: bytes) -> Callable[[bytes], bytes]:
+    """Return SHA-256(key || data) as a function of data, for protocols that make a MAC of that.
+
+    It is one only where the result is cut so short that nobody can extend it (MAVLink 2 signing).
+    """
+    prefix = hashlib.sha256(key)
+
+    def mac(data: bytes) -> bytes:
+        context = prefix.copy()
+        context.update(data)
+        return context.digest()
+
+    return mac
+
+
 def equal(left: bytes, right: bytes) -> bool:
     """Compare in time that does not depend on where the inputs differ."""
     return constant_time.compare_digest(left, right)

@@ -12,8 +12,20 @@ from wire.locality import Address
 class Port(Protocol):
     """Bytes to and from the autopilot."""
 
-    is_open: bool
-    unsent_dropped: int
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the line is there."""
+
+    @property
+    def unsent_dropped(self) -> int:
+        """How many bytes were not sent."""
+
+    def describe(self) -> dict[str, str | int]:
+        """Say where the line is."""
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether something will read the line, or try to open it."""
 
     def start(self) -> None:
         """Open the line, now or as soon as it is there."""
@@ -31,6 +43,7 @@ class UdpPort:
     def __init__(self, bind: Address, on_bytes: Callable[[bytes], None]) -> None:
         self.is_open = False
         self.unsent_dropped = 0
+        self._bind = bind
         self._on_bytes = on_bytes
         self._loop = asyncio.get_running_loop()
         self._peer: Address | None = None
@@ -39,10 +52,19 @@ class UdpPort:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._socket.bind(bind)
 
+    def describe(self) -> dict[str, str | int]:
+        """Say where the line is."""
+        return {"device": f"udp:{self._bind[0]}:{self._bind[1]}"}
+
     def start(self) -> None:
         """Listen."""
         self.is_open = True
         self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether something will read the socket."""
+        return self.is_open
 
     def write(self, data: bytes) -> None:
         """Send to whoever sent last, or drop and count."""

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from flightcore.control.terms import Real, clamp, maximum, minimum
 from flightcore.control.vectors import Vec
 from flightcore.control.vehicle import Vehicle
+from tracing.terms import Real, clamp, maximum, minimum
 
 Thrusts: TypeAlias = tuple[Real, Real, Real, Real]
 

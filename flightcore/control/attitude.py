@@ -6,8 +6,8 @@ is no sign to choose and no way to turn the long way round.
 
 from typing import Final
 
-from flightcore.control.terms import Real, choose, maximum, sqrt
 from flightcore.control.vectors import Axes, Vec, add, cross, dot, scale, sub, weigh
+from tracing.terms import Real, choose, maximum, sqrt
 
 # Squared cosine of half an angle: closer to half a turn than this the axis is chosen, not found.
 _HALF_TURN: Final = 1e-10

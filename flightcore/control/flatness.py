@@ -11,9 +11,9 @@ Rotor Drag for Accurate Tracking of High-Speed Trajectories", RA-L 2018.
 
 from typing import NamedTuple
 
-from flightcore.control.terms import Real, choose, clamp, cos, maximum, sin, sqrt
 from flightcore.control.vectors import Axes, Vec, add, cross, dot, scale, to_body
 from flightcore.control.vehicle import Limits, Vehicle
+from tracing.terms import Real, choose, clamp, cos, maximum, sin, sqrt
 
 
 class FlatOutput(NamedTuple):

@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-from flightcore.control.terms import Real, choose, clamp, maximum, minimum, sqrt
 from flightcore.control.vectors import (
     Axes,
     Vec,
@@ -17,6 +16,7 @@ from flightcore.control.vectors import (
     weigh,
 )
 from flightcore.control.vehicle import Gains, Limits, Vehicle
+from tracing.terms import Real, choose, clamp, maximum, minimum, sqrt
 
 
 class Wanted(NamedTuple):

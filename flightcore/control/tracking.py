@@ -32,7 +32,6 @@ from flightcore.control.position import (
     thrust_vector,
     within_tilt,
 )
-from flightcore.control.terms import Group, Real, cos, sin
 from flightcore.control.vectors import (
     ZERO,
     Axes,
@@ -46,6 +45,7 @@ from flightcore.control.vectors import (
     to_outer,
 )
 from flightcore.control.vehicle import Gains, Limits, Vehicle
+from tracing.terms import Group, Real, cos, sin
 
 STATE_ROWS: Final = 13  # position_n 3, velocity_n 3, q_nb 4 (w, x, y, z), rate_b 3
 SENSED_ROWS: Final = 7  # specific force in FRD 3 [m/s2], mean rotor thrusts since last step 4 [N]

@@ -6,7 +6,7 @@ Frames are written as suffixes: `v_n` in NED, `v_b` in FRD. `q_nb` takes body to
 
 from typing import NamedTuple, TypeAlias
 
-from flightcore.control.terms import Real, maximum, minimum, sqrt
+from tracing.terms import Real, maximum, minimum, sqrt
 
 Vec: TypeAlias = tuple[Real, Real, Real]
 Quat: TypeAlias = tuple[Real, Real, Real, Real]

@@ -8,11 +8,11 @@ import numpy as np
 
 from flightcore.control.allocation import effectiveness
 from flightcore.control.attitude import torque_for
-from flightcore.control.executors import Rows
 from flightcore.control.flatness import FLAT_ROWS, FlatOutput, implied
-from flightcore.control.terms import Group
 from flightcore.control.vehicle import Limits, Vehicle
 from flightcore.trajectory.sampled import ACCELERATION, POSITION, VELOCITY, Array, Trajectory
+from tracing.executors import Rows
+from tracing.terms import Group
 
 
 class Excess(StrEnum):

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -26,6 +26,8 @@ from wire.summary import LinkSummary, merge_drops
 _log = logging.getLogger(__name__)
 
 OnPlain = Callable[[bytes, int], None]  # MAVLink frames of one datagram, the time
+# A deadline may be late on a busy machine; later than this, something no longer runs.
+_OVERDUE_NS = 1_000_000_000
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +81,7 @@ class _DroneLink:
         self._watch: OnPlain | None = None
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._was_live = False
+        self._log_head: str | None = None
 
     async def start(self) -> None:
         """Open the endpoints and start calling the drone.
@@ -122,17 +125,23 @@ class _DroneLink:
         for endpoint in self.endpoints:
             endpoint.close()
 
+    def is_overdue(self, now_ns: int) -> bool:
+        """Tell whether something should have been done long ago."""
+        deadline_ns = self.station.deadline_ns()
+        return deadline_ns is not None and deadline_ns < now_ns - _OVERDUE_NS
+
     def status(self) -> StationStatus:
         """Describe everything that is counted."""
         status = self.station.status(monotonic_ns())
-        noise = [
+        noise: list[Mapping[str, int]] = [
             {f"tools_{reason}": count for reason, count in endpoint.dropped.items()}
             for endpoint in self.endpoints
         ]
         if self._radio is not None:
             status.radio = self._radio.describe()
-        unsent = 0 if self._udp is None else self._udp.unsent
-        status.link.dropped = merge_drops(status.link.dropped, {"not_sent": unsent}, *noise)
+        if self._udp is not None:
+            noise.append(self._udp.dropped)
+        status.link.dropped = merge_drops(status.link.dropped, *noise)
         return status
 
     def request(self, request: Control) -> str:
@@ -184,6 +193,14 @@ class _DroneLink:
         if station.is_live(now_ns) != self._was_live:
             self._was_live = not self._was_live
             _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
+        if station.log_head != self._log_head:
+            self._log_head = station.log_head
+            _log.info(
+                "%s: recording, boot %s, head %s",
+                self.name,
+                station.drone_boot_count,
+                self._log_head,
+            )
 
     def _send(self) -> None:
         for record in self.station.outgoing_saves():
@@ -264,6 +281,19 @@ class Gateway:
         if signed is not None:
             for link in self._links:
                 link.station.bring_revocations(self._store.load_revocations().serial, signed)
+
+    def stuck(self) -> str | None:
+        """Return what no longer runs, None while all is well."""
+        late = [link.name for link in self._links if link.is_overdue(monotonic_ns())]
+        return f"a deadline is overdue: {', '.join(late)}" if late else None
+
+    def summary(self) -> str:
+        """Say in one line how things stand."""
+        now_ns = monotonic_ns()
+        return ", ".join(
+            f"{link.name} {'live' if link.station.is_live(now_ns) else 'not heard'}"
+            for link in self._links
+        )
 
     def request(self, request: Control) -> str:
         """Carry out what the operator asks for in words; return what became of it."""

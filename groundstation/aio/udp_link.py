@@ -2,14 +2,14 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from wire.aio.link_socket import link_socket, receive
 from wire.locality import Address
 
 _BURST: Final = 64
-_RECEIVE_BUFFER_BYTES: Final = 1 << 22
-_MAX_DATAGRAM = 2048
 
 
 class UdpLink:
@@ -20,7 +20,7 @@ class UdpLink:
     """
 
     def __init__(self, drone: Address, on_datagrams: Callable[[list[bytes]], None]) -> None:
-        self.unsent = 0
+        self.dropped = Counter[str]()
         self._drone = drone
         self._on_datagrams = on_datagrams
         self._loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ class UdpLink:
                 return
         except OSError:
             self._connect()
-        self.unsent += 1
+        self.dropped["not_sent"] += 1
 
     def close(self) -> None:
         """Hear nobody."""
@@ -50,10 +50,8 @@ class UdpLink:
 
         Then the error was about something else, or forged, and answers may be on their way.
         """
-        fresh = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        fresh = link_socket()
         try:
-            fresh.settimeout(0)
-            fresh.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             fresh.connect(self._drone)
         except OSError:
             fresh.close()
@@ -69,9 +67,13 @@ class UdpLink:
         datagrams = []
         for _ in range(_BURST):
             try:
-                datagrams.append(sock.recv(_MAX_DATAGRAM))
+                datagram, _, is_local = receive(sock)
             except BlockingIOError:
                 break
             except OSError:
                 continue  # what an ICMP message says, from anyone, of a datagram that was sent
+            if is_local:
+                datagrams.append(datagram)
+            else:
+                self.dropped["not_local"] += 1
         self._on_datagrams(datagrams)

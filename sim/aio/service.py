@@ -1,26 +1,32 @@
 """The running simulator: wall clock, pseudo-terminal and signals around a `Simulation`."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from sim.aio.pty import Pty
+from sim.airframe import airframe
+from sim.fleet import Fleet
 from sim.geodesy import Place
-from sim.simulation import TICK_NS, TICK_S, Simulation, World
+from sim.sensors.gnss import Deception
+from sim.simulation import TICK_NS, TICK_S, World
 
 _LOG = logging.getLogger(__name__)
 _WAKE_S: Final = 0.005
 # More behind than this is not caught up: the vehicle would lurch, and fall behind again.
 _BEHIND_MAX_S: Final = 0.25
 _REPORT_S: Final = 10.0
+_APART_M: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,19 @@ class SimConfig:
     """What to simulate.
 
     Attributes:
-        tty: Symbolic link to make to the pty, or None.
+        tty: Symbolic link to make to the pty, or None; with several drones, the beginning of
+            their names.
         speedup: Vehicle seconds per wall second.
         home: Latitude and longitude [degree], altitude [m], heading [degree].
         wind: Speed [m/s] and the direction it comes from [degree].
         gusts: Standard deviation of the gusts. [m/s]
-        sysid: MAVLink system id.
+        sysid: MAVLink system id, of the first drone.
+        drones: How many, five metres apart to the east.
         ekf_ready_s: Vehicle time from power-up to a position estimate.
         seed: Of every random number.
+        parameters: Values over ArduCopter's factory ones, all of parameters in the table.
+        airframe: What flies, by its name.
+        deceptions: What is done to the GNSS receiver, and when.
     """
 
     tty: Path | None = None
@@ -44,8 +55,12 @@ class SimConfig:
     wind: tuple[float, float] = (0.0, 0.0)
     gusts: float = 0.0
     sysid: int = 1
+    drones: int = 1
     ekf_ready_s: float = 9.0
     seed: int = 0
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    airframe: str = "quad"
+    deceptions: tuple[Deception, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +88,33 @@ class SimSummary:
     interrupted: bool
 
 
-def build(config: SimConfig, epoch_us: int) -> Simulation:
-    """Return the simulation a configuration describes, at power-up at wall time `epoch_us`."""
+def build(config: SimConfig, epoch_us: int) -> Fleet:
+    """Return the vehicles a configuration describes, at power-up at wall time `epoch_us`."""
     lat, lon, alt, heading = config.home
-    world = World(
-        start=Place(round(lat * 1e7), round(lon * 1e7), alt),
-        heading=math.radians(heading),
-        wind_speed=config.wind[0],
-        wind_from=math.radians(config.wind[1]),
-        gusts=config.gusts,
-        epoch_us=epoch_us,
+    first = Place(round(lat * 1e7), round(lon * 1e7), alt)
+    worlds = [
+        World(
+            start=first.offset(0.0, _APART_M * i),
+            heading=math.radians(heading),
+            wind_speed=config.wind[0],
+            wind_from=math.radians(config.wind[1]),
+            gusts=config.gusts,
+            deceptions=config.deceptions,
+            epoch_us=epoch_us,
+        )
+        for i in range(config.drones)
+    ]
+    fleet = Fleet(
+        worlds,
+        [np.random.default_rng((config.seed, i)) for i in range(config.drones)],
+        sysid=config.sysid,
+        ekf_ready_s=config.ekf_ready_s,
+        airframe=airframe(config.airframe),
     )
-    noise = np.random.default_rng(config.seed)
-    return Simulation(world, noise, sysid=config.sysid, ekf_ready_s=config.ekf_ready_s)
+    for simulation in fleet.simulations:
+        for name, value in config.parameters.items():
+            simulation.autopilot.parameters.store(name, value)
+    return fleet
 
 
 async def run(
@@ -95,7 +124,7 @@ async def run(
 
     Args:
         config: What to simulate.
-        ready: Called once with the path clients open.
+        ready: Called once per drone with the path clients open.
         stop: Set to end. Without it SIGINT and SIGTERM end the simulation.
 
     Returns:
@@ -116,32 +145,43 @@ async def run(
 
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, ended.set)
-    pty = Pty()
-    try:
-        if config.tty is not None:
-            pty.link(config.tty)
-        service = _Service(build(config, time.time_ns() // 1000), pty, config.speedup)
-        ready(str(config.tty or pty.path))
+    with contextlib.ExitStack() as stack:
+        ptys = []
+        for number in range(config.drones):
+            pty = Pty()
+            stack.callback(pty.close)
+            ptys.append(pty)
+            link = _link(config, number)
+            if link is not None:
+                pty.link(link)
+        service = _Service(build(config, time.time_ns() // 1000), ptys, config.speedup)
+        for number, pty in enumerate(ptys):
+            ready(str(_link(config, number) or pty.path))
         await service.run(stop)
         return service.summary(interrupted=interrupted)
-    finally:
-        pty.close()
+
+
+def _link(config: SimConfig, number: int) -> Path | None:
+    """Return the link to the pty of a drone: numbered if there are several."""
+    if config.tty is None or config.drones == 1:
+        return config.tty
+    return config.tty.with_name(f"{config.tty.name}{number + 1}")
 
 
 class _Service:
     """The loop. It decides nothing: it moves bytes and time."""
 
-    def __init__(self, simulation: Simulation, pty: Pty, speedup: float) -> None:
-        self._simulation = simulation
-        self._pty = pty
+    def __init__(self, fleet: Fleet, ptys: list[Pty], speedup: float) -> None:
+        self._fleet = fleet
+        self._ptys = ptys
         self._speedup = speedup
         self._started_s = time.monotonic()
         self._bytes_in = 0
         self._bytes_out = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        simulation = self._simulation
-        anchor_s, anchor_ns = self._started_s, simulation.now_ns
+        fleet = self._fleet
+        anchor_s, anchor_ns = self._started_s, fleet.now_ns
         behind_s = 0.0
         report_s = anchor_s + _REPORT_S
         wake_s = anchor_s
@@ -150,10 +190,10 @@ class _Service:
             await asyncio.sleep(max(0.0, wake_s - time.monotonic()))
             now_s = time.monotonic()
             due_ns = anchor_ns + round((now_s - anchor_s) * self._speedup * 1e9)
-            late_s = (due_ns - simulation.now_ns) * 1e-9 / self._speedup
+            late_s = (due_ns - fleet.now_ns) * 1e-9 / self._speedup
             if late_s > _BEHIND_MAX_S:
                 behind_s += late_s
-                anchor_s, anchor_ns = now_s, simulation.now_ns
+                anchor_s, anchor_ns = now_s, fleet.now_ns
                 due_ns = anchor_ns + round(TICK_NS)
             self._advance(due_ns)
             if now_s >= report_s:
@@ -163,34 +203,37 @@ class _Service:
                     behind_s = 0.0
 
     def _advance(self, due_ns: int) -> None:
-        simulation, pty = self._simulation, self._pty
-        while simulation.now_ns + TICK_NS <= due_ns:
-            data = pty.read()
-            if data:
-                self._bytes_in += len(data)
-                simulation.receive(data)
+        fleet = self._fleet
+        pairs = list(zip(fleet.simulations, self._ptys, strict=True))
+        while fleet.now_ns + TICK_NS <= due_ns:
+            for simulation, pty in pairs:
+                data = pty.read()
+                if data:
+                    self._bytes_in += len(data)
+                    simulation.receive(data)
             # Four ticks are one period of the slow tasks, at whose end replies are ready.
             for _ in range(4):
-                simulation.step()
-            sent = b"".join(simulation.outgoing())
-            self._bytes_out += len(sent)
-            pty.write(sent, time.monotonic())
+                fleet.step()
+            for simulation, pty in pairs:
+                sent = b"".join(simulation.outgoing())
+                self._bytes_out += len(sent)
+                pty.write(sent, time.monotonic())
 
     def summary(self, *, interrupted: bool) -> SimSummary:
-        simulation = self._simulation
         wall_s = max(time.monotonic() - self._started_s, TICK_S)
-        vehicle_s = simulation.now_ns * 1e-9
-        splitter = simulation.autopilot.splitter
-        noise = {str(reason): count for reason, count in splitter.dropped.items() if count}
-        if simulation.autopilot.undecodable:
-            noise["undecodable"] = simulation.autopilot.undecodable
+        vehicle_s = self._fleet.now_ns * 1e-9
+        noise: Counter[str] = Counter()
+        for simulation in self._fleet.simulations:
+            autopilot = simulation.autopilot
+            noise.update({str(reason): n for reason, n in autopilot.splitter.dropped.items()})
+            noise["undecodable"] += autopilot.undecodable
         return SimSummary(
             vehicle_s=vehicle_s,
             wall_s=wall_s,
             speedup=vehicle_s / wall_s,
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
-            bytes_dropped=self._pty.bytes_dropped,
-            noise=noise,
+            bytes_dropped=sum(pty.bytes_dropped for pty in self._ptys),
+            noise={reason: count for reason, count in noise.items() if count},
             interrupted=interrupted,
         )

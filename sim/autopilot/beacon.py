@@ -12,10 +12,15 @@ _POSITION_MODES: Final = frozenset(
     {Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.POSHOLD, Mode.BRAKE}
 )
 _MAVLINK_VERSION: Final = 3
+_TYPES: Final = {
+    4: dialect.MAV_TYPE_QUADROTOR,
+    6: dialect.MAV_TYPE_HEXAROTOR,
+    8: dialect.MAV_TYPE_OCTOROTOR,
+}
 
 
 def heartbeat(
-    mode: Mode, *, armed: bool, flying: bool, aligned: bool, terminated: bool
+    mode: Mode, rotors: int, *, armed: bool, flying: bool, aligned: bool, terminated: bool
 ) -> dialect.MAVLink_message:
     """Return the HEARTBEAT of a vehicle in this state."""
     base = dialect.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED | dialect.MAV_MODE_FLAG_STABILIZE_ENABLED
@@ -33,7 +38,7 @@ def heartbeat(
     else:
         status = dialect.MAV_STATE_STANDBY
     return dialect.MAVLink_heartbeat_message(
-        dialect.MAV_TYPE_QUADROTOR,
+        _TYPES[rotors],
         dialect.MAV_AUTOPILOT_ARDUPILOTMEGA,
         base,
         int(mode),

@@ -189,8 +189,8 @@ class Commands:
             return _FAILED
         north, east = origin.north_east(place.lat_deg_e7, place.lon_deg_e7)
         target = Target((north, east), origin.alt - place.alt)
-        vehicle.guide(Setpoint(target, Yaw(YawAim.AHEAD), expires=False))
-        return _ACCEPTED
+        taken = vehicle.guide(Setpoint(target, Yaw(YawAim.AHEAD), expires=False))
+        return _ACCEPTED if taken else _FAILED
 
     def _change_speed(self, command: Command) -> int:
         if not command.param2 > 0.0:

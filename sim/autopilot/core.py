@@ -15,16 +15,18 @@ from sim.airframe import Airframe
 from sim.autopilot import telemetry
 from sim.autopilot.command import as_int32
 from sim.autopilot.commands import Commands
-from sim.autopilot.failsafe import BatteryFailsafe, GcsFailsafe
+from sim.autopilot.failsafe import BatteryFailsafe, FenceFailsafe, GcsFailsafe
 from sim.autopilot.flight import OUTER_DIVIDER, Sensed, Yaw, YawAim
 from sim.autopilot.ftp import FileTransfer
 from sim.autopilot.guided import Setpoint, attitude_setpoint, global_setpoint, local_setpoint
 from sim.autopilot.mission import Item, item_of
 from sim.autopilot.mission_transfer import MissionTransfer
 from sim.autopilot.modes import Mode
+from sim.autopilot.navigation import Navigation
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import ParameterProtocol, Parameters
 from sim.autopilot.scene import Scene
+from sim.autopilot.signing import LineSigning
 from sim.autopilot.streams import Streams
 from sim.autopilot.telemetry import BUILDERS
 from sim.autopilot.vehicle import Vehicle
@@ -61,6 +63,7 @@ class Autopilot:
         self.parameters = parameters if parameters is not None else Parameters()
         self.parameters.store("MAV_SYSID", identity.sysid)
         self.splitter = FrameSplitter()
+        self.signing = LineSigning()
         self.undecodable = 0
         self.outbox = Outbox(identity.sysid)
         self.vehicle = Vehicle(
@@ -71,15 +74,18 @@ class Autopilot:
         self._streams = Streams(self.parameters)
         self._protocol = ParameterProtocol(self.parameters, self.outbox)
         self._commands = Commands(self.vehicle, self._streams, self.outbox)
+        self._navigation = Navigation(self.vehicle, self.outbox)
         self._gcs_failsafe = GcsFailsafe(self.vehicle, self.outbox)
         self._battery_failsafe = BatteryFailsafe(self.vehicle, self.outbox)
+        self._fence_failsafe = FenceFailsafe(self.vehicle, self.outbox)
         self._ftp = FileTransfer(self.parameters, self.outbox)
+        self.fence_items: list[Item] = []
         self._transfers = {
             kind: MissionTransfer(kind, items, self.outbox, changed)
             for kind, items, changed in (
                 (0, self.vehicle.mission.items, self._mission_changed),
-                (1, [], self._store_changed),
-                (2, [], self._store_changed),
+                (1, self.fence_items, self._fence_changed),
+                (2, self.vehicle.ground.rally, self._rally_changed),
             )
         }
         self._neighbours: set[int] = set()
@@ -103,10 +109,12 @@ class Autopilot:
         """Take bytes from the link."""
         self._now_ns = now_ns
         for frame in self.splitter.receive(data):
+            if not self.signing.accept(frame):
+                continue
             try:
                 message = self._decoder.decode(bytearray(frame))
             except (dialect.MAVError, ValueError):
-                # A signed frame whose key is unknown, or text that is no text.
+                # Text that is no text, say.
                 self.undecodable += 1
                 continue
             if self._accepts(message):
@@ -116,10 +124,13 @@ class Autopilot:
 
     def step(
         self, sensed: Sensed, now_ns: int, utc_us: int, wind_n: tuple[float, float, float]
-    ) -> tuple[float, float, float, float]:
-        """Run one 400 Hz tick; return the four throttles [-]."""
+    ) -> tuple[float, ...]:
+        """Run one 400 Hz tick; return one throttle per rotor [-]."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
         dt_s = 1.0 / 400.0
+        if self._ticks % OUTER_DIVIDER == 0:
+            self._navigation.step(sensed, now_ns * 1e-9, OUTER_DIVIDER * dt_s)
+        sensed = self._navigation.believed(sensed)
         if sensed.impact_speed > _IMPACT_SAID:
             text = f"SIM Hit ground at {sensed.impact_speed:f} m/s"
             self.outbox.text(Severity.INFO, text)
@@ -128,9 +139,16 @@ class Autopilot:
         self._ticks += 1
         return self.vehicle.flight.step(sensed, dt_s)
 
+    def restore(self, old: "Autopilot") -> None:
+        """Take over what flash memory keeps besides parameters: what was uploaded."""
+        self.vehicle.mission.items.extend(old.vehicle.mission.items)
+        self.vehicle.ground.rally.extend(old.vehicle.ground.rally)
+        self.fence_items.extend(old.fence_items)
+        self.vehicle.fence.load(self.fence_items)
+
     def outgoing(self) -> list[bytes]:
         """Return the frames to write, oldest first, and forget them."""
-        return self.outbox.outgoing()
+        return [self.signing.sign(frame) for frame in self.outbox.outgoing()]
 
     def _slow_step(self, sensed: Sensed, now_ns: int, dt_s: float) -> None:
         now_s = now_ns * 1e-9
@@ -138,8 +156,10 @@ class Autopilot:
         vehicle.step(sensed, now_s, dt_s)
         self._gcs_failsafe.step(now_s)
         self._battery_failsafe.step(sensed, dt_s)
+        self._fence_failsafe.step(sensed, now_s, dt_s)
         self._store_home()
         self._commands.step(now_s)
+        self.signing.step(now_ns)
         self._protocol.step(dt_s)
         self._ftp.step(dt_s)
         for transfer in self._transfers.values():
@@ -204,7 +224,14 @@ class Autopilot:
             d.MAVLINK_MSG_ID_MANUAL_CONTROL: self._on_manual_control,
             d.MAVLINK_MSG_ID_FILE_TRANSFER_PROTOCOL: self._ftp.receive,
             d.MAVLINK_MSG_ID_LOG_REQUEST_LIST: self._on_log_list,
+            d.MAVLINK_MSG_ID_SETUP_SIGNING: self._on_setup_signing,
         }
+
+    def _on_setup_signing(self, message: dialect.MAVLink_message) -> None:
+        if self.vehicle.flight.armed:
+            self.outbox.text(Severity.WARNING, "ERROR: Won't setup signing when armed")
+            return
+        self.signing.set_up(bytes(message.secret_key), message.initial_timestamp)
 
     def _from_gcs(self, message: dialect.MAVLink_message) -> bool:
         return bool(message.get_srcSystem() == int(self.parameters["MAV_GCS_SYSID"]))
@@ -382,7 +409,15 @@ class Autopilot:
             self.vehicle.mission.reset()
         self._announce_total()
 
-    def _store_changed(self, text: str | None) -> None:
+    def _fence_changed(self, text: str | None) -> None:
+        self.vehicle.fence.load(self.fence_items)
+        self._stored("FENCE_TOTAL", len(self.fence_items), text)
+
+    def _rally_changed(self, text: str | None) -> None:
+        self._stored("RALLY_TOTAL", len(self.vehicle.ground.rally), text)
+
+    def _stored(self, name: str, count: int, text: str | None) -> None:
+        self.parameters.store(name, count)
         if text is not None:
             self.outbox.text(Severity.INFO, text)
 

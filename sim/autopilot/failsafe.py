@@ -1,7 +1,8 @@
-"""Failsafes: a ground station that falls silent, a battery that runs down."""
+"""Failsafes: a ground station that falls silent, a battery that runs down, a fence breached."""
 
 from typing import Final
 
+from sim.autopilot.fence import Bound, fence_names
 from sim.autopilot.flight import Sensed
 from sim.autopilot.modes import TRAITS, Mode
 from sim.autopilot.outbox import Outbox, Severity
@@ -30,6 +31,18 @@ _BATTERY_ACTIONS: Final[dict[int, tuple[Mode, ...]]] = {
     6: (Mode.RTL, Mode.LAND),
     7: (Mode.BRAKE, Mode.LAND),
 }
+
+
+# FENCE_ACTION; SmartRTL does not exist here.
+_FENCE_ACTIONS: Final[dict[int, tuple[Mode, ...]]] = {
+    1: (Mode.RTL, Mode.LAND),
+    2: (Mode.LAND,),
+    3: (Mode.RTL, Mode.LAND),
+    4: (Mode.BRAKE, Mode.LAND),
+    5: (Mode.LAND,),
+}
+_FENCE_S: Final = 0.04
+_FENCE_GIVE_UP_M: Final = 100.0
 
 
 class GcsFailsafe:
@@ -85,6 +98,50 @@ class BatteryFailsafe:
                 act(self._vehicle, self._outbox, "Battery", actions)
 
 
+class FenceFailsafe:
+    """Acts when the vehicle leaves its fence (ArduCopter's fence.cpp)."""
+
+    def __init__(self, vehicle: Vehicle, outbox: Outbox) -> None:
+        self._vehicle = vehicle
+        self._outbox = outbox
+        self._since_s = 0.0
+
+    def step(self, sensed: Sensed, now_s: float, dt_s: float) -> None:
+        """Look every 40 ms."""
+        self._since_s += dt_s
+        if self._since_s < _FENCE_S:
+            return
+        self._since_s = 0.0
+        vehicle, fence = self._vehicle, self._vehicle.fence
+        if vehicle.ground.home is None:
+            return
+        before = fence.breached
+        grounded = vehicle.flight.landed or not vehicle.flight.armed
+        landing = vehicle.landing or grounded
+        fresh = fence.step(sensed.motion.position_n, now_s, landing=landing)
+        if before and not fence.breached and not vehicle.flight.landed:
+            self._outbox.text(Severity.NOTICE, "Fence breach cleared")
+        if fresh and vehicle.flight.armed:
+            self._act(fresh)
+
+    def _act(self, fresh: Bound) -> None:
+        vehicle = self._vehicle
+        choice = int(vehicle.parameters["FENCE_ACTION"])
+        if vehicle.flight.landed:
+            if choice != 0:
+                vehicle.disarm(force=True)
+            return
+        self._outbox.text(Severity.NOTICE, f"{fence_names(fresh)} breached")
+        if choice == 0:
+            return
+        modes = _FENCE_ACTIONS.get(choice, _FENCE_ACTIONS[1])
+        if vehicle.fence.outside_m > _FENCE_GIVE_UP_M:
+            modes = (Mode.LAND,)
+        for mode in modes:
+            if vehicle.set_mode(mode, of_own_accord=True):
+                return
+
+
 def act(vehicle: Vehicle, outbox: Outbox, cause: str, modes: tuple[Mode, ...]) -> None:
     """Announce a failsafe and fly the first of `modes` that can be entered."""
     options = vehicle.parameters.bits("FS_OPTIONS")
@@ -105,5 +162,5 @@ def act(vehicle: Vehicle, outbox: Outbox, cause: str, modes: tuple[Mode, ...]) -
         wanted = modes
     outbox.text(Severity.WARNING, f"{cause} Failsafe{detail}")
     for mode in wanted:
-        if vehicle.set_mode(mode):
+        if vehicle.set_mode(mode, of_own_accord=True):
             return

@@ -13,6 +13,7 @@ from sim.airframe import GRAVITY, Airframe
 from sim.control.cascade import InnerLoop, Motion, OuterLoop
 from sim.control.reference import Limits, Reference, Target
 from sim.control.vector import ZERO, Quat, Vec3, clamp, from_euler, to_euler, wrap_pi
+from sim.sensors.readings import Readings
 
 OUTER_DIVIDER: Final = 4
 _IDLE_THROTTLE: Final = 0.10
@@ -38,9 +39,15 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sensed:
-    """What the sensors and the estimator give, once per tick. NED, FRD, SI units."""
+    """What the sensors and the estimator give, once per tick. NED, FRD, SI units.
+
+    `motion` is the truth as the physics gives it, and what is believed of it from the estimator
+    on; `truth` stays what it is, for those that report it.
+    """
 
     motion: Motion
+    truth: Motion
+    readings: Readings
     acceleration_n: Vec3
     on_ground: bool
     impact_speed: float
@@ -109,7 +116,10 @@ class Flight:
         self.yaw = Yaw(YawAim.HOLD)
         self.land_speed = 0.5
         self.reference = Reference(limits)
-        self.throttles = (0.0, 0.0, 0.0, 0.0)
+        # Without a position only height and heading can be held: level, it drifts.
+        self.blind = False
+        self._rotors = len(airframe.rotors)
+        self.throttles = self._all(0.0)
         self.attitude_sp: Quat = (1.0, 0.0, 0.0, 0.0)
         self.heading_sp = 0.0
         self._airframe = airframe
@@ -208,6 +218,11 @@ class Flight:
             self.landed = False
             self.task = Task.ATTITUDE
 
+    def shift(self, by_n: Vec3) -> None:
+        """Move the reference with an estimate that has jumped: the vehicle must not lurch [m]."""
+        (x, y, z), (dx, dy, dz) = self.reference.position_n, by_n
+        self.reference.position_n = (x + dx, y + dy, z + dz)
+
     def takeoff_done(self) -> bool:
         """Tell whether the reference of a take-off has arrived."""
         down = self.target.down
@@ -224,10 +239,10 @@ class Flight:
         north, east = self.target.position_n
         return math.hypot(north - motion.position_n[0], east - motion.position_n[1])
 
-    def step(self, sensed: Sensed, dt_s: float) -> tuple[float, float, float, float]:
-        """Control for one tick; return the four throttles [-]."""
+    def step(self, sensed: Sensed, dt_s: float) -> tuple[float, ...]:
+        """Control for one tick; return one throttle per rotor [-]."""
         if not self.armed:
-            self.throttles = (0.0, 0.0, 0.0, 0.0)
+            self.throttles = self._all(0.0)
             self._settle_reference(sensed.motion)
             return self.throttles
         self._spool_s += dt_s
@@ -238,7 +253,7 @@ class Flight:
                 self._settle_reference(sensed.motion)
         if self.task in (Task.GROUNDED, Task.RUN_UP) or not self.spooled:
             self._settle_reference(sensed.motion)
-            self.throttles = (_IDLE_THROTTLE,) * 4
+            self.throttles = self._all(_IDLE_THROTTLE)
             return self.throttles
         if self._tick % OUTER_DIVIDER == 0:
             self._outer_step(sensed, OUTER_DIVIDER * dt_s)
@@ -253,6 +268,9 @@ class Flight:
         )
         return self.throttles
 
+    def _all(self, throttle: float) -> tuple[float, ...]:
+        return (throttle,) * self._rotors
+
     def _settle_reference(self, motion: Motion) -> None:
         self.reference.reset(motion.position_n, ZERO if self.landed else motion.velocity_n)
         self.heading_sp = to_euler(motion.q_nb)[2]
@@ -266,11 +284,13 @@ class Flight:
             self.landed = False
         self._turn(motion, dt_s)
         target = self.target
-        if self.task is Task.ATTITUDE:
+        if self.task is Task.ATTITUDE or self.blind:
             # Follow horizontally without pulling, so that leaving the task starts from here.
             self.reference.follow_level(motion.position_n, motion.velocity_n)
         self.reference.step(target, dt_s)
         acceleration = self._outer.accelerate(motion, self.reference, dt_s)
+        if self.blind:
+            acceleration = (0.0, 0.0, acceleration[2])
         self.attitude_sp, self._specific_thrust = self._outer.attitude(
             acceleration, self.heading_sp
         )

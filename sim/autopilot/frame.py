@@ -1,6 +1,7 @@
 """Where the vehicle is on Earth: estimator origin and home, and altitudes between them."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 from sim.autopilot.mission import Item
 from sim.control.vector import Vec3
@@ -11,13 +12,15 @@ from sim.geodesy import Place
 class Ground:
     """Origin and home. Both are None until the estimator has set its origin.
 
-    `start` is the true place of NED zero, which the origin will become.
+    `start` is the true place of NED zero, which the origin will become; `rally` holds the places
+    that a return may end at instead of home.
     """
 
     start: Place
     origin: Place | None = None
     home: Place | None = None
     home_locked: bool = False
+    rally: list[Item] = field(default_factory=list)
 
     @property
     def home_down(self) -> float:
@@ -34,6 +37,25 @@ class Ground:
         if self.home is None:
             return 0.0, 0.0
         return self.start.north_east(self.home.lat_deg_e7, self.home.lon_deg_e7)
+
+    def return_north_east(
+        self, at: tuple[float, float], *, limit_m: float, include_home: bool
+    ) -> tuple[float, float]:
+        """Return where a return from a place ends: the nearest rally point, or home [m].
+
+        Args:
+            at: Where the vehicle is, NED north and east. [m]
+            limit_m: Rally points further away than this are left out for home; 0: none is. [m]
+            include_home: Whether home is chosen where it is nearer.
+        """
+        home = self.home_north_east()
+        points = [self.start.north_east(item.x, item.y) for item in self.rally]
+        if not points:
+            return home
+        best = min(points, key=lambda point: math.dist(point, at))
+        nearer_home = math.dist(home, at) <= math.dist(best, at)
+        too_far = 0.0 < limit_m < math.dist(best, at)
+        return home if nearer_home and (include_home or too_far) else best
 
     def place(self, position_n: Vec3) -> Place:
         """Return the place of an NED position."""

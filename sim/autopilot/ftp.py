@@ -19,6 +19,8 @@ _HEADER: Final = struct.Struct("<HBBBBBBI")
 _DATA_BYTES: Final = 239
 _PAYLOAD_BYTES: Final = 251
 _MAGIC_PLAIN: Final = 0x671B
+_MAGIC_DEFAULTS: Final = 0x671C
+_HAS_DEFAULT: Final = 1 << 4
 _BURST_PACKETS: Final = 500
 # A third of a 921,600 baud link.
 _BURST_PER_S: Final = 110.0
@@ -144,11 +146,9 @@ class FileTransfer:
         if path != b"@PARAM/param.pck":
             self._refuse(request, Refusal.FILE_NOT_FOUND)
             return
-        if b"withdefaults=1" in query:
-            # Defaults would need a second table; without the file clients take the plain list.
-            self._refuse(request, Refusal.FILE_NOT_FOUND)
-            return
-        self._file = packed_parameters(self._parameters)
+        self._file = packed_parameters(
+            self._parameters, with_defaults=b"withdefaults=1" in query.split(b"&")
+        )
         self._accept(request, struct.pack("<I", len(self._file)))
 
     def _read(self, request: Request) -> None:
@@ -207,13 +207,16 @@ class FileTransfer:
         self._outbox.send(dialect.MAVLink_file_transfer_protocol_message(0, *sender, list(payload)))
 
 
-def packed_parameters(parameters: Parameters) -> bytes:
+def packed_parameters(parameters: Parameters, *, with_defaults: bool = False) -> bytes:
     """Return the table as `param.pck`: names share their beginning with the one before.
+
+    With defaults, a parameter that differs from its own carries it after its value.
 
     Source: ArduPilot, libraries/AP_Filesystem/README.md, "Parameter file".
     """
     count = len(parameters)
-    out = bytearray(struct.pack("<HHH", _MAGIC_PLAIN, count, count))
+    magic = _MAGIC_DEFAULTS if with_defaults else _MAGIC_PLAIN
+    out = bytearray(struct.pack("<HHH", magic, count, count))
     formats = {
         dialect.MAV_PARAM_TYPE_INT8: (1, "<b"),
         dialect.MAV_PARAM_TYPE_INT16: (2, "<h"),
@@ -229,8 +232,12 @@ def packed_parameters(parameters: Parameters) -> bytes:
         while common < min(len(before), len(encoded) - 1, 15) and before[common] == encoded[common]:
             common += 1
         rest = encoded[common:]
-        out += bytes([code, common | (len(rest) - 1) << 4]) + rest
-        out += struct.pack(layout, value if layout == "<f" else int(value))
+        default = parameters.default(name)
+        values = [value, default] if with_defaults and default != value else [value]
+        flag = _HAS_DEFAULT if len(values) > 1 else 0
+        out += bytes([code | flag, common | (len(rest) - 1) << 4]) + rest
+        for each in values:
+            out += struct.pack(layout, each if layout == "<f" else int(each))
         before = encoded
     return bytes(out)
 

@@ -32,14 +32,19 @@ class Homing:
         self._parameters = parameters
         self.stage = Stage.CLIMB
         self._wait_until_s = 0.0
+        self._place = (0.0, 0.0)
 
     def begin(self, sensed: Sensed) -> None:
         """Climb to the return altitude, above the vehicle or on a cone around home."""
         p = sensed.motion.position_n
-        north, east = self._ground.home_north_east()
+        parameters = self._parameters
+        north, east = self._place = self._ground.return_north_east(
+            (p[0], p[1]),
+            limit_m=1e3 * parameters["RALLY_LIMIT_KM"],
+            include_home=bool(parameters["RALLY_INCL_HOME"]),
+        )
         away = math.hypot(p[0] - north, p[1] - east)
         above_home = self._ground.home_down - p[2]
-        parameters = self._parameters
         wanted = max(parameters["RTL_ALT"] / 100.0, above_home)
         wanted = max(wanted, above_home + parameters["RTL_CLIMB_MIN"] / 100.0)
         slope = parameters["RTL_CONE_SLOPE"]
@@ -59,7 +64,7 @@ class Homing:
                 if self._settled():
                     self.stage = Stage.RETURN
                     flight.track(
-                        Target(self._ground.home_north_east(), flight.target.down),
+                        Target(self._place, flight.target.down),
                         Yaw(YawAim.AHEAD),
                     )
             case Stage.RETURN:

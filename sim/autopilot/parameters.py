@@ -41,7 +41,8 @@ class Parameters:
     def __init__(self) -> None:
         table = _default_table()
         self.names = [name for name, _, _ in table]
-        self._value = {name: value for name, value, _ in table}
+        self._default = {name: value for name, value, _ in table}
+        self._value = dict(self._default)
         self._kind = {name: kind for name, _, kind in table}
 
     def __getitem__(self, name: str) -> float:
@@ -56,6 +57,10 @@ class Parameters:
     def __iter__(self) -> Iterator[tuple[str, float, int]]:
         for name in self.names:
             yield name, self._value[name], self._kind[name]
+
+    def default(self, name: str) -> float:
+        """Return what a parameter is without anybody's setting."""
+        return self._default[name]
 
     def bits(self, name: str) -> int:
         """Return a bit mask parameter."""

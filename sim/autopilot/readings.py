@@ -1,8 +1,4 @@
-"""Sensor and estimator readings, with the noise of ordinary sensors.
-
-The noise comes from the injected generator. Positions have almost none, because the embedded
-estimator is the truth: a detector is tested on recordings, not on this.
-"""
+"""Sensor and estimator readings as messages."""
 
 import math
 from typing import Final
@@ -11,8 +7,9 @@ import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.airframe import GRAVITY
+from sim.autopilot.fence import Bound
 from sim.autopilot.scene import Message, Scene
-from sim.control.vector import rotate_inverse
+from sim.sensors.surroundings import pressure as air_pressure
 
 _SENSORS_PRESENT: Final = 1399979055
 _SENSORS_ENABLED: Final = 1398930479
@@ -21,22 +18,21 @@ _SENSORS_HEALTHY_START: Final = 1158781963
 _EKF_READY: Final = 831
 _EKF_NO_POSITION: Final = 167
 _EKF_START: Final = 1024
-_MAGNETIC_N: Final = (300.0, -40.0, 350.0)  # Tokyo-like field in milligauss, NED
+_EKF_GLITCHING: Final = 1 << 15
 
 
 def gps_raw(scene: Scene) -> Message:
     """Return GPS_RAW_INT: no fix during start-up, then a good one."""
-    vehicle, motion = scene.vehicle, scene.sensed.motion
+    vehicle = scene.vehicle
     if not vehicle.readiness.phase(vehicle.now_s).gps_fix:
         return dialect.MAVLink_gps_raw_int_message(
             0, 0, 0, 0, 0, 9999, 9999, 0, 0, 0, 0, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0
         )
-    p, v = motion.position_n, motion.velocity_n
-    n = scene.noise.normal(0.0, 0.01, 3)
-    place = vehicle.ground.place((p[0] + n[0], p[1] + n[1], p[2] + n[2]))
+    fix = scene.sensed.readings.fix
+    place, v = vehicle.ground.place(fix.position_n), fix.velocity_n
     return dialect.MAVLink_gps_raw_int_message(
         scene.us,
-        dialect.GPS_FIX_TYPE_RTK_FIXED,
+        dialect.GPS_FIX_TYPE_RTK_FIXED if fix.locked else dialect.GPS_FIX_TYPE_NO_FIX,
         place.lat_deg_e7,
         place.lon_deg_e7,
         round(place.alt * 1e3),
@@ -44,11 +40,11 @@ def gps_raw(scene: Scene) -> Message:
         200,
         min(round(math.hypot(v[0], v[1]) * 1e2), 0xFFFE),
         round(math.degrees(math.atan2(v[1], v[0])) * 1e2) % 36000,
-        10,
+        fix.satellites,
         round(place.alt * 1e3),
-        300,
-        300,
-        40,
+        round(fix.accuracy * 1e3),
+        round(fix.accuracy * 1e3),
+        round(fix.speed_accuracy * 1e3),
         0,
         0,
     )
@@ -60,9 +56,14 @@ def sys_status(scene: Scene) -> Message:
     healthy = _SENSORS_HEALTHY if vehicle.position_ok else _SENSORS_HEALTHY_START
     if vehicle.arming_reasons():
         healthy &= ~dialect.MAV_SYS_STATUS_PREARM_CHECK
+    enabled, fence = _SENSORS_ENABLED, vehicle.fence
+    if fence.enabled:
+        enabled |= dialect.MAV_SYS_STATUS_GEOFENCE
+    if fence.breached:
+        healthy &= ~dialect.MAV_SYS_STATUS_GEOFENCE
     return dialect.MAVLink_sys_status_message(
         _SENSORS_PRESENT,
-        _SENSORS_ENABLED,
+        enabled,
         healthy,
         0,
         round(sensed.volts * 1e3),
@@ -99,14 +100,10 @@ def power(_scene: Scene) -> Message:
 
 
 def _imu_fields(scene: Scene) -> list[int]:
-    motion = scene.sensed.motion
-    ax, ay, az = scene.sensed.acceleration_n
-    force = rotate_inverse(motion.q_nb, (ax, ay, az - GRAVITY))
-    field = rotate_inverse(motion.q_nb, _MAGNETIC_N)
-    noise = scene.noise.normal(0.0, 1.0, 9).tolist()
-    fields = [round(f / GRAVITY * 1e3 + 2.0 * e) for f, e in zip(force, noise, strict=False)]
-    fields += [round(w * 1e3 + e) for w, e in zip(motion.rate_b, noise[3:], strict=False)]
-    fields += [round(m + e) for m, e in zip(field, noise[6:], strict=False)]
+    readings = scene.sensed.readings
+    fields = [round(f / GRAVITY * 1e3) for f in readings.force_b]
+    fields += [round(w * 1e3) for w in readings.rate_b]
+    fields += [round(m) for m in readings.field_b]
     return [max(-32768, min(32767, f)) for f in fields]
 
 
@@ -126,9 +123,8 @@ def scaled_imu3(scene: Scene) -> Message:
 
 
 def _hectopascal(scene: Scene) -> float:
-    alt = scene.vehicle.ground.start.alt - scene.sensed.motion.position_n[2]
-    noise = float(scene.noise.normal(0.0, 0.01))
-    return 1013.25 * math.pow(1.0 - 2.25577e-5 * alt, 5.25588) + noise
+    altitude = scene.vehicle.ground.start.alt + scene.sensed.readings.baro_height
+    return float(air_pressure(np.array(altitude)))
 
 
 def pressure(scene: Scene) -> Message:
@@ -142,18 +138,20 @@ def pressure2(scene: Scene) -> Message:
 
 
 def ekf(scene: Scene) -> Message:
-    """Return EKF_STATUS_REPORT."""
-    phase = scene.vehicle.readiness.phase(scene.vehicle.now_s)
+    """Return EKF_STATUS_REPORT, whose variances are square roots of test ratios."""
+    phase, estimator = scene.vehicle.readiness.phase(scene.vehicle.now_s), scene.vehicle.estimator
     flags = _EKF_START
     if phase.tilt_aligned:
-        flags = _EKF_READY if phase.position_ok else _EKF_NO_POSITION
+        flags = _EKF_READY if scene.vehicle.position_ok else _EKF_NO_POSITION
+    if estimator.glitching:
+        flags |= _EKF_GLITCHING
     n = np.abs(scene.noise.normal(0.0, 1.0, 4)).tolist()
     used = 1.0 if phase.tilt_aligned else 0.0
     return dialect.MAVLink_ekf_status_report_message(
         flags,
-        used * (0.008 + 0.004 * n[0]),
-        used * (0.004 + 0.003 * n[1]),
-        used * (0.003 + 0.002 * n[2]),
+        used * max(0.008 + 0.004 * n[0], estimator.velocity_ratio),
+        used * max(0.004 + 0.003 * n[1], estimator.position_ratio),
+        used * max(0.003 + 0.002 * n[2], estimator.height_ratio),
         used * (0.003 + 0.002 * n[3]),
         0.0,
         0.0,
@@ -162,8 +160,32 @@ def ekf(scene: Scene) -> Message:
 
 def vibration(scene: Scene) -> Message:
     """Return VIBRATION."""
+    readings = scene.sensed.readings
     n = np.abs(scene.noise.normal(0.0, 0.002, 3)).tolist()
-    return dialect.MAVLink_vibration_message(scene.us, *n, 0, 0, 0)
+    levels = [readings.shaking + e for e in n]
+    return dialect.MAVLink_vibration_message(scene.us, *levels, readings.clipped, 0, 0)
+
+
+def _has_rangefinder(scene: Scene) -> bool:
+    return scene.vehicle.parameters["RNGFND1_TYPE"] > 0.0
+
+
+def rangefinder(scene: Scene) -> Message | None:
+    """Return RANGEFINDER if there is one."""
+    if not _has_rangefinder(scene):
+        return None
+    return dialect.MAVLink_rangefinder_message(scene.sensed.readings.distance or 0.0, 0.0)
+
+
+def distance_sensor(scene: Scene) -> Message | None:
+    """Return DISTANCE_SENSOR if there is a rangefinder."""
+    if not _has_rangefinder(scene):
+        return None
+    distance = scene.sensed.readings.distance or 0.0
+    return dialect.MAVLink_distance_sensor_message(
+        scene.ms, 20, 4000, round(distance * 1e2), dialect.MAV_DISTANCE_SENSOR_LASER, 0,
+        dialect.MAV_SENSOR_ROTATION_PITCH_270, 0,
+    )  # fmt: skip
 
 
 def wind(scene: Scene) -> Message:
@@ -172,3 +194,19 @@ def wind(scene: Scene) -> Message:
     return dialect.MAVLink_wind_message(
         math.degrees(math.atan2(-east, -north)), math.hypot(north, east), down
     )
+
+
+def fence_status(scene: Scene) -> Message | None:
+    """Return FENCE_STATUS while the fence is enabled."""
+    fence = scene.vehicle.fence
+    if not fence.enabled:
+        return None
+    kind = dialect.FENCE_BREACH_NONE
+    if Bound.MIN_ALT in fence.breached:
+        kind = dialect.FENCE_BREACH_MINALT
+    if Bound.MAX_ALT in fence.breached:
+        kind = dialect.FENCE_BREACH_MAXALT
+    if fence.breached & (Bound.CIRCLE | Bound.POLYGON):
+        kind = dialect.FENCE_BREACH_BOUNDARY
+    breached = 1 if fence.breached else 0
+    return dialect.MAVLink_fence_status_message(breached, fence.count, kind, fence.time_ms, 1)

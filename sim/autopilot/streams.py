@@ -28,6 +28,7 @@ _GROUPS: Final[dict[int, tuple[str, tuple[int, ...]]]] = {
             dialect.MAVLINK_MSG_ID_MISSION_CURRENT,
             dialect.MAVLINK_MSG_ID_GPS_RAW_INT,
             dialect.MAVLINK_MSG_ID_NAV_CONTROLLER_OUTPUT,
+            dialect.MAVLINK_MSG_ID_FENCE_STATUS,
             dialect.MAVLINK_MSG_ID_POSITION_TARGET_GLOBAL_INT,
         ),
     ),

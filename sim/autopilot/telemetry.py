@@ -130,7 +130,7 @@ def _position_target(scene: Scene) -> Message | None:
 def _servos(scene: Scene) -> Message:
     pulses = [round(1000.0 + 1000.0 * u) for u in scene.vehicle.flight.throttles]
     return dialect.MAVLink_servo_output_raw_message(
-        scene.us & 0xFFFFFFFF, 0, *pulses, *[0] * 4, *[0] * 8
+        scene.us & 0xFFFFFFFF, 0, *pulses, *[0] * (16 - len(pulses))
     )
 
 
@@ -141,7 +141,8 @@ def _rc(scene: Scene) -> Message:
 
 def _system_time(scene: Scene) -> Message:
     fix = scene.vehicle.readiness.phase(scene.vehicle.now_s).gps_fix
-    return dialect.MAVLink_system_time_message(scene.utc_us if fix else 0, scene.ms)
+    late_us = round(scene.sensed.readings.fix.late_s * 1e6)
+    return dialect.MAVLink_system_time_message(scene.utc_us - late_us if fix else 0, scene.ms)
 
 
 def _ahrs(_scene: Scene) -> Message:
@@ -157,7 +158,7 @@ def _ahrs2(scene: Scene) -> Message:
 
 
 def _simstate(scene: Scene) -> Message:
-    motion = scene.sensed.motion
+    motion = scene.sensed.truth
     ax, ay, az = scene.sensed.acceleration_n
     force = rotate_inverse(motion.q_nb, (ax, ay, az - GRAVITY))
     place = scene.vehicle.ground.place(motion.position_n)
@@ -236,9 +237,9 @@ BUILDERS: Final[dict[int, Callable[[Scene], Message | None]]] = {
     # Known to ArduPilot, so asking for them succeeds, but this vehicle has nothing to report.
     dialect.MAVLINK_MSG_ID_SCALED_PRESSURE3: lambda _scene: None,
     dialect.MAVLINK_MSG_ID_GPS2_RAW: lambda _scene: None,
-    dialect.MAVLINK_MSG_ID_FENCE_STATUS: lambda _scene: None,
-    dialect.MAVLINK_MSG_ID_DISTANCE_SENSOR: lambda _scene: None,
-    dialect.MAVLINK_MSG_ID_RANGEFINDER: lambda _scene: None,
+    dialect.MAVLINK_MSG_ID_FENCE_STATUS: readings.fence_status,
+    dialect.MAVLINK_MSG_ID_DISTANCE_SENSOR: readings.distance_sensor,
+    dialect.MAVLINK_MSG_ID_RANGEFINDER: readings.rangefinder,
     dialect.MAVLINK_MSG_ID_OPTICAL_FLOW: lambda _scene: None,
     dialect.MAVLINK_MSG_ID_TERRAIN_REPORT: lambda _scene: None,
     dialect.MAVLINK_MSG_ID_RPM: lambda _scene: None,

@@ -9,6 +9,8 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from sim.airframe import Airframe
 from sim.autopilot import beacon
 from sim.autopilot.auto import Auto
+from sim.autopilot.estimator import Estimator
+from sim.autopilot.fence import Fence
 from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.frame import Ground
 from sim.autopilot.guided import Setpoint
@@ -43,9 +45,11 @@ class Vehicle:
     ) -> None:
         self.parameters = parameters
         self.ground = Ground(start)
+        self.fence = Fence(parameters, self.ground)
         self.mission = Mission()
         self.sticks = Sticks()
         self.readiness = Readiness(ekf_ready_s)
+        self.estimator = Estimator(parameters)
         self.flight = Flight(
             airframe,
             self._limits(),
@@ -84,7 +88,7 @@ class Vehicle:
     @property
     def position_ok(self) -> bool:
         """Tell whether the estimator has a position."""
-        return self.readiness.phase(self.now_s).position_ok
+        return self.readiness.phase(self.now_s).position_ok and not self.estimator.adrift
 
     @property
     def landing(self) -> bool:
@@ -93,11 +97,20 @@ class Vehicle:
 
     def arming_reasons(self) -> list[str]:
         """Return why the vehicle would not arm in this mode."""
-        return self.readiness.reasons(
+        needs_position = TRAITS[self.mode].needs_position
+        reasons = self.readiness.reasons(
             self.now_s,
             checks=self.parameters.bits("ARMING_CHECK"),
-            needs_position=TRAITS[self.mode].needs_position,
+            needs_position=needs_position,
         )
+        if self.fence.needs_position and not needs_position and not self.position_ok:
+            reasons.append("Fence requires position")
+        reasons += self.fence.reasons()
+        if needs_position and self.estimator.adrift:
+            reasons.append("Need Position Estimate")
+        if needs_position and self.estimator.glitching:
+            reasons.append("GPS glitching")
+        return reasons
 
     def arm(self, *, force: bool) -> bool:
         """Arm, unless a check refuses and `force` does not overrule it. Say why not."""
@@ -142,12 +155,19 @@ class Vehicle:
             return False
         return self.set_mode(mode)
 
-    def set_mode(self, mode: Mode) -> bool:
-        """Change mode. A disarmed vehicle takes any mode; arming will check it."""
+    def set_mode(self, mode: Mode, *, of_own_accord: bool = False) -> bool:
+        """Change mode. A disarmed vehicle takes any mode; arming will check it.
+
+        Args:
+            mode: The mode to fly.
+            of_own_accord: Whether a failsafe wants it, which a breached fence does not hinder.
+        """
         if mode is self.mode:
             return True
         if self.flight.armed:
             reason = self._refusal(mode)
+            if self.fence.holds_mode and not of_own_accord:
+                reason = "in fence recovery"
             if reason is not None:
                 text = f"Mode change to {TRAITS[mode].name} failed: {reason}"
                 self._outbox.text(Severity.WARNING, text)
@@ -155,6 +175,7 @@ class Vehicle:
         if self.mode is Mode.AUTO:
             self.auto.leave()
         self.mode = mode
+        self.fence.recover(self.now_s)
         self._enter(mode)
         self._outbox.send(self.heartbeat())
         return True
@@ -179,16 +200,25 @@ class Vehicle:
         self.flight.begin_takeoff(self.ground.home_down - altitude, self.sensed.motion)
         return True
 
-    def guide(self, setpoint: Setpoint | None) -> None:
-        """Take a GUIDED setpoint; None stops the vehicle."""
+    def guide(self, setpoint: Setpoint | None) -> bool:
+        """Take a GUIDED setpoint; None stops the vehicle. Return whether it was taken.
+
+        A place outside the fence is refused, and the vehicle goes on with what it was doing.
+        """
         if self.mode is not Mode.GUIDED:
-            return
+            return False
         if setpoint is None:
             self._guided_until_s = None
             self.flight.hold()
-            return
+            return True
+        target = setpoint.target
+        if target.position_n is not None and target.down is not None:
+            north, east = target.position_n
+            if not self.fence.contains(north, east, target.down):
+                return False
         self._guided_until_s = self.now_s + self._guided_timeout() if setpoint.expires else None
-        self.flight.track(setpoint.target, setpoint.yaw)
+        self.flight.track(target, setpoint.yaw)
+        return True
 
     def guide_attitude(self, demand: AttitudeDemand | None) -> None:
         """Take a GUIDED attitude; None stops the vehicle."""
@@ -241,6 +271,7 @@ class Vehicle:
         """Return the HEARTBEAT of this moment."""
         return beacon.heartbeat(
             self.mode,
+            len(self.flight.throttles),
             armed=self.flight.armed,
             flying=not self.flight.landed,
             aligned=self.readiness.phase(self.now_s).tilt_aligned,

@@ -2,7 +2,7 @@
 
 The outer half turns the error to the reference into an acceleration, and that into an attitude
 and a thrust; the inner half turns the attitude error into rates, rates into torques, torques and
-thrust into four throttles. Gains are per second and per second squared of the closed loops; the
+thrust into throttles. Gains are per second and per second squared of the closed loops; the
 vehicle's mass and inertia scale them, so they hold for any airframe.
 """
 
@@ -24,6 +24,7 @@ _RATE_P = 18.0
 _RATE_MAX = 3.5
 _YAW_RATE_MAX = 1.8
 _TORQUE_YAW_SHARE = 0.3
+_TILT_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,18 @@ class OuterLoop:
 
 
 class InnerLoop:
-    """Attitude and rate control and the mixer."""
+    """Attitude and rate control and the mixer, for any rotors in one plane."""
 
     def __init__(self, airframe: Airframe) -> None:
         self._airframe = airframe
-        self._thrust_full = 4.0 * airframe.thrust_max
-        self._lever = airframe.arm * 0.5**0.5
+        rotors = airframe.rotors
+        self._thrust_full = len(rotors) * airframe.thrust_max
+        # What each rotor adds for a torque of 1 N m, as a share of its full thrust.
+        full = airframe.thrust_max
+        reach_x = sum(x * x for x, _, _ in rotors)
+        reach_y = sum(y * y for _, y, _ in rotors)
+        self._shares = [(-y / (reach_y * full), x / (reach_x * full), s) for x, y, s in rotors]
+        self._yaw_share = 1.0 / (self._thrust_full * airframe.torque_per_thrust)
 
     def rates(self, q_nb: Quat, q_nb_sp: Quat, feed_forward_b: Vec3) -> Vec3:
         """Return the rates that turn the attitude onto its setpoint. FRD [rad/s]."""
@@ -104,33 +111,31 @@ class InnerLoop:
 
     def throttles(
         self, rate_b: Vec3, rate_sp_b: Vec3, specific_thrust: float, volts_ratio: float
-    ) -> tuple[float, float, float, float]:
-        """Return the four throttles, as rotor speed over speed at full voltage [-].
+    ) -> tuple[float, ...]:
+        """Return one throttle per rotor, as its speed over that at full voltage [-].
 
-        Roll and pitch come first, then thrust, then yaw: a quadrotor that cannot keep its heading
-        still flies, one that cannot keep its tilt does not.
+        Roll and pitch come first, then thrust, then yaw: a multicopter that cannot keep its
+        heading still flies, one that cannot keep its tilt does not.
         """
         frame = self._airframe
         jx, jy, jz = frame.inertia
-        full = frame.thrust_max
-        lever = 4.0 * self._lever * full
-        roll = clamp(jx * _RATE_P * (rate_sp_b[0] - rate_b[0]) / lever, -0.25, 0.25)
-        pitch = clamp(jy * _RATE_P * (rate_sp_b[1] - rate_b[1]) / lever, -0.25, 0.25)
+        roll = jx * _RATE_P * (rate_sp_b[0] - rate_b[0])
+        pitch = jy * _RATE_P * (rate_sp_b[1] - rate_b[1])
+        tilts = [
+            clamp(roll * r, -_TILT_SHARE, _TILT_SHARE) + clamp(pitch * p, -_TILT_SHARE, _TILT_SHARE)
+            for r, p, _ in self._shares
+        ]
         yaw = jz * 0.5 * _RATE_P * (rate_sp_b[2] - rate_b[2])
-        yaw = clamp(
-            yaw / (4.0 * full * frame.torque_per_thrust), -_TORQUE_YAW_SHARE, _TORQUE_YAW_SHARE
-        )
-        needed = abs(roll) + abs(pitch)
+        yaw = clamp(yaw * self._yaw_share, -_TORQUE_YAW_SHARE, _TORQUE_YAW_SHARE)
+        needed = max(map(abs, tilts))
         collective = specific_thrust * frame.mass / self._thrust_full
         ceiling = volts_ratio * volts_ratio
         collective = clamp(collective, min(needed, 0.5 * ceiling), max(ceiling - needed, 0.0))
         room = max(0.0, min(collective, ceiling - collective) - needed)
         yaw = clamp(yaw, -room, room)
-        return (
-            _speed(collective - roll + pitch + yaw, volts_ratio),
-            _speed(collective + roll - pitch + yaw, volts_ratio),
-            _speed(collective + roll + pitch - yaw, volts_ratio),
-            _speed(collective - roll - pitch - yaw, volts_ratio),
+        return tuple(
+            _speed(collective + tilt + yaw * spin, volts_ratio)
+            for tilt, (_, _, spin) in zip(tilts, self._shares, strict=True)
         )
 
 

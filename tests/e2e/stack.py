@@ -10,6 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from crypto.aio.log_files import list_logs
+from crypto.aio.log_keys import load_log_private
+from crypto.log_reader import open_sealed_log
 from sekisho.runtime import query, socket_path
 from tests.e2e.processes import ENVIRONMENT, Process, wait_until
 
@@ -57,6 +60,7 @@ class Stack:
             f'[autopilot]\ndevice = "{device}"\nbaud = 921600\n'
             f'[state]\ndir = "{self.drone_state}"\n'
             f'[link.udp]\nbind = "127.0.0.1:{self.link_port}"\n'
+            "[prearm]\ngcs_timeout_max_s = 30\n"  # vehicles here are faster than the wall
         )
         self.configs["ground"].write_text(
             f'[state]\ndir = "{self.ground_state}"\n'
@@ -146,6 +150,16 @@ class Stack:
         """Return what a service says of the link as it is now."""
         status = self.status(kind)
         return status["peers"][NAME]["state"] if kind == "ground" else status["failsafe"]["link"]
+
+    def audit(self) -> list[dict]:
+        """Return what the audit log of the drone says, with the key of `sekisho pair lab`."""
+        key = load_log_private(self.configs["ground"].parent / "ground/log-keys/log-private.key")
+        chunks = [
+            chunk
+            for path in list_logs(self.drone_state / "logs/audit")
+            for chunk in open_sealed_log(key, path.read_bytes())[0]
+        ]
+        return [json.loads(line) for chunk in chunks for line in chunk.data.splitlines()]
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command that is expected to end by itself, on the drone's side if in doubt."""

@@ -9,6 +9,7 @@ import pytest
 from pymavlink.dialects.v10 import ardupilotmega as mavlink1
 from pymavlink.dialects.v20 import ardupilotmega as mavlink2
 
+from flightcore.port_scan import BAUDS
 from tests.e2e.between import BenchAutopilot
 from tests.e2e.pilot import Pilot
 from tests.e2e.processes import wait_until
@@ -58,6 +59,19 @@ def test_a_device_that_vanishes_and_returns(bench, tmp_path):
             pilot.until(lambda: autopilot.take(), 10, "what the pilot says arrives")
     bench.stop()
     second.close()
+
+
+def test_a_speed_that_is_not_given_is_found(bench, line):
+    config = bench.configs["drone"]
+    config.write_text(config.read_text().replace("baud = 921600", 'baud = "auto"', 1))
+    bench.start("drone")
+    assert bench.status("drone")["autopilot"]["baud"] == "auto"
+    with BenchAutopilot(line):
+        bench.await_autopilot(15)
+        status = bench.status("drone")["autopilot"]
+        assert (status["device"], status["line"]) == (str(line.device), "open")
+        assert status["baud"] in BAUDS
+        bench.stop("drone")
 
 
 def test_garbage_from_the_autopilot_is_counted(bench, line):

@@ -407,6 +407,9 @@ def test_no_pairing_while_the_autopilot_says_it_is_armed(tcp, flying):
     refused = tcp.drone(place=place)
     assert refused.wait(15) == 1
     assert "armed" in refused.output
+    kept = [event["text"] for event in stack.audit() if event["topic"] == "pairing"]
+    assert len(kept) == 3
+    assert all(text.startswith("not paired: refused: ") and "armed" in text for text in kept)
 
 
 @pytest.mark.slow
@@ -423,6 +426,9 @@ def test_disarmed_it_pairs_with_the_service_running_or_not(tcp, flying):
         assert (aboard.wait(15), below.wait(15)) == (0, 0)
         assert ("restart it" in aboard.output) is running
         check_records_fit(tcp)
+    kept = [event for event in stack.audit() if event["topic"] == "pairing"]
+    assert [event["by"] for event in kept] == ["station-a"] * 2
+    assert kept[0]["text"] == "paired with station-a (commander)"
     # Both ends take the record up, and the link comes to life.
     stack.stop("drone")
     ground = stack.configs["ground"]

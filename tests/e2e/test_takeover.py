@@ -23,6 +23,7 @@ DRONE = "10.99.7.2"
 IMPOSTOR = f"""
 import random, socket
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)  # a neighbour, as the drone is
 sock.bind(("{DRONE}", {PORT}))
 print("bound", flush=True)
 while True:

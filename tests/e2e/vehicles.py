@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 import tty
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -54,6 +55,18 @@ INS_ACC2SCAL_Z 1.001
 MOT_THST_EXPO 0.65
 MOT_THST_HOVER 0.39
 """
+# And before the companion will. The vehicle counts its own seconds, operators those of the wall.
+GCS_TIMEOUT_S: Final = 5
+SAFE_PARAMETERS: Final = """\
+FS_GCS_ENABLE 1
+FS_OPTIONS 0
+FENCE_ENABLE 1
+"""
+
+
+def timeout_parameter(speedup: float) -> str:
+    """Return the line that makes the autopilot wait for its operator as long as in real time."""
+    return f"FS_GCS_TIMEOUT {GCS_TIMEOUT_S * speedup:g}\n"
 
 
 class Line:
@@ -107,11 +120,22 @@ class EmbeddedAutopilot:
     name = "embedded"
     parameters = 100
 
-    def __init__(self, directory: Path, speedup: float = 5) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        speedup: float = 5,
+        *,
+        is_safe: bool = True,
+        ekf_ready_s: float = 9,
+    ) -> None:
         self.speedup = speedup
         self.device = directory / "autopilot"
         home = ",".join(map(str, (*HOME, 0)))
+        parameters = directory / "sim.parm"
+        parameters.write_text(timeout_parameter(speedup))
         argv = ["--tty", self.device, "--speedup", str(speedup), f"--home={home}"]
+        argv += ["--ekf-ready", str(ekf_ready_s)]
+        argv += ["--parameters", parameters] if is_safe else ["--factory-parameters"]
         self._process = Process("sim", [sys.executable, "-m", "sekisho", "sim", *argv], directory)
         try:
             wait_until(self.device.exists, 10, f"sim makes its tty\n{self._process.output}")
@@ -128,23 +152,35 @@ class EmbeddedAutopilot:
 
 
 class ArduCopter:
-    """The real ArduCopter SITL: its serial port 0 is a pty, joined to another for the companion."""
+    """The real ArduCopter SITL: one serial port is a pty, joined to another for the companion.
+
+    Port 0 is its USB, where it takes unsigned frames whatever its key; the others are UARTs. `usb`
+    is the far end of port 0 if the companion is on another.
+    """
 
     name = "arducopter"
     parameters = 1300
 
-    def __init__(self, directory: Path, speedup: float = 4) -> None:
+    def __init__(
+        self, directory: Path, speedup: float = 4, port: int = 0, *, is_safe: bool = True
+    ) -> None:
         self.speedup = speedup
         parameters = directory / "copter.parm"
-        parameters.write_text(COPTER_PARAMETERS)
-        self._autopilot, self._companion = Line(), Line()
+        safe = SAFE_PARAMETERS + timeout_parameter(speedup) if is_safe else ""
+        parameters.write_text(COPTER_PARAMETERS + safe)
+        self._autopilot, self._companion, self.usb = Line(), Line(), Line()
         self.device = self._companion.device
+        self._ways = {self._autopilot: self._companion, self._companion: self._autopilot}
         self._ended = threading.Event()
         self._pump = threading.Thread(target=self._join_lines, daemon=True)
         self._pump.start()
         argv = [self.binary(), "--model", "quad", "--defaults", parameters, "-w"]
-        argv += ["--serial0", f"uart:{self._autopilot.device}:921600"]
-        argv += ["--serial1", "none", "--serial2", "none", "--speedup", str(speedup)]
+        lines = {0: self.usb, port: self._autopilot}
+        for number in range(3):
+            line = lines.get(number)
+            where = "none" if line is None else f"uart:{line.device}:921600"
+            argv += [f"--serial{number}", where]
+        argv += ["--speedup", str(speedup)]
         argv += ["--home", ",".join(map(str, (*HOME, 0)))]
         self._process = Process("arducopter", argv, directory)
 
@@ -155,10 +191,22 @@ class ArduCopter:
         return Path(named).resolve() if named else None
 
     def _join_lines(self) -> None:
-        ways = {self._autopilot: self._companion, self._companion: self._autopilot}
+        lines = [self._autopilot, self._companion, self.usb]
         while not self._ended.is_set():
-            for readable in select.select(list(ways), [], [], 0.2)[0]:
-                ways[readable].write(readable.read(), timeout_s=0.1)
+            for readable in select.select(lines, [], [], 0.2)[0]:
+                data = readable.read()
+                if readable in self._ways:
+                    self._ways[readable].write(data, timeout_s=0.1)
+
+    @contextlib.contextmanager
+    def on_usb(self) -> Iterator[str]:
+        """Put the companion's line onto port 0 for a while."""
+        ways = self._ways
+        self._ways = {self.usb: self._companion, self._companion: self.usb}
+        try:
+            yield str(self.device)
+        finally:
+            self._ways = ways
 
     @property
     def output(self) -> str:
@@ -168,5 +216,5 @@ class ArduCopter:
         self._process.stop()
         self._ended.set()
         self._pump.join()
-        self._autopilot.close()
-        self._companion.close()
+        for line in (self._autopilot, self._companion, self.usb):
+            line.close()

@@ -1,15 +1,16 @@
 """Companion.receive_line: whatever the serial line says, with good checksums too, nothing raises.
 
-Nothing of it comes back up the line, and every frame that reaches the ground came from it.
+Nothing of it comes back up the line: whoever it speaks for, the companion only reads parameters.
 """
 
 import random
 
 from fastcrc.crc16 import mcrf4xx
 
+from flightcore.autopilot import COMPANION_COMPID
 from flightcore.companion import Companion
 from tests.fuzz.ends import FRAMES, HEARTBEAT, MS, pair
-from wire.mavlink import CRC_EXTRA, HEADER_BYTES, MAGIC_V2
+from wire.mavlink import CRC_EXTRA, HEADER_BYTES, MAGIC_V2, FrameSplitter, dialect, message_id
 
 
 class Target:
@@ -17,6 +18,7 @@ class Target:
         self._rng = rng
         self._now = 10**12
         self._companion = Companion([pair(rng)[0]], 1, rng.randbytes)
+        self._splitter = FrameSplitter()
         self.seeds = [HEARTBEAT, *FRAMES, bytes.fromhex("fd010000000101000000000000")]
 
     def take(self, data: bytes) -> None:
@@ -25,7 +27,9 @@ class Target:
         self._now += MS
         self._companion.receive_line(data, self._now)
         self._companion.tick(self._now)
-        assert self._companion.outgoing_line() == b""
+        for frame in self._splitter.receive(self._companion.outgoing_line()):
+            assert frame[6] == COMPANION_COMPID
+            assert message_id(frame) == dialect.MAVLINK_MSG_ID_PARAM_REQUEST_READ
         assert self._companion.outgoing_link() == []
         self._companion.status(self._now)
 

@@ -1,6 +1,7 @@
 """What cannot be taken back takes two steps; under dual control, two stations."""
 
 import dataclasses
+import json
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
@@ -8,6 +9,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from crypto.pair import Role
 from flightcore.options import DEFAULT_OPTIONS
 from tests.world import World, command, heartbeat
+from wire.authority import NOBODY, Verb
 
 DISARM = command(400, 0, 21196)
 DUAL = dataclasses.replace(DEFAULT_OPTIONS, dual_control=True)
@@ -104,6 +106,30 @@ def test_under_dual_control_the_asker_cannot_confirm(random_bytes):
     world.station("b").command.confirm(other.nonce, world.now)
     world.run(200)
     assert world.line == [DISARM]
+
+
+def test_both_identities_are_kept(random_bytes):
+    """In the audit log: who asked, who confirmed; who commands, who did; and who was refused."""
+    world = a_world(random_bytes, DUAL)
+    world.station("a").send([DISARM], world.now)
+    world.run(200)
+    world.station("b").command.confirm(challenge_of(world, "b").nonce, world.now)
+    world.run(200)
+    a, b = world.station("a").command, world.station("b").command
+    a.request(Verb.HAND_OVER, world.companion.stations["b"].station, world.now)
+    world.run(1000)
+    b.request(Verb.ACCEPT, NOBODY, world.now)
+    world.run(1000)
+    world.station("a").send([command(20)], world.now)
+    world.run(200)
+    kept = [json.loads(line.text) for line in world.companion.trail.outgoing()]
+    confirmed = [event for event in kept if event["topic"] == "confirmed"]
+    what = "b confirms for a: COMMAND_LONG MAV_CMD_COMPONENT_ARM_DISARM"
+    assert confirmed == [{"topic": "confirmed", "text": what, "by": "a", "confirmed_by": "b"}]
+    changes = [event for event in kept if event.get("text") == "command: b, epoch 1"]
+    assert [(event["by"], event["previous"]) for event in changes] == [("b", "a")]
+    refused = {event["text"]: event["by"] for event in kept if event["topic"] == "refused"}
+    assert refused == {"COMMAND_LONG MAV_CMD_NAV_RETURN_TO_LAUNCH: not_holder": "a"}
 
 
 @pytest.mark.parametrize("number", [400, 185, 246, 207])

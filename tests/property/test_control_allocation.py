@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from flightcore.control.allocation import allocate, effectiveness, wrench
-from flightcore.control.executors import floats
 from flightcore.control.vehicle import Rotor, Vehicle
+from tracing.executors import floats
 
 _S, _C = 0.14 * math.sin(math.radians(56)), 0.14 * math.cos(math.radians(56))
 VEHICLE = Vehicle(

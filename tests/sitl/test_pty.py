@@ -130,3 +130,13 @@ def test_a_file_in_the_way_is_not_replaced(tmp_path):
         pty.link(tty)
     pty.close()
     assert tty.read_text() == "precious"
+
+
+def test_three_drones_have_three_terminals(tmp_path, connect):
+    with simulator(tmp_path / "fc", drones=3, sysid=7) as ended:
+        for number in (1, 2, 3):
+            link = connect(tmp_path / f"fc{number}")
+            assert link.wait_heartbeat(timeout=10) is not None
+            assert link.target_system == 6 + number
+    assert not list(tmp_path.iterdir())
+    assert ended[0].bytes_out > 0

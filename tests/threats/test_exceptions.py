@@ -11,6 +11,9 @@ from fastcrc.crc16 import mcrf4xx
 
 from crypto.pair import Role
 from flightcore.options import DEFAULT_OPTIONS
+from flightcore.policy import BUILT_IN, Policy
+from flightcore.policy.override import Change, overridden
+from flightcore.policy.rows import Does
 from tests.world import World, command
 from wire.authority import Request, Verb
 from wire.locality import RADIO, UDP
@@ -19,6 +22,8 @@ from wire.records import AUTHORITY, encode_record
 
 RTL = command(20)
 FORCE_DISARM = command(400, 0, 21196)
+ASKED = Change(verdict=Does.TWO_STEP, freshness="transfer")
+WRITE = bytes((0xFD, 254, 0, 0, 0, 255, 190, 110, 0, 0, 0, 1, 1, 0, 0, 0, 7))
 DUAL = dataclasses.replace(DEFAULT_OPTIONS, dual_control=True)
 
 
@@ -31,11 +36,31 @@ def with_payload(frame, size):
 
 
 @pytest.mark.parametrize("way", [UDP, RADIO])
-@pytest.mark.parametrize("size", [178, 179, 180, 190, 235, 236, 255])
-def test_a_frame_too_long_to_be_asked_back(random_bytes, way, size):
+@pytest.mark.parametrize("size", [33, 34, 178, 179, 180, 190, 235, 236, 255])
+def test_a_frame_longer_than_its_message(random_bytes, way, size):
+    """Nobody has judged what is in the fields that are not known here."""
     world = World(random_bytes, paths=(way,))
     world.run(3000)
     world.station().send([with_payload(FORCE_DISARM, size)], world.now)
+    world.run(500)
+    assert world.line == []
+    is_asked = world.station().command.challenge(world.now) is not None
+    assert is_asked == (size == 33)
+    assert world.executes(RTL, ms=500)
+
+
+WRITES_ARE_ASKED = dataclasses.replace(
+    DEFAULT_OPTIONS,
+    policy=Policy(overridden(BUILT_IN.table, {"file": {"WriteFile": ASKED}})),
+)
+
+
+@pytest.mark.parametrize("way", [UDP, RADIO])
+@pytest.mark.parametrize("size", [178, 179, 180, 190, 235, 236, 254])
+def test_a_frame_too_long_to_be_asked_back(random_bytes, way, size):
+    world = World(random_bytes, paths=(way,), options=WRITES_ARE_ASKED)
+    world.run(3000)
+    world.station().send([with_payload(WRITE, size)], world.now)
     world.run(500)
     assert world.line == []
     is_asked = world.station().command.challenge(world.now) is not None

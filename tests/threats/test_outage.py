@@ -81,8 +81,9 @@ def test_threat_13_blackhole(world, seconds):
 def test_threat_14_uplink_jammed(world, seconds, step):
     """Telemetry still opens, under keys a day old at most; and the ground knows what it cannot."""
     block(world, "up")
+    world.far_end.answers = False
     status = world.station().status(world.now).link.frames_down
-    sent = 0
+    sent = 1  # the drone says that the link is lost
     for _ in range(0, seconds, step):
         world.now += step * S
         world.companion.receive_line(heartbeat(), world.now)

@@ -24,6 +24,7 @@ from crypto.revocation import Authority, AuthorityPublic, RevocationList
 from flightcore.authority import AuthorityState
 from flightcore.companion import Companion
 from groundstation.station import Station
+from tests.aboard import Line
 from tests.reference import formulas, revocation, sl1
 from tests.reference.ends import Drone, Ground, Pair
 from tests.world import MS, S, command, heartbeat
@@ -86,6 +87,7 @@ class GroundIsReference:
         self.ground = both.end(Ground, both.ground_s, both.drone_s, random_bytes)
         self.authority = authority or AuthorityState()
         self.companion = Companion([self.record], 9, random_bytes, self.authority, fleet=fleet)
+        self.far_end = Line()
         self.now, self.line, self.heard, self.sent = 10**12, [], [], []
         self.companion.receive_line(heartbeat(), self.now)
 
@@ -110,9 +112,7 @@ class GroundIsReference:
             self.companion.saved(item, self.now)
         for datagram, _ in self.companion.outgoing_link():
             self.heard += self.ground.take(datagram, self.seconds)
-        out = self.companion.outgoing_line()
-        if out:
-            self.line.append(out)
+        self.line += self.far_end.take(self.companion, self.now)
 
     def run(self, ms, step_ms=STEP_MS):
         for number in range(0, ms, step_ms):
@@ -179,6 +179,8 @@ def test_ground_handshake_and_data_both_ways(suite, generation, random_bytes):
     told = world.ground.hs2
     assert (told.boots, told.epoch, told.holds) == (9, 0, 0)
     assert (told.slot_check, told.log_head) == (0, bytes(4))
+    world.run(1000)
+    world.heard.clear()  # the parameters that the drone has read
     world.companion.receive_line(heartbeat(armed=True), world.now)
     world.settle()
     assert world.heard == [heartbeat(armed=True)]

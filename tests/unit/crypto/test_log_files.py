@@ -27,6 +27,7 @@ from crypto.aio.log_keys import (
     load_or_create_log_signer,
     save_log_keys,
 )
+from crypto.aio.secret_files import SecretFiles
 from crypto.aio.store import StoreError
 from crypto.log_chain import Damage, Known, LogState
 from crypto.log_reader import open_sealed_log
@@ -173,26 +174,27 @@ def test_keys_come_back(tmp_path):
 
 
 def test_the_device_keeps_its_signing_key(tmp_path, random_bytes):
-    first = load_or_create_log_signer(tmp_path, random_bytes)
-    assert load_or_create_log_signer(tmp_path, random_bytes).public == first.public
+    first = load_or_create_log_signer(SecretFiles(tmp_path), random_bytes)
+    assert load_or_create_log_signer(SecretFiles(tmp_path), random_bytes).public == first.public
     path = tmp_path / "log-signing.key"
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o644)
     with pytest.raises(StoreError, match="readable by others"):
-        load_or_create_log_signer(tmp_path, random_bytes)
+        load_or_create_log_signer(SecretFiles(tmp_path), random_bytes)
 
 
 @pytest.mark.parametrize("load", [load_log_private, load_log_public, load_or_create_log_signer])
 def test_damaged_keys_are_refused(tmp_path, random_bytes, load):
     save_log_keys(tmp_path, KEY)
-    load_or_create_log_signer(tmp_path, random_bytes)
+    load_or_create_log_signer(SecretFiles(tmp_path), random_bytes)
     names = {
         load_log_private: "log-private.key",
         load_log_public: "log-public.key",
         load_or_create_log_signer: "log-signing.key",
     }
     path = tmp_path / names[load]
-    arguments = (tmp_path, random_bytes) if load is load_or_create_log_signer else (path,)
+    secrets = SecretFiles(tmp_path)
+    arguments = (secrets, random_bytes) if load is load_or_create_log_signer else (path,)
     whole = path.read_bytes()
     one_bit_off = whole[:-20] + (b"B" if whole[-20:-19] == b"A" else b"A") + whole[-19:]
     for damaged in (

@@ -9,6 +9,9 @@ from pathlib import Path
 from crypto.confirmation import Unconfirmed
 from crypto.messages import Drop
 from crypto.revocation import Refusal
+from flightcore.autopilot import KEY_FROM_LINE, OTHER_AUTOPILOT
+from flightcore.policy import Reason
+from flightcore.signing import BadSignature
 from flightcore.uplink import Stop
 from wire.cobs_framing import BadFrame
 from wire.fragments import BadFragment
@@ -16,13 +19,14 @@ from wire.mavlink import Noise
 from wire.priority import Priority
 
 ROOT = Path(__file__).parents[3]
-LITERAL = re.compile(r'dropped\["(\w+)"\]|\{"(\w+)": self\._unsent\}|Refuse\(\s*"(\w+)"')
+LITERAL = re.compile(r'dropped\["(\w+)"\]|Refuse\(\s*"(\w+)"')
 MALFORMED = "malformed_records"  # named twice, by a constant of each end
 
 
 def counted():
-    enums = (Drop, Stop, Unconfirmed, Refusal, BadFragment, BadFrame, Noise)
+    enums = (Drop, Stop, Reason, Unconfirmed, Refusal, BadFragment, BadFrame, Noise, BadSignature)
     reasons = {reason.value for enum in enums for reason in enum} | {MALFORMED}
+    reasons |= {KEY_FROM_LINE, OTHER_AUTOPILOT}
     reasons |= {f"not_sent_{priority.name.lower()}" for priority in Priority}
     for package in ("crypto", "wire", "flightcore", "groundstation"):
         for path in (ROOT / package).rglob("*.py"):

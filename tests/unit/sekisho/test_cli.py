@@ -53,7 +53,7 @@ def config(tmp_path):
         ("drone", "127.0.0.1:14610", "8.8.8.8:14610", ["link.udp.bind", "local link"]),
         ("drone", "127.0.0.1:14610", "drone.local:14610", ["link.udp.bind", "literal IPv4"]),
         ("drone", "127.0.0.1:14610", "127.0.0.1:99999", ["link.udp.bind", "1 to 65535"]),
-        ("drone", "[link.udp]", '[policy]\nfile = "x"\n[link.udp]', ["policy.file", "built-in"]),
+        ("drone", "[link.udp]", '[policy]\naccept = "x"\n[link.udp]', ["policy.accept", "file"]),
         (
             "drone",
             "[link.udp]",

@@ -11,6 +11,7 @@ import pytest
 
 from crypto.aio.log_files import LogFile, LogOrigin, SyncPolicy
 from crypto.aio.log_keys import load_log_public, load_or_create_log_signer
+from crypto.aio.secret_files import SecretFiles
 from crypto.sealed_log import LogContent
 from sekisho.cli import main
 
@@ -36,7 +37,7 @@ def keys(capsys, tmp_path):
 @pytest.fixture
 def record(tmp_path, keys, random_bytes):
     def record(count=3, *, finish=True):
-        signer = load_or_create_log_signer(tmp_path / "state", random_bytes)
+        signer = load_or_create_log_signer(SecretFiles(tmp_path / "state"), random_bytes)
         public = load_log_public(tmp_path / "keys/log-public.key")
         origin = LogOrigin(public, signer, bytes(range(16)), 12)
         log = LogFile.create(

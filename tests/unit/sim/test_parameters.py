@@ -3,6 +3,7 @@
 import math
 import struct
 
+import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.autopilot.ftp import packed_parameters
@@ -55,21 +56,28 @@ def test_reads_beyond_the_queue_are_lost():
     assert len([m for m in client.run(0.1) if m.get_type() == "PARAM_VALUE"]) == 20
 
 
-def test_packed_table_reads_back():
+@pytest.mark.parametrize("with_defaults", [False, True])
+def test_packed_table_reads_back(with_defaults):
     """Decode param.pck by its description, not by the encoder's inverse."""
     parameters = Parameters()
-    data = packed_parameters(parameters)
+    parameters.store("RTL_ALT", 4321.0)
+    parameters.store("FS_GCS_ENABLE", 5.0)
+    data = packed_parameters(parameters, with_defaults=with_defaults)
     magic, count, total = struct.unpack_from("<HHH", data)
-    assert (magic, count, total) == (0x671B, 1354, 1354)
-    at, name, table = 6, b"", {}
+    assert (magic, count, total) == (0x671C if with_defaults else 0x671B, 1354, 1354)
+    at, name, table, defaults = 6, b"", {}, {}
     sizes = {1: "<b", 2: "<h", 3: "<i", 4: "<f"}
     while at < len(data):
-        kind, lengths = data[at] & 0x0F, data[at + 1]
+        kind, flags, lengths = data[at] & 0x0F, data[at] >> 4, data[at + 1]
         common, rest = lengths & 0x0F, (lengths >> 4) + 1
         name = name[:common] + data[at + 2 : at + 2 + rest]
         at += 2 + rest
-        (table[name.decode()],) = struct.unpack_from(sizes[kind], data, at)
-        at += struct.calcsize(sizes[kind])
+        for store in (table, defaults)[: 1 + (flags & 1)]:
+            (store[name.decode()],) = struct.unpack_from(sizes[kind], data, at)
+            at += struct.calcsize(sizes[kind])
     assert list(table) == parameters.names
     for key, value in table.items():
         assert math.isclose(value, parameters[key], rel_tol=1e-6), key
+    fresh = Parameters()
+    expected = {n: fresh[n] for n in ("RTL_ALT", "FS_GCS_ENABLE")} if with_defaults else {}
+    assert defaults == pytest.approx(expected)

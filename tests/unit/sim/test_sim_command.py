@@ -18,6 +18,17 @@ def test_good_options():
     assert (args.home, args.wind, args.speedup) == ((-35.36, 149.16, 584, 353), (4, 270), 8)
 
 
+def test_attacks_on_the_receiver():
+    args = parse(
+        *("--gnss-attack", "pull-off,at=60,north=2,acceleration=0.1"),
+        *("--gnss-attack", "jump,at=90,until=95,east=-30,down=5"),
+    )
+    first, second = args.gnss_attack
+    assert (first.family, first.start_s, first.velocity_n) == ("pull-off", 60.0, (2.0, 0.0, 0.0))
+    assert first.acceleration == 0.1
+    assert (second.end_s, second.offset_n) == (95.0, (0.0, -30.0, 5.0))
+
+
 @pytest.mark.parametrize(
     ("option", "value", "allowed"),
     [
@@ -28,6 +39,13 @@ def test_good_options():
         ("--wind", "50,0", "0 to 20 m/s"),
         ("--sysid", "0", "1 to 255"),
         ("--ekf-ready", "soon", "0.5 to 120"),
+        ("--port", "70000", "0 to 65535"),
+        ("--silence", "0", "0.5 to 3600"),
+        ("--gnss-attack", "jump,north=3", "at=SECONDS"),
+        ("--gnss-attack", "jmp,at=3", "jump, ramp, pull-off, delay or freeze"),
+        ("--gnss-attack", "jump,at=3,until=2", "until=SECONDS"),
+        ("--gnss-attack", "jump,at=3,west=2", "north="),
+        ("--gnss-attack", "jump,at=soon", "at=SECONDS"),
     ],
 )
 def test_bad_options_are_named_with_value_and_range(capsys, option, value, allowed):

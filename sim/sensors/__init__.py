@@ -1,0 +1,1 @@
+"""Sensors: what is measured, with the faults of real ones, for N vehicles at once."""

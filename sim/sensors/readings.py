@@ -1,0 +1,53 @@
+"""What the sensors of one vehicle say: plain numbers, from the physics to the autopilot."""
+
+from dataclasses import dataclass
+
+from sim.control.vector import Vec3
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What the receiver said last (`sim.sensors.gnss.Fixes` of one vehicle).
+
+    `epoch` counts fixes, so that each is used once.
+    """
+
+    epoch: int
+    locked: bool
+    position_n: Vec3
+    velocity_n: Vec3
+    position_error_n: Vec3
+    velocity_error_n: Vec3
+    satellites: int
+    accuracy: float
+    speed_accuracy: float
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """One sample of everything.
+
+    Attributes:
+        force_b: Specific force, FRD. [m/s2]
+        rate_b: Angular rate, FRD. [rad/s]
+        force_error_n: What a filter cannot know of `force_b`: its bias, in NED. [m/s2]
+        field_b: Magnetic field, FRD. [mG]
+        baro_height: Height above where the vehicle started. [m]
+        baro_error: By how much it is off, without noise. [m]
+        distance: To the ground along body z; None where nothing comes back. [m]
+        shaking: Root mean square of vibration. [m/s2]
+        clipped: Samples of the accelerometer out of range so far.
+        fix: The last word of the receiver.
+    """
+
+    force_b: Vec3
+    rate_b: Vec3
+    force_error_n: Vec3
+    field_b: Vec3
+    baro_height: float
+    baro_error: float
+    distance: float | None
+    shaking: float
+    clipped: int
+    fix: Fix

@@ -1,0 +1,78 @@
+"""Vehicles in one batch do what each does alone.
+
+Mutants killed: every vehicle given the first one's throttles; winds of one row for all; views that
+are copies.
+"""
+
+import numpy as np
+import pytest
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
+from sim.fleet import Fleet
+from sim.simulation import Simulation, World
+from tests.sitl.link import HOME, Client
+
+pytestmark = pytest.mark.slow
+
+
+def worlds(count: int) -> list[World]:
+    return [
+        World(HOME.offset(0.0, 5.0 * i), heading=0.3 * i, wind_speed=0.5 * i, gusts=0.2 * i)
+        for i in range(count)
+    ]
+
+
+class Stepped:
+    """A vehicle of a fleet as `Client` wants it: the first one steps for all."""
+
+    def __init__(self, fleet: Fleet, index: int) -> None:
+        self._fleet, self._index = fleet, index
+
+    def __getattr__(self, name: str):
+        return getattr(self._fleet.simulations[self._index], name)
+
+    def step(self) -> None:
+        if self._index == 0:
+            self._fleet.step()
+
+
+def flight(clients: list[Client], seconds: float) -> list[list[bytes]]:
+    """Everyone arms and takes off to a height of its own; return every frame sent."""
+    script = {
+        4000: lambda i: dialect.MAVLink_command_long_message(i + 1, 1, 176, 0, 1, 4, *[0] * 5),
+        4100: lambda i: dialect.MAVLink_command_long_message(i + 1, 1, 400, 0, 1, *[0] * 6),
+        4200: lambda i: dialect.MAVLink_command_long_message(i + 1, 1, 22, 0, *[0] * 6, 4.0 + i),
+    }
+    sent: list[list[bytes]] = [[] for _ in clients]
+    for tick in range(round(seconds * 400)):
+        for i, client in enumerate(clients):
+            if tick in script:
+                client.send(script[tick](i))
+        for client in clients:
+            client.sim.step()
+        for i, client in enumerate(clients):
+            sent[i] += client.sim.outgoing()
+    return sent
+
+
+def test_a_batch_is_its_members():
+    count = 13  # rows, not floats
+    noises = [np.random.default_rng((3, i)) for i in range(count)]
+    fleet = Fleet(worlds(count), noises)
+    together = flight([Client(Stepped(fleet, i)) for i in range(count)], 14.0)
+    for i in (0, 12):
+        alone = Simulation(worlds(count)[i], np.random.default_rng((3, i)), sysid=i + 1)
+        client = Client(alone)
+        # Alone it is number 0 of its own flight, so the script must speak to its number.
+        client.send = lambda message, c=client, n=i: Client.send(c, readdressed(message, n))
+        (frames,) = flight([client], 14.0)
+        assert alone.body.position_n[0, 2] < -0.5
+        assert len(frames) > 30
+        assert frames == together[i]
+
+
+def readdressed(message, index: int):
+    message.target_system = index + 1
+    if message.command == 22:
+        message.param7 = 4.0 + index
+    return message
