@@ -26,6 +26,8 @@ class Field(NamedTuple):
 class Watched(NamedTuple):
     """One message: the name of its group, how often it is asked for, and when it is stale.
 
+    A rate of 0 asks for nothing: the companion asks for what it needs itself, mostly at higher
+    rates, and an autopilot follows whoever asked last.
     `stale_s` is the age from which its values must not be taken for the present.
     """
 
@@ -41,13 +43,13 @@ _LAT_LON: Final = 1e-7
 WATCHED: Final[Mapping[int, Watched]] = {
     dialect.MAVLINK_MSG_ID_HEARTBEAT: Watched(
         "heartbeat",
-        1,
+        0,
         3,
         (*map(Field, ("type", "base_mode", "custom_mode", "system_status")),),
     ),
     dialect.MAVLINK_MSG_ID_SYS_STATUS: Watched(
         "system",
-        2,
+        0,
         4,
         (
             Field("onboard_control_sensors_present"),
@@ -60,11 +62,11 @@ WATCHED: Final[Mapping[int, Watched]] = {
         ),
     ),
     dialect.MAVLINK_MSG_ID_BATTERY_STATUS: Watched(
-        "battery", 1, 4, (Field("current_consumed", 1, -1), Field("time_remaining", 1, 0))
+        "battery", 0, 4, (Field("current_consumed", 1, -1), Field("time_remaining", 1, 0))
     ),
     dialect.MAVLINK_MSG_ID_GPS_RAW_INT: Watched(
         "gnss",
-        2,
+        0,
         4,
         (
             Field("fix_type"),
@@ -75,13 +77,13 @@ WATCHED: Final[Mapping[int, Watched]] = {
     ),
     dialect.MAVLINK_MSG_ID_ATTITUDE: Watched(
         "attitude",
-        10,
+        0,
         1.5,
         (Field("roll", _RAD), Field("pitch", _RAD), Field("yaw", _RAD)),
     ),
     dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT: Watched(
         "position",
-        5,
+        0,
         2,
         (
             Field("lat", _LAT_LON, decimals=7),
@@ -95,20 +97,20 @@ WATCHED: Final[Mapping[int, Watched]] = {
     ),
     dialect.MAVLINK_MSG_ID_VFR_HUD: Watched(
         "air",
-        5,
+        0,
         2,
         tuple(map(Field, ("airspeed", "groundspeed", "heading", "throttle", "climb"))),
     ),
     dialect.MAVLINK_MSG_ID_WIND: Watched("wind", 1, 10, (Field("direction"), Field("speed"))),
     dialect.MAVLINK_MSG_ID_MISSION_CURRENT: Watched(
-        "mission", 1, 5, (Field("seq"), Field("total", 1, 65535))
+        "mission", 0, 5, (Field("seq"), Field("total", 1, 65535))
     ),
     dialect.MAVLINK_MSG_ID_NAV_CONTROLLER_OUTPUT: Watched(
         "navigation", 2, 4, (Field("wp_dist"), Field("target_bearing"))
     ),
     dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT: Watched(
         "ekf",
-        2,
+        0,
         4,
         (
             Field("flags"),
@@ -124,7 +126,7 @@ WATCHED: Final[Mapping[int, Watched]] = {
         ),
     ),
     dialect.MAVLINK_MSG_ID_VIBRATION: Watched(
-        "vibration", 1, 5, tuple(map(Field, ("vibration_x", "vibration_y", "vibration_z")))
+        "vibration", 0, 5, tuple(map(Field, ("vibration_x", "vibration_y", "vibration_z")))
     ),
     dialect.MAVLINK_MSG_ID_HOME_POSITION: Watched(
         "home",

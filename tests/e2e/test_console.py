@@ -41,7 +41,8 @@ def driver():
 @pytest.fixture(scope="module")
 def air(tmp_path_factory) -> Iterator[tuple[Stack, LinkProxy]]:
     """A stack with a drone that stands ready, and what is between it and the ground."""
-    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), 5)
+    # Not faster: braking then looks to the companion as if the position jumped.
+    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), 3)
     proxy = LinkProxy()
     stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device, proxy.port)
     proxy.drone_port = stack.link_port
