@@ -4,7 +4,8 @@ Mutants killed: a row that allows 0; forced arming passes; COMMAND_INT passes; a
 counts as right; trust does not end, or ends in flight; a confirmed arming is not judged again;
 sticks pass on the ground; disarming is gated; nothing is read again; the older name is not asked
 for; a restart, a silence unnoticed; no patience with an autopilot that does not answer; NaN taken;
-a write in flight, or without reading back; a switch that arms; one sequence for line and ground.
+a write in flight, or without reading back; a switch that arms; one sequence for line and ground; a
+tool that waits is not minded, or minded without end.
 """
 
 import dataclasses
@@ -160,6 +161,30 @@ def test_what_is_no_longer_answered_is_no_longer_trusted(random_bytes):
     world.far_end.answers = True
     world.run(READ_EVERY_NS // 10**6 + 2000)
     assert world.executes(ARM)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        dialect.MAVLink_param_request_read_message(1, 1, b"RTL_ALT", -1),
+        dialect.MAVLink_param_request_list_message(1, 1),
+        dialect.MAVLink_param_set_message(1, 1, b"RTL_ALT", 1500, 9),
+    ],
+)
+def test_while_a_tool_waits_for_a_parameter_no_other_is_asked_for(random_bytes, wanted):
+    """An answer does not say to whom it is."""
+    world = a_world(random_bytes, 9_500)  # half a second before the next reading
+    world.far_end.asked.clear()
+    world.station().send([bytes(wanted.pack(MAV))], world.now)
+    world.run(4900)
+    assert world.far_end.asked == []
+    world.run(1000)
+    assert len(world.far_end.asked) == len(SAFE)
+    for _ in range(20):  # and however much is asked, nothing gets old
+        world.station().send([bytes(wanted.pack(MAV))], world.now)
+        world.run(3000)
+        assert world.companion.watch.prearm.missing(world.now) == []
+    assert len(world.far_end.asked) <= len(SAFE) * 5
 
 
 def test_in_flight_nothing_is_asked_and_nothing_ages(random_bytes):
