@@ -107,7 +107,7 @@ def _cost(*, quick: bool) -> dict[str, Spread]:
     """Time `receive` on one simulated flight, message by message; the least of several passes."""
     g = np.random.default_rng(5)
     flights = fly(5, 1, 60.0, 2)
-    receiver = draw(g)
+    receiver = draw(g, (0.02,))
     own, fixes = own_sensors(g, receiver, flights, 0), fixes_of(g, receiver, flights, 0)
     frames = [frame for _, frame in telemetry(g, receiver, flights, 0, fixes, own)]
     kinds = {"RAW_IMU": _RAW_IMU, "ATTITUDE": _ATTITUDE, "GPS_RAW_INT": _FIX}

@@ -17,10 +17,12 @@ from benchmarks.gnss_plant import ARM_S, Flights, fly
 from benchmarks.gnss_telemetry import Receiver, draw, fixes_of, own_sensors, telemetry
 from flightcore.monitor.gnss import GnssMonitor
 
+_CLEAN_PERIODS_S: Final = (0.02, 0.02, 0.05, 0.05, 0.1)
+_FAULT_PERIODS_S: Final = (0.02, 0.05)  # 10 Hz is too slow for what is hard to see
 _EVERY: Final = 2  # of 10 ms: sensors at 50 Hz
 _VEHICLES: Final = 40
 _CLEAN_S: Final = 300.0
-_FAULT_AT_S: Final = 45.0
+_FAULT_AT_S: Final = 75.0
 _AFTER_LANDING_S: Final = 6.0
 _LANDING_S: Final = 27.0
 
@@ -115,7 +117,7 @@ def _fly_clean(seed: int, vehicles: int, seconds: float) -> _Hours:
     g = np.random.default_rng(seed + 10_000)
     seen = _Hours(vehicles * (seconds - ARM_S - _AFTER_LANDING_S) / 3600.0, Counter(), {})
     for i in range(vehicles):
-        receiver = draw(g)
+        receiver = draw(g, _CLEAN_PERIODS_S)
         monitor = GnssMonitor()
         own = own_sensors(g, receiver, flights, i)
         fixes = fixes_of(g, receiver, flights, i)
@@ -142,7 +144,7 @@ def _fly_faults(seed: int, vehicles: int) -> list[_Hit]:
     g = np.random.default_rng(seed + 10_000)
     hits: list[_Hit] = []
     for i in range(vehicles):
-        receiver = draw(g)
+        receiver = draw(g, _FAULT_PERIODS_S)
         way = np.exp(1j * g.uniform(-math.pi, math.pi))
         hits += _one_vehicle(int(g.integers(1 << 30)), receiver, flights, i, complex(way))
     return hits
@@ -163,10 +165,8 @@ def _one_vehicle(
         if base is None:
             base = GnssMonitor()
             for at_s, frame in frames:
-                if at_s < _FAULT_AT_S:
-                    base.receive(frame, round(at_s * 1e9))
-            if base.alarm is not None:
-                base.clear(0)
+                if at_s < _FAULT_AT_S and base.receive(frame, round(at_s * 1e9)):
+                    base.clear(round(at_s * 1e9))
         monitor = copy.deepcopy(base)
         yield _Hit(name, _watch(monitor, frames, family.seconds, fixes, honest))
 

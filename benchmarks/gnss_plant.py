@@ -60,25 +60,25 @@ def _plane_markov(g: np.random.Generator, n: int, tau_s: float, steps: int) -> P
 
 
 class _Pilot:
-    """Draws velocity targets: hover, legs up to 15 m/s, quick reversals, yawing."""
+    """Draws velocity targets: hover, legs up to 12 m/s with stops and reversals, yawing."""
 
     def __init__(self, g: np.random.Generator, n: int) -> None:
         self.g = g
         self.until = np.zeros(n)
         self.goal: Plane = np.zeros(n, complex)
         self.yaw_rate = np.zeros(n)
-        self.brisk = g.uniform(0.5, 1.5, n)  # time constant of the response [s]
+        self.brisk = g.uniform(0.8, 2.0, n)  # time constant of the response [s]
 
     def targets(self, t: float, end_s: float) -> tuple[Plane, Real]:
         """Return wanted velocity and yaw rate."""
         due = np.flatnonzero(self.until <= t)
         if len(due):
             g, m = self.g, len(due)
-            speed = np.where(g.random(m) < 0.35, 0.0, g.uniform(1.0, 15.0, m))
+            speed = np.where(g.random(m) < 0.4, 0.0, g.uniform(1.0, 12.0, m))
             speed *= t > TAKEOFF_S + 4.0 and t < end_s - _LANDING_S - 6.0
             self.goal[due] = speed * np.exp(1j * g.uniform(-np.pi, np.pi, m))
             self.yaw_rate[due] = np.where(g.random(m) < 0.5, 0.0, g.uniform(-1.2, 1.2, m))
-            self.until[due] = t + g.uniform(2.0, 15.0, m)
+            self.until[due] = t + g.uniform(4.0, 20.0, m)
         return self.goal, self.yaw_rate
 
 
@@ -119,7 +119,7 @@ def fly(seed: int, vehicles: int, seconds: float, every: int) -> Flights:
         pace = 2.0 / pilot.brisk
         wanted_slope += DT_S * (pace * pace * (goal - wanted) - 2.0 * pace * wanted_slope)
         size = np.abs(wanted_slope)
-        wanted_slope *= np.minimum(1.0, 6.0 / np.maximum(size, 1e-9))  # 6 m/s2: 31 degrees
+        wanted_slope *= np.minimum(1.0, 5.0 / np.maximum(size, 1e-9))  # 5 m/s2: 27 degrees
         wanted += DT_S * wanted_slope
         white = (g.normal(size=n) + 1j * g.normal(size=n)) * np.sqrt(DT_S)
         pass_rate = np.maximum(np.abs(wind - velocity), 3.0) / gust_length

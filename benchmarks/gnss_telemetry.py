@@ -46,8 +46,8 @@ class Receiver:
     loss: float
 
 
-def draw(g: np.random.Generator) -> Receiver:
-    """Draw a consumer receiver and a telemetry link."""
+def draw(g: np.random.Generator, imu_s: tuple[float, ...]) -> Receiver:
+    """Draw a consumer receiver, and a link with one of the given periods of inertial messages."""
     white, slow = g.uniform(0.15, 0.6), g.uniform(0.4, 1.3)
     return Receiver(
         lag_s=g.uniform(0.05, 0.2),
@@ -57,7 +57,7 @@ def draw(g: np.random.Generator) -> Receiver:
         velocity=g.uniform(0.03, 0.08),
         h_acc=float(np.hypot(white, slow) * g.uniform(0.8, 1.4)),
         period_s=0.2 if g.random() < 0.8 else 0.1,
-        imu_s=float(g.choice([0.02, 0.02, 0.05, 0.05, 0.1])),
+        imu_s=float(g.choice(imu_s)),
         loss=float(g.choice([0.0, 0.01, 0.03])),
     )
 
@@ -72,7 +72,7 @@ def fixes_of(g: np.random.Generator, receiver: Receiver, flights: Flights, i: in
     velocity = np.interp(moment, flights.time_s, flights.velocity[i])
     noise = receiver.white * _plane(g, n) + _wander(g, n, receiver)
     kind = np.where(time_s < 3.0, 1, 3)
-    satellites = np.clip(14 + np.cumsum(g.choice([-1, 0, 0, 0, 0, 0, 1], n)), 9, 18)
+    satellites = np.clip(14 + np.cumsum(g.choice([-1, 0, 1], n, p=[0.02, 0.96, 0.02])), 9, 18)
     return Fixes(
         time_s + np.abs(g.normal(0.0, 0.004, n)),
         position + noise,

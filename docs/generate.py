@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crypto import sessions
 from flightcore import authority, failsafe
+from flightcore.monitor.table import TABLE
 from flightcore.policy.document import markdown
 from flightcore.policy.rows import ALWAYS, Kind
 from flightcore.policy.tables import BUILT_IN_TABLE
@@ -53,11 +54,23 @@ def gate() -> str:
     return "\n".join(["| parameter | wanted | because |", "|---|---|---|", *rows])
 
 
+def detectors() -> str:
+    """Return the table of the GNSS monitor."""
+    rows = [
+        f"| `{name.value}` | {row.measures} | {row.threshold:g} {row.unit} |"
+        f" {'not' if row.on_ground is None else f'x {row.on_ground:g}'} | {row.source} |"
+        for name, row in TABLE.items()
+    ]
+    head = "| detector | measures | alarms at | on the ground | source |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
 GENERATED = {
     "failsafe.md": {
         "ladder": lambda: diagram(failsafe.TRANSITIONS, failsafe.Phase.ASLEEP),
         "gate": gate,
     },
+    "gnss-monitor.md": {"detectors": detectors},
     "protocol.md": {
         "sessions": session_diagram,
         "authority": lambda: diagram(authority.TRANSITIONS, authority.Phase.VACANT),

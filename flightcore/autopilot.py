@@ -6,7 +6,7 @@ from typing import Final
 
 from flightcore.policy import FlightState, decode
 from flightcore.signing import Signing
-from wire.mavlink import FrameSplitter, dialect
+from wire.mavlink import FrameSplitter, dialect, with_sequence
 from wire.summary import merge_drops
 
 COMPANION_COMPID: Final = dialect.MAV_COMP_ID_ONBOARD_COMPUTER
@@ -48,6 +48,7 @@ class Autopilot:
         self.frames = 0
         self._others: set[int] = set()  # the first autopilots that are not this one
         self._notices: list[str] = []
+        self._withheld = 0
         self._packer = dialect.MAVLink(None, srcComponent=COMPANION_COMPID)
 
     def receive(self, data: bytes, now_ns: int) -> list[bytes]:
@@ -66,12 +67,24 @@ class Autopilot:
     def for_ground(self, frames: Sequence[bytes]) -> list[bytes]:
         """Return what is not an answer to the companion's own commands.
 
-        Ground software would take it for the answer to the same command of its own.
+        Ground software would take it for the answer to the same command of its own. What follows is
+        numbered without it: a gap in the autopilot's sequence would count as a loss on the link.
         """
         if self.sysid is None:
             return list(frames)
+        autopilot = bytes((self.sysid, AUTOPILOT_COMPID))
         own = bytes((self.sysid, COMPANION_COMPID))
-        return [f for f in frames if f[7:10] != _COMMAND_ACK_ID or f[_ACK_TARGET] != own]
+        out = []
+        for frame in frames:
+            if frame[5:7] != autopilot:
+                out.append(frame)
+            elif frame[7:10] == _COMMAND_ACK_ID and frame[_ACK_TARGET] == own:
+                self._withheld += 1
+            elif self._withheld & 0xFF:
+                out.append(with_sequence(frame, frame[4] - self._withheld))
+            else:
+                out.append(frame)
+        return out
 
     def signed(self, frames: Sequence[bytes], now_ns: int) -> list[bytes]:
         """Return frames as they go to the autopilot."""
@@ -117,6 +130,7 @@ class Autopilot:
         self.sysid = self.custom_mode = self.heard_ns = None
         self.state = FlightState.UNKNOWN
         self._others.clear()
+        self._withheld = 0
         self.is_flying = False
 
     def pack(self, message: dialect.MAVLink_message, compid: int) -> bytes:

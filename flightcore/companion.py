@@ -326,7 +326,7 @@ class Companion:
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._write_line(passed.frames, now_ns)
-        self.watch.failsafe.passed(passed.frames, now_ns)
+        self.watch.passed(passed.frames, now_ns)
         for frame, text in passed.unconfirmed:
             self.arbiter.ask(station, frame, now_ns)
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))

@@ -71,9 +71,13 @@ class MaxAge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Udp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The named local address on which ground stations reach this drone."""
+    """The named local address on which ground stations reach this drone.
+
+    An address that this machine does not have is a mistake, unless it is to be waited for.
+    """
 
     bind: str
+    wait_for_address: bool = False
     max_age: MaxAge = MaxAge()
 
 

@@ -6,6 +6,9 @@ does not do that everywhere (a write over USB may be echoed there only), so what
 read again while the vehicle is disarmed, and is trusted for a stated time. In flight nothing is
 read but what never was, and what is trusted stays so: motors are waiting for other things.
 
+A parameter's answer does not say to whom. While an operator's tool waits for one of its own, what
+is known already is not asked for.
+
 A parameter may have had another name in an older version. All its names are asked for until one
 is answered.
 """
@@ -25,6 +28,8 @@ READ_EVERY_NS: Final = 10_000_000_000
 TRUST_NS: Final = 30_000_000_000
 ASK_EVERY_NS: Final = 50_000_000  # between any two requests
 ANSWER_NS: Final = 500_000_000  # until the same request goes out again, doubled each time
+QUIET_NS: Final = 5_000_000_000  # after an operator's tool has asked for a parameter
+LATEST_NS: Final = 20_000_000_000  # since it was read, however much the tools ask
 WRITE_TRIES: Final = 4
 UNDER_WAY: Final = "under way"
 WRITTEN: Final = "written"
@@ -37,6 +42,14 @@ _BOOT_TIME_AT: Final = {
     dialect.MAVLINK_MSG_ID_SYSTEM_TIME: 8,
     dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT: 0,
 }
+_PARAMETER_REQUESTS: Final = frozenset(
+    number.to_bytes(3, "little")
+    for number in (
+        dialect.MAVLINK_MSG_ID_PARAM_REQUEST_READ,
+        dialect.MAVLINK_MSG_ID_PARAM_REQUEST_LIST,
+        dialect.MAVLINK_MSG_ID_PARAM_SET,
+    )
+)
 _VALUE: Final = struct.Struct("<fHH16s")
 _FLOAT: Final = struct.Struct("<f")
 _U32: Final = struct.Struct("<I")
@@ -124,6 +137,15 @@ class Parameters:
             if boot_ms + _REBOOT_MS < self._boot_ms:
                 self._restarted("the autopilot has restarted")
             self._boot_ms = boot_ms
+
+    def passed(self, frames: Sequence[bytes], now_ns: int) -> None:
+        """Note what an operator has been let say to the autopilot."""
+        if any(frame[7:10] in _PARAMETER_REQUESTS for frame in frames):
+            self._has_changed = True
+            for entry in self._entries.values():
+                if entry.value is not None:
+                    quiet_ns = min(now_ns + QUIET_NS, entry.read_ns + LATEST_NS)
+                    entry.due_ns = max(entry.due_ns, quiet_ns)
 
     def deadline_ns(self) -> int | None:
         """Return when the next request is due; asked after every frame, changed by few."""

@@ -26,13 +26,18 @@ class Voice:
 
     def __init__(self, autopilot: Autopilot) -> None:
         self._autopilot = autopilot
+        # Two listeners, two sequences: who counts gaps in one does not see what the other was told.
+        self._sequence = 0
         self._said = Said([], [], [])
 
     def command(self, message: dialect.MAVLink_message) -> None:
         """Say something to the autopilot."""
         assert message.id not in _PRESENCE
         if self._autopilot.sysid is not None:
-            self._said.to_line.append(self._autopilot.pack(message, COMPANION_COMPID))
+            packer = dialect.MAVLink(None, self._autopilot.sysid, COMPANION_COMPID)
+            packer.seq = self._sequence
+            self._sequence = (self._sequence + 1) % 256
+            self._said.to_line.append(bytes(message.pack(packer)))
 
     def tell(self, severity: int, text: str) -> None:
         """Say something to whoever watches, in at most 50 characters, and to the log."""

@@ -73,6 +73,11 @@ class Watch:
                 for part in takers[frame[7:10]]:
                     part.receive(frame, now_ns)
 
+    def passed(self, frames: Sequence[bytes], now_ns: int) -> None:
+        """Note what an operator has been let say to the autopilot."""
+        self.parameters.passed(frames, now_ns)
+        self.failsafe.passed(frames, now_ns)
+
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
         times = (part.deadline_ns() for part in self._parts)

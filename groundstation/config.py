@@ -1,12 +1,23 @@
 """`ground.toml`: what the gateway is told. Defaults are those of the command's documentation."""
 
+import ipaddress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from wire.locality import NotAllowedError, check_address, parse_local, parse_loopback
+from wire.locality import (
+    Address,
+    NotAllowedError,
+    check_address,
+    parse_address,
+    parse_local,
+    parse_loopback,
+)
 from wire.send_queue import check_radio
 from wire.service import Service, check_service
+
+OFF: Final = "off"
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +47,10 @@ class Drone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the operator's console is served."""
+    """Where the operator's console is served: a loopback address, or "off".
+
+    Without this table it is served at the default if it is installed and the port is free.
+    """
 
     bind: str = "127.0.0.1:8460"
 
@@ -74,6 +88,8 @@ def check(config: GroundConfig) -> None:
     check_service(config.service)
     if not config.drone:
         raise NotAllowedError("drone", [], "at least one [[drone]] table")
+    if config.console is not None and config.console.bind != OFF:
+        check_address("console.bind", config.console.bind, parse_console)
     for index, drone in enumerate(config.drone):
         key = f"drone[{index}]"
         earlier = config.drone[:index]
@@ -91,6 +107,21 @@ def check(config: GroundConfig) -> None:
                 raise NotAllowedError(
                     f"{key}.{name}", text, "an address that no other [[drone]] serves"
                 )
+
+
+def parse_console(text: str) -> Address:
+    """Parse where the console is served.
+
+    Raises:
+        ValueError: It is no address of this machine.
+    """
+    host, port = parse_address(text)
+    if not ipaddress.IPv4Address(host).is_loopback:
+        raise ValueError(
+            'a loopback address, as 127.0.0.1:8460, or "off": from another machine the console is '
+            "reached through ssh -L"
+        )
+    return host, port
 
 
 def _check_ways(key: str, drone: Drone, earlier: list[Drone]) -> None:

@@ -4,7 +4,7 @@ Down: datagram -> opened -> MAVLink bytes for the tools. Up: whole frames from t
 and sent at once, never held for company; on the radio as soon as the line is free.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,6 +48,8 @@ MAX_DATAGRAM_BYTES: Final = 1200
 # A drone that refuses a list is asked again, but not all the time.
 REVOCATIONS_EVERY_NS: Final = 60_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
+ROUND_TRIPS: Final = 32  # of the last answers
+LATE_NS: Final = 2_000_000_000
 _MAX_RECORDS = MAX_DATAGRAM_BYTES - UP_OVERHEAD
 _MALFORMED = "malformed_records"
 _BASE_MODE = 6  # offset in the payload of HEARTBEAT, whose last bytes are not sent if zero
@@ -69,6 +71,9 @@ class StationStatus(msgspec.Struct):
     log_head: str | None  # how far the drone's recording had come at the last handshake
     revocation_serial: int | None
     radio: dict[str, str | int] = {}
+    expected_down: int = 0  # datagrams that the drone has sealed up to the newest that came
+    round_trip_s: float | None = None  # the least of the last answers
+    generation_s: float | None = None
 
 
 class Station:
@@ -105,6 +110,9 @@ class Station:
         self._probe: tuple[int, int, Address] | None = None  # session, counter, way
         self._status_order = (0, -1)
         self._made_after_ns: int | None = None  # what is shown was made no earlier than this
+        self._round_trips_ns: deque[int] = deque(maxlen=ROUND_TRIPS)
+        self._expected_down = 0
+        self._generation_ns = 0
         self._outgoing: list[tuple[bytes, Address]] = []
         self._keepalive_ns = 0
         self._is_armed = False
@@ -127,6 +135,12 @@ class Station:
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
         return self._link.is_linked and not self._link.is_silent(now_ns)
+
+    def seen_ns(self, now_ns: int) -> int:
+        """Return when what comes now may have been made: now, unless it is known to be late."""
+        made_after_ns = self._made_after_ns
+        is_late = made_after_ns is not None and now_ns - made_after_ns > LATE_NS
+        return made_after_ns if made_after_ns is not None and is_late else now_ns
 
     def receive_link(self, datagram: bytes, now_ns: int, path: Address = UDP) -> bytes:
         """Take a datagram that came by `path`; return the MAVLink bytes in it, if any."""
@@ -254,6 +268,9 @@ class Station:
             drone_boot_count=self.drone_boot_count,
             log_head=self.log_head,
             revocation_serial=None if state is None else state.revocation_serial,
+            expected_down=self._expected_down,
+            round_trip_s=min(self._round_trips_ns) / 1e9 if self._round_trips_ns else None,
+            generation_s=None if link.session is None else (now_ns - self._generation_ns) / 1e9,
         )
 
     @property
@@ -295,7 +312,8 @@ class Station:
         """Start over what lives within one session; its first frame is what the drone waits for."""
         self._paths.use(path, now_ns)
         self._probe = None
-        self._keepalive_ns = now_ns
+        self._keepalive_ns = self._generation_ns = now_ns
+        self._round_trips_ns.clear()
         self._offer = None
         self._revocations_due_ns = 0
         self._transfers.restart()
@@ -318,6 +336,8 @@ class Station:
         summary.datagrams_down += 1
         summary.bytes_down += size
         if opened.order > self._order:
+            is_first = opened.order[0] > self._order[0]
+            self._expected_down += opened.order[1] - (-1 if is_first else self._order[1])
             self._order = opened.order
             self._paths.heard(path, now_ns)
         try:
@@ -402,8 +422,9 @@ class Station:
         if session is not None and session.number == order[0]:
             age_ns = session.sent.age_bound_ns(status.ack, now_ns)
             self._made_after_ns = None if age_ns is None else now_ns - age_ns
-            if self._made_after_ns is not None:
-                self._paths.answered(self._made_after_ns)
+            if age_ns is not None:
+                self._round_trips_ns.append(age_ns)
+                self._paths.answered(now_ns - age_ns)
                 self._receive_probe_answer(status.ack, order[0], path, now_ns)
 
     def _receive_probe_answer(self, ack: int, session: int, path: Address, now_ns: int) -> None:

@@ -13,13 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from flightcore.policy import COMMAND_MESSAGES, decode
+from groundstation.operation import describe
 from sekisho.config_file import ConfigError
 from sekisho.runtime import is_answering, query, runtime_dir, socket_path
 from sekisho.services import load_ground_config
-from wire.authority import NOBODY, Request
-from wire.mavlink import dialect, is_valid_frame, message_id
-from wire.records import AUTHORITY, RECORD_HEADER_BYTES, encode_record
+from wire.authority import NOBODY
 
 _POLL_S: Final = 0.1
 _ANSWER_S: Final = 6.0
@@ -92,7 +90,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_authority(arguments: argparse.Namespace) -> int:
     """Ask, wait for the drone's answer, say it."""
-    path = _gateway(arguments.config)
+    path = find_gateway(arguments.config)
     if arguments.verb == "show":
         return _show(path, arguments.drone)
     station = arguments.station.lower()
@@ -113,7 +111,7 @@ def run_authority(arguments: argparse.Namespace) -> int:
 
 def run_confirm(arguments: argparse.Namespace) -> int:
     """Wait for a challenge, show it, send the second step if the operator says yes."""
-    path = _gateway(arguments.config)
+    path = find_gateway(arguments.config)
     print(f"waiting for {arguments.drone} to ask ...", file=sys.stderr)
     until = time.monotonic() + arguments.seconds
     while time.monotonic() < until:
@@ -143,32 +141,6 @@ def run_confirm(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def describe(operation: bytes) -> str | None:
-    """Say in words what a challenge would carry out, on one printable line; None if in none."""
-    request = Request.parse(operation[RECORD_HEADER_BYTES:])
-    if request is not None and operation == encode_record(AUTHORITY, request.encode()):
-        verb = request.verb.name.lower().replace("_", " ")
-        return verb if request.station == NOBODY else f"{verb}, station {request.station.hex()}"
-    if not is_valid_frame(operation):
-        return None
-    try:
-        message = decode(operation)
-    except (dialect.MAVError, ValueError):
-        return None
-    fields = message.to_dict()
-    name = fields.pop("mavpackettype")
-    if message_id(operation) in COMMAND_MESSAGES:
-        name = f"{_command_name(fields.pop('command'))} ({name})"
-    text = f"{name}: " + ", ".join(f"{key} {value}" for key, value in fields.items())
-    # Whoever asked chose the text in it, and it must not steer the terminal.
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _command_name(command: int) -> str:
-    known = dialect.enums["MAV_CMD"].get(command)
-    return f"MAV_CMD {command}" if known is None else f"{known.name}, {command}"
-
-
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -181,10 +153,20 @@ def _seconds(text: str) -> float:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("drone", help="the drone's name in ground.toml")
+    add_config_option(parser)
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """Add what says which gateway is meant."""
     parser.add_argument("--config", type=Path, metavar="ground.toml", help="which gateway to ask")
 
 
-def _gateway(config: Path | None) -> Path:
+def find_gateway(config: Path | None) -> Path:
+    """Return where the gateway answers that is meant: of a configuration, or the only one.
+
+    Raises:
+        ConfigError: None is running, or several are.
+    """
     if config is not None:
         return socket_path("ground", load_ground_config(config).state_dir)
     paths = [path for path in sorted(runtime_dir().glob("ground-*.sock")) if is_answering(path)]

@@ -28,6 +28,7 @@ _MODULES: Final = {
     "doctor": "sekisho.doctor",
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
+    "console": "sekisho.console",
     "logs": "sekisho.logs",
     "signing": "sekisho.signing",
     "config": "sekisho.config_command",

@@ -132,6 +132,8 @@ def _fly(
 
 
 def _wait(stack: Stack, seconds: float | None) -> None:
+    console = stack.console()
+    print(f"console: {console.get('operator', console.get('why'))}", file=sys.stderr)
     for drone in stack.drones:
         print(
             f"{drone.name}: plain MAVLink goes to udp:{QGROUNDCONTROL}, where QGroundControl "

@@ -16,6 +16,7 @@ from crypto.aio.log_keys import install_recipient, save_log_keys
 from crypto.aio.store import Store
 from crypto.pair import PairNames, Role, pair_in_lab
 from crypto.primitives import KEY_BYTES, XWingKeyPair
+from sekisho.console_service import CONSOLE_REQUEST, console_is_installed
 from sekisho.demo_attack import HostileRelay
 from sekisho.runtime import query, socket_path
 from wire.summary import LinkSummary
@@ -52,7 +53,7 @@ class Stack:
     """A gateway, and a simulator and a companion for each drone, with throw-away keys."""
 
     def __init__(self, home: Path, count: int, speedup: float, *, attack: bool) -> None:
-        ports = _free_ports(2 * count)
+        *ports, self._console_port = _free_ports(2 * count + 1)
         self.drones = [
             DemoDrone(f"demo-{i + 1}", i + 1, ports[2 * i], ports[2 * i + 1]) for i in range(count)
         ]
@@ -135,6 +136,12 @@ class Stack:
             time.sleep(0.1)
         raise DemoError(f"the link did not come up within {_START_S:.0f} s; try --verbose-stack")
 
+    def console(self) -> dict[str, str]:
+        """Return the addresses of the console by role, or why there is none."""
+        path = socket_path("ground", self._home / "ground")
+        addresses: dict[str, str] = msgspec.json.decode(query(path, CONSOLE_REQUEST + b"\n"))
+        return addresses
+
     def link(self, drone: DemoDrone) -> LinkSummary:
         """Return what the companion of one drone has counted; zeros if it does not answer."""
         status = self._status("drone", self._home / drone.name)
@@ -170,8 +177,11 @@ class Stack:
             timeout_s = _ATTACKED_TIMEOUT_S
         ground_store = Store(home / "ground")
         ground = ground_store.load_or_create_identity(os.urandom)
+        console = f"127.0.0.1:{self._console_port}" if for_people else "off"
         _, log_key = save_log_keys(home / "log-keys", XWingKeyPair(os.urandom(KEY_BYTES)))
         tables = [f'[state]\ndir = "{home / "ground"}"\n']
+        if not for_people or console_is_installed():
+            tables.append(f'[console]\nbind = "{console}"\n')
         for drone in self.drones:
             directory = home / drone.name
             drone_store = Store(directory)

@@ -24,6 +24,7 @@ from flightcore.parameters import UNDER_WAY
 from flightcore.policy import Policy
 from groundstation.aio.gateway import Control, Gateway
 from sekisho.config_file import ConfigError, load
+from sekisho.console_service import CONSOLE_REQUEST, serving_console
 from sekisho.log_format import use_format
 from sekisho.metrics import serving
 from sekisho.notify import ServiceManager
@@ -146,9 +147,8 @@ def run_ground(arguments: argparse.Namespace) -> int:
     """Run the gateway until it is told to stop."""
     config = load_ground_config(arguments.config)
     use_format(config.service.log)
-    for table in ("console", "mqtt"):
-        if getattr(config, table) is not None:
-            _log.warning("[%s] is read but not served: this version has no %s yet", table, table)
+    if config.mqtt is not None:
+        _log.warning("[mqtt] is read but not served: this version has no mqtt yet")
     with _in_file(arguments.config), holding("ground", config.state_dir) as path:
         store = _open(config.state_dir, config.state, arguments)
         pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
@@ -266,7 +266,11 @@ async def _serve_ground(
         described = gateway.status()
         return GroundReport(os.getpid(), described.link, described.peers, process.status())
 
+    addresses: dict[str, str] = {}
+
     def answer(request: bytes) -> bytes:
+        if request == CONSOLE_REQUEST:
+            return msgspec.json.encode(addresses)
         if request == RELOAD_REVOCATIONS:
             gateway.reload_revocations()
             return b"reloaded"
@@ -276,7 +280,8 @@ async def _serve_ground(
 
     with contextlib.closing(gateway):
         await gateway.start()
-        return await process.serve(path, answer, config.service, report)
+        async with serving_console(config, gateway) as addresses:
+            return await process.serve(path, answer, config.service, report)
 
 
 class _Process:

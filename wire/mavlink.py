@@ -27,6 +27,7 @@ __all__ = [
     "frame_bytes_untrusted",
     "is_valid_frame",
     "message_id",
+    "with_sequence",
 ]
 
 MAGIC_V2: Final = 0xFD
@@ -80,6 +81,14 @@ def is_valid_frame(frame: bytes) -> bool:
         return False
     end = HEADER_BYTES + frame[1]
     return mcrf4xx(frame[1:end] + extra) == frame[end] | frame[end + 1] << 8
+
+
+def with_sequence(frame: bytes, sequence: int) -> bytes:
+    """Return an unsigned frame of the dialect as the `sequence`-th of its sender, modulo 256."""
+    end = HEADER_BYTES + frame[1]
+    body = b"%b%c%b" % (frame[1:4], sequence & 0xFF, frame[5:end])
+    checksum = mcrf4xx(body + CRC_EXTRA[message_id(frame)])
+    return b"%c%b%b" % (MAGIC_V2, body, checksum.to_bytes(2, "little"))
 
 
 class FrameSplitter:

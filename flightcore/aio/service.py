@@ -30,7 +30,7 @@ from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
 from wire.aio.serial_line import SerialLine
 from wire.aio.serial_link import SerialLink, line_rate
-from wire.locality import RADIO, Address, parse_local
+from wire.locality import RADIO, Address, NotAllowedError, parse_local
 from wire.mavlink import dialect
 from wire.summary import merge_drops
 
@@ -66,6 +66,10 @@ class CompanionService:
         )
         self._link = LinkPort(parse_local(config.link.udp.bind), self._from_link, self._heard)
         self._bind = config.link.udp.bind
+        if not config.link.udp.wait_for_address and not self._link.has_address():
+            self._link.close()
+            allowed = "an address of this machine; one still to come: wait_for_address = true"
+            raise NotAllowedError("link.udp.bind", self._bind, allowed)
         self._port = self._autopilot_port(config)
         radio = config.link.radio
         self._radio = (

@@ -147,6 +147,8 @@ class GnssMonitor:
 
     def _receive_fix(self, fix: Fix) -> Found:
         time_s = self._time_s if fix.time_s is None else fix.time_s
+        if time_s == -math.inf:
+            return []  # no stream has said yet what time it is
         before = self._fix
         if before is not None and time_s < self._fix_s - _REORDERED_S:
             self._reset()

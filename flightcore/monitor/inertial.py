@@ -35,6 +35,7 @@ class Integrals(NamedTuple):
         heading: Of exp(j yaw), which carries a bias fixed in the body [s].
         position: Of `velocity` [m].
         variance: Of the error of `velocity`, each axis [m2/s2].
+        effort: Of the square of horizontal acceleration [m2/s3].
         acceleration: Present horizontal acceleration [m/s2].
     """
 
@@ -43,13 +44,15 @@ class Integrals(NamedTuple):
     heading: complex
     position: complex
     variance: float
+    effort: float
     acceleration: complex
 
 
 class DeadReckoning:
     """Integrates samples as they come; `at` looks up a moment of the last seconds.
 
-    Zero state: knows nothing. Invariant: times of samples rise strictly; older ones are ignored.
+    Zero state: knows nothing. Invariant: times of attitudes, and of samples,
+    rise strictly; the caller sees to it.
     """
 
     def __init__(self) -> None:
@@ -63,8 +66,6 @@ class DeadReckoning:
     def receive_attitude(self, attitude: Attitude) -> None:
         """Take an attitude, and note a step that the body rates do not explain."""
         before = self._attitude
-        if before is not None and attitude.time_s <= before.time_s:
-            return
         sin_roll, cos_roll = math.sin(attitude.roll), math.cos(attitude.roll)
         cos_pitch = max(math.cos(attitude.pitch), 0.1)  # the rates of Euler angles end at vertical
         yaw_rate = (attitude.q * sin_roll + attitude.r * cos_roll) / cos_pitch
@@ -98,7 +99,7 @@ class DeadReckoning:
         """Integrate one accelerometer sample, if the attitude at its time is known."""
         attitude = self._attitude
         last = self._samples[-1] if self._samples else None
-        if attitude is None or (last is not None and imu.time_s <= last.time_s):
+        if attitude is None:
             return
         age = imu.time_s - attitude.time_s
         if not -_LONGEST_ATTITUDE_AGE_S < age < _LONGEST_ATTITUDE_AGE_S:
@@ -111,7 +112,7 @@ class DeadReckoning:
         across = complex(forward, imu.y * cos_roll - imu.z * sin_roll)
         acceleration = across * heading
         if last is None:
-            start = Integrals(imu.time_s, 0j, 0j, 0j, 0.0, acceleration)
+            start = Integrals(imu.time_s, 0j, 0j, 0j, 0.0, 0.0, acceleration)
             self._samples.append(start)
         else:
             self._samples.append(_step(last, imu.time_s, acceleration, self._heading + heading))
@@ -146,6 +147,7 @@ def _step(last: Integrals, time_s: float, acceleration: complex, headings: compl
         last.heading + 0.5 * dt_s * headings,
         last.position + dt_s * (last.velocity + dt_s * (last.acceleration / 2 + change / 6)),
         last.variance + dt_s * (_RANDOM_WALK + dt_s * spread * spread),
+        last.effort + dt_s * (mean * mean.conjugate()).real,
         acceleration,
     )
 
@@ -162,5 +164,6 @@ def _between(before: Integrals, after: Integrals, time_s: float) -> Integrals:
         before.heading + part * (after.heading - before.heading),
         before.position + dt_s * (before.velocity + dt_s * (0.5 * start + dt_s * slope / 6)),
         before.variance + part * (after.variance - before.variance),
+        before.effort + part * (after.effort - before.effort),
         start + dt_s * slope,
     )

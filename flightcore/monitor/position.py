@@ -20,7 +20,7 @@ _H_ACC_RANGE: Final = (0.3, 3.0)
 # at first, and at most; and how its slow error wanders: u-blox-like 1 m of one-minute correlation
 # under a reported 1.2 m is 0.023.
 _SCATTER: Final = (0.25**2, 0.6**2, 2.0**2)
-_WANDER: Final = (0.03, 0.6)
+_WANDER: Final = (0.03, 0.09, 0.6)
 _LEARN_S: Final = 40.0
 _TEACHES_BELOW: Final = 3.0  # sigmas: what stands out is judged, not learnt
 _DOPPLER_BIAS: Final = 0.02  # quantised to cm/s, and its own slow error [m/s]
@@ -97,7 +97,7 @@ class PositionTests:
         if not 0.67 * self._h_acc < h_acc < 1.5 * self._h_acc:
             self._h_acc = h_acc
             self._scatter = _SCATTER[1] * h_acc * h_acc
-            self._wander = _WANDER[0] * h_acc * h_acc
+            self._wander = _WANDER[1] * h_acc * h_acc
 
     def _windows(self, point: _Point) -> list[tuple[Detector, float, float]]:
         worst = {Detector.POSITION_JUMP: (0.0, 0.0), Detector.POSITION_DRIFT: (0.0, 0.0)}
@@ -131,7 +131,7 @@ class PositionTests:
             scatter = self._scatter + part * excess
             self._scatter = min(max(scatter, low * square), high * square)
         elif window_s == 12.0:
-            low, high = _WANDER
+            low, _, high = _WANDER
             wander = self._wander + part * excess / span_s
             self._wander = min(max(wander, low * square), high * square)
 

@@ -22,11 +22,14 @@ _TILT_0: Final = 0.10**2  # 0.6 degrees [m/s2]
 _MISALIGNMENT_0: Final = 0.05**2  # 3 degrees of yaw
 _BIAS_WALK: Final = 0.003**2  # per second
 _TILT_WALK: Final = 0.010**2  # per second: what EKF tilt errors do in flight
+# Manoeuvres shift the apparent tilt, by what no state here has: timing, cross axes, flexing.
+_TILT_PER_EFFORT: Final = 0.004**2
 _MISALIGNMENT_WALK: Final = 0.004**2  # per second
 _NOISE_0: Final = 0.12**2  # of the receiver's velocity, each axis [m2/s2]
 NOISE_MIN: Final = 0.03**2
 NOISE_MAX: Final = 0.4**2
 _NOISE_RISE_S: Final = 30.0  # time constant of learning the noise
+_NOISE_FIRST_S: Final = 5.0  # the same at first: quick, then steady
 _NOISE_CLIP: Final = 4.0  # an outlier counts as two sigma, so that a fault teaches little
 # Of a difference between the filter and its past, for what the model leaves out.
 _SEPARATION_V: Final = 0.03**2
@@ -68,7 +71,8 @@ def carry(s: Snapshot, to: Integrals) -> Snapshot:
     dt_s = to.time_s - at.time_s
     cc, dd = c.conjugate(), d.conjugate()
     cross = cc * vb + dt_s * vn + dd * vg + dt_s * c * bn + c * dd * bg + dt_s * dd * ng
-    walked = (_BIAS_WALK + _TILT_WALK) * dt_s * dt_s * dt_s / 3.0
+    tilted = _TILT_WALK * dt_s + _TILT_PER_EFFORT * (to.effort - at.effort)
+    walked = (_BIAS_WALK * dt_s + tilted) * dt_s * dt_s / 3.0
     squares = (cc * c).real * bb + dt_s * dt_s * nn + (dd * d).real * gg
     return Snapshot(
         to,
@@ -83,7 +87,7 @@ def carry(s: Snapshot, to: Integrals) -> Snapshot:
         bb + _BIAS_WALK * dt_s,
         bn,
         bg,
-        nn + _TILT_WALK * dt_s,
+        nn + tilted,
         ng,
         gg + _MISALIGNMENT_WALK * dt_s,
     )
@@ -100,6 +104,7 @@ class Prediction:
         self.state: Snapshot | None = None
         self.noise = _NOISE_0
         self.gain = 0.0
+        self._followed_s = 0.0
 
     def unsettle(self, tilt_steps: float, yaw_steps: float) -> None:
         """Trust tilt and yaw less after the attitude stepped; squares of the steps [rad2]."""
@@ -149,7 +154,9 @@ class Prediction:
         )
         self.gain = vv / total
         seen = min(0.5 * abs(innovation) ** 2, _NOISE_CLIP * total)
-        part = min((at.time_s - before.at.time_s) / _NOISE_RISE_S, 0.1)
+        dt_s = at.time_s - before.at.time_s
+        self._followed_s += dt_s
+        part = dt_s / min(_NOISE_FIRST_S + self._followed_s, _NOISE_RISE_S)
         self.noise = min(max(self.noise + part * (seen - total), NOISE_MIN), NOISE_MAX)
         return Residual(innovation, total)
 
@@ -170,13 +177,14 @@ def separation(now: Snapshot, then: Snapshot) -> float:
     cc, dd = c.conjugate(), d.conjugate()
     cross = cc * vb + dt_s * vn + dd * vg + dt_s * c * bn + c * dd * bg + dt_s * dd * ng
     vv += (cc * c).real * bb + dt_s * dt_s * nn + (dd * d).real * gg + 2.0 * cross.real
-    vv += (_BIAS_WALK + _TILT_WALK) * dt_s**3 / 3.0 + now.at.variance - at.variance
+    walked = (_BIAS_WALK + _TILT_WALK) * dt_s + _TILT_PER_EFFORT * (now.at.effort - at.effort)
+    vv += walked * dt_s * dt_s / 3.0 + now.at.variance - at.variance
     vv += _SEPARATION_V - now.vv
     size = abs(c)
     h = c / size if size > 0.0 else 1 + 0j  # mean heading
     va = (vb + c * bb + dt_s * bn.conjugate() + d * bg.conjugate() - now.vb) * h.conjugate()
     va += vn + c * bn + dt_s * nn + d * ng.conjugate() - now.vn
-    aa = bb + nn + (_BIAS_WALK + _TILT_WALK) * dt_s - now.bb - now.nn
+    aa = bb + nn + walked - now.bb - now.nn
     aa += 2.0 * (h * (bn - now.bn)).real + _SEPARATION_A
     determinant = vv * aa - (va.conjugate() * va).real
     if vv <= 0.0 or determinant <= 0.0:

@@ -58,7 +58,7 @@ TABLE: Final[dict[Detector, Row]] = {
         "no crossing in the simulated clean hours",
     ),
     Detector.VELOCITY_WINDOW: Row(
-        5.5, "sigma", None, "velocity drifts from the inertial one",
+        5.8, "sigma", None, "velocity drifts from the inertial one",
         "reported velocity against dead reckoning over 1, 2, 4 and 8 s", _RAYLEIGH,
     ),
     Detector.POSITION_JUMP: Row(

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -25,6 +25,7 @@ from wire.summary import LinkSummary, merge_drops
 
 _log = logging.getLogger(__name__)
 
+OnPlain = Callable[[bytes, int], None]  # MAVLink frames of one datagram, the time
 # A deadline may be late on a busy machine; later than this, something no longer runs.
 _OVERDUE_NS = 1_000_000_000
 
@@ -77,6 +78,7 @@ class _DroneLink:
             else SerialLink("device", config.device, config.baud, self._from_radio)
         )
         self._config = config
+        self._watch: OnPlain | None = None
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._was_live = False
         self._log_head: str | None = None
@@ -89,19 +91,29 @@ class _DroneLink:
         """
         config = self._config
         for text in config.mavlink_out:
-            self.endpoints.append(UdpOut(parse_loopback(text), self._from_tools))
+            self.endpoints.append(UdpOut(parse_loopback(text), self.send))
         if config.mavlink_udp is not None:
             with _naming("mavlink_udp", config.mavlink_udp, self.name):
-                server = UdpServer(parse_loopback(config.mavlink_udp), self._from_tools)
+                server = UdpServer(parse_loopback(config.mavlink_udp), self.send)
             self.endpoints.append(server)
         if config.mavlink_tcp is not None:
-            tcp = TcpServer(self._from_tools)
+            tcp = TcpServer(self.send)
             with _naming("mavlink_tcp", config.mavlink_tcp, self.name):
                 await tcp.start(parse_loopback(config.mavlink_tcp))
             self.endpoints.append(tcp)
         if self._radio is not None:
             self._radio.start()
         self._pump(monotonic_ns())
+
+    def watch(self, on_plain: OnPlain) -> None:
+        """Show every datagram's MAVLink frames to the console as well."""
+        self._watch = on_plain
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send what an operator or a tool has to say to the drone."""
+        now_ns = monotonic_ns()
+        self.station.send(frames, now_ns)
+        self._pump(now_ns)
 
     def close(self) -> None:
         """Stop at once."""
@@ -166,11 +178,8 @@ class _DroneLink:
         if plain:
             for endpoint in self.endpoints:
                 endpoint.send(plain)
-
-    def _from_tools(self, frames: list[bytes]) -> None:
-        now_ns = monotonic_ns()
-        self.station.send(frames, now_ns)
-        self._pump(now_ns)
+            if self._watch is not None:
+                self._watch(plain, now_ns)
 
     def _pump(self, now_ns: int) -> None:
         station = self.station
@@ -249,6 +258,23 @@ class Gateway:
             link.close()
         self._disk.close()
 
+    @property
+    def stations(self) -> dict[str, Station]:
+        """The core of every drone's link, by the drone's name."""
+        return {link.name: link.station for link in self._links}
+
+    def watch(self, drone: str, on_plain: OnPlain) -> None:
+        """Show the frames of one drone to the console as they come."""
+        self._named(drone).watch(on_plain)
+
+    def send(self, drone: str, frames: list[bytes]) -> None:
+        """Send frames to one drone."""
+        self._named(drone).send(frames)
+
+    def pump(self, drone: str) -> None:
+        """Let what has been asked of one drone's core leave at once."""
+        self._named(drone).send([])
+
     def reload_revocations(self) -> None:
         """Bring the list in the state directory to every drone that has an older one."""
         signed = self._store.load_signed_revocations()
@@ -276,6 +302,9 @@ class Gateway:
                 return link.request(request)
         names = ", ".join(link.name for link in self._links)
         return f"no drone {request.drone!r} here; known: {names}"
+
+    def _named(self, drone: str) -> _DroneLink:
+        return next(link for link in self._links if link.name == drone)
 
     def status(self) -> GatewayStatus:
         """Describe everything that is counted."""

@@ -39,7 +39,7 @@ PRESENCE = frozenset(
     )
 )
 _ASKED = frozenset(("MISSION_REQUEST", "MISSION_REQUEST_INT", "MISSION_ACK"))
-_FLOOD_PER_S = 4000  # of 240 bytes each: ten times what 921,600 baud carries
+_FLOOD_PER_S = 4000  # asked for; the result says how many were sent
 
 
 class Way(StrEnum):

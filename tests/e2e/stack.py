@@ -51,7 +51,8 @@ class Stack:
     def __init__(self, directory: Path, device: Path, called: int | None = None) -> None:
         directory.mkdir(exist_ok=True)
         self._directory = directory
-        self.link_port, self.out_port, self.udp_port, self.tcp_port = free_ports(4)
+        ports = free_ports(5)
+        self.link_port, self.out_port, self.udp_port, self.tcp_port, self.console_port = ports
         self.drone_state, self.ground_state = directory / "drone", directory / "ground"
         self.configs = {"drone": directory / "drone.toml", "ground": directory / "ground.toml"}
         self.configs["drone"].write_text(
@@ -67,6 +68,7 @@ class Stack:
             f'mavlink_out = ["127.0.0.1:{self.out_port}"]\n'
             f'mavlink_udp = "127.0.0.1:{self.udp_port}"\n'
             f'mavlink_tcp = "127.0.0.1:{self.tcp_port}"\n'
+            f'[console]\nbind = "127.0.0.1:{self.console_port}"\n'
         )
         pair_lab(self.drone_state, self.ground_state)
         self.processes: dict[str, Process] = {}

@@ -61,6 +61,10 @@ def test_endpoints_serve_several_clients_at_once(stack):
             pilot.connection.mav.param_request_read_send(1, 1, b"WPNAV_SPEED", -1)
             for other in pilots:
                 other.latest.pop("PARAM_VALUE", None)
-                other.until(lambda other=other: "PARAM_VALUE" in other.latest, 5, "the parameter")
-                assert other.latest["PARAM_VALUE"].param_id == "WPNAV_SPEED"
+
+                def is_answered(other=other):
+                    message = other.latest.get("PARAM_VALUE")
+                    return message is not None and message.param_id == "WPNAV_SPEED"
+
+                other.until(is_answered, 5, "the parameter")
     assert stack.status("ground")["peers"][NAME]["state"] == "live"

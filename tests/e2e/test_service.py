@@ -197,7 +197,17 @@ def test_a_drone_that_starts_before_its_network(bench, line, manager):
     name = f"sekisho-{os.getpid()}"
     address = "169.254.77.1"
     config = bench.configs["drone"]
-    config.write_text(config.read_text().replace("127.0.0.1", address))
+    there, waits = config.read_text().replace("127.0.0.1", address), "wait_for_address = true"
+    config.write_text(there)
+    refused = subprocess.run(
+        [sys.executable, "-m", "sekisho", "drone", "--config", config],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (refused.returncode, waits in refused.stderr) == (2, True), refused.stderr
+    config.write_text(there.replace("[link.udp]", f"[link.udp]\n{waits}"))
     subprocess.run(["ip", "netns", "add", name], check=True)
     subprocess.run(in_namespace("ip", "link", "set", "lo", "up"), check=True)
     try:

@@ -1,9 +1,8 @@
 """Every rung of the failsafe ladder, with the real companion and an autopilot that flies.
 
-Mutants killed: presence limit of COMMAND; the ladder acts without a holder heard, in a mode that
-ends the flight, on the ground, for ever, twice in a loss; RTL under suspicion; an operator's own
-RTL turned into LAND; the wait counted from T0 after a stop; the mode restored; the ladder acts for
-a station that is not the holder.
+Mutants killed: presence with the age limit of commands; any station counts as the holder; RTL and
+LAND not left alone; a vehicle on the ground commanded; an operator's own RTL turned into LAND; a
+pilot's second return turned too; the wait counted from T0 after a stop.
 """
 
 import itertools

@@ -1,8 +1,11 @@
 """Arming through the link, with each required parameter wrong once, unread, and set by others.
 
-Mutants killed: a row left out of the table; forced arming passes; INT passes; an unread parameter
-counts as right; trust does not end; a confirmed arming is not judged again; sticks pass on the
-ground; disarming is gated; a disarmed vehicle is not read again; the older name is not asked for.
+Mutants killed: a row that allows 0; forced arming passes; COMMAND_INT passes; an unread parameter
+counts as right; trust does not end, or ends in flight; a confirmed arming is not judged again;
+sticks pass on the ground; disarming is gated; nothing is read again; the older name is not asked
+for; a restart, a silence unnoticed; no patience with an autopilot that does not answer; NaN taken;
+a write in flight, or without reading back; a switch that arms; one sequence for line and ground; a
+tool that waits is not minded, or minded without end.
 """
 
 import dataclasses
@@ -160,6 +163,30 @@ def test_what_is_no_longer_answered_is_no_longer_trusted(random_bytes):
     assert world.executes(ARM)
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        dialect.MAVLink_param_request_read_message(1, 1, b"RTL_ALT", -1),
+        dialect.MAVLink_param_request_list_message(1, 1),
+        dialect.MAVLink_param_set_message(1, 1, b"RTL_ALT", 1500, 9),
+    ],
+)
+def test_while_a_tool_waits_for_a_parameter_no_other_is_asked_for(random_bytes, wanted):
+    """An answer does not say to whom it is."""
+    world = a_world(random_bytes, 9_500)  # half a second before the next reading
+    world.far_end.asked.clear()
+    world.station().send([bytes(wanted.pack(MAV))], world.now)
+    world.run(4900)
+    assert world.far_end.asked == []
+    world.run(1000)
+    assert len(world.far_end.asked) == len(SAFE)
+    for _ in range(20):  # and however much is asked, nothing gets old
+        world.station().send([bytes(wanted.pack(MAV))], world.now)
+        world.run(3000)
+        assert world.companion.watch.prearm.missing(world.now) == []
+    assert len(world.far_end.asked) <= len(SAFE) * 5
+
+
 def test_in_flight_nothing_is_asked_and_nothing_ages(random_bytes):
     world = a_world(random_bytes)
     world.run(1500, armed=True)
@@ -300,3 +327,13 @@ def test_a_switch_that_arms_is_arming():
     assert arms(command(400, 1))
     assert not arms(command(400, 0))
     assert not arms(parameter_value("FS_OPTIONS", 1))
+
+
+def test_what_is_asked_of_the_autopilot_leaves_no_gap_on_the_ground(random_bytes):
+    """Ground software counts a jump of the sequence number as lost frames."""
+    world = a_world(random_bytes)
+    for number in range(3):
+        world.companion.watch.voice.tell(4, f"text {number}")
+        world.run(11_000)  # and every parameter is read in between
+    numbers = [m.get_seq() for m in said(world, "STATUSTEXT") if m.get_srcComponent() == 191]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))

@@ -6,9 +6,10 @@ never RTL under suspicion; each mode at most `TRIES` times in a loss, a second a
 vehicle that flies by its own word of the last 3 s; and before the bound only LAND, under suspicion,
 to a vehicle that returns.
 
-Mutants killed: no bound on tries; tries not a second apart; suspicion ignored when acting; phase
-ASLEEP acts on a return; BACKUP_NS left out; a landed vehicle is commanded; a silent one too; LAND
-before RTL was tried; an operator's own return ended with the link up; SETTLED acts again.
+Mutants killed: no bound on tries, and one more; tries not a second apart; suspicion ignored when
+acting; a return ended before a holder was heard; BACKUP_NS left out; a landed vehicle is
+commanded; a silent one too; LAND before RTL was tried; an operator's own return ended with the
+link up; SETTLED acts again; orders not renewed with a new loss.
 """
 
 from hypothesis import settings

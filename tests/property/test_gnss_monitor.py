@@ -23,6 +23,7 @@ from flightcore.monitor.prediction import (
     _MISALIGNMENT_0,
     _MISALIGNMENT_WALK,
     _TILT_0,
+    _TILT_PER_EFFORT,
     _TILT_WALK,
     _VELOCITY_0,
     Prediction,
@@ -51,8 +52,6 @@ def header(message_id, payload):
 
 FRAMES = st.tuples(IDS, PAYLOADS).map(lambda d: header(*d) + d[1] + b"\0\0")
 FLIGHT = list(Vehicle().frames(end_s=FAULT_S))
-WARM = GnssMonitor()
-assert feed(WARM, FLIGHT) is None
 
 
 @settings(max_examples=300, deadline=None)
@@ -144,10 +143,9 @@ def slow_filter(epochs, noises):
         x = f @ x
         x[:2] += d.real, d.imag
         q = np.zeros((8, 8))
-        v = at.variance - before.variance + (_BIAS_WALK + _TILT_WALK) * dt**3 / 3
-        q[np.diag_indices(8)] = np.repeat(
-            [v, _BIAS_WALK * dt, _TILT_WALK * dt, _MISALIGNMENT_WALK * dt], 2
-        )
+        tilted = _TILT_WALK * dt + _TILT_PER_EFFORT * (at.effort - before.effort)
+        v = at.variance - before.variance + (_BIAS_WALK * dt + tilted) * dt**2 / 3
+        q[np.diag_indices(8)] = np.repeat([v, _BIAS_WALK * dt, tilted, _MISALIGNMENT_WALK * dt], 2)
         p = f @ p @ f.T + q
         h = np.hstack([eye, np.zeros((2, 6))])
         s = h @ p @ h.T + noise * eye
@@ -160,7 +158,7 @@ def slow_filter(epochs, noises):
 @settings(max_examples=150, deadline=None)
 @given(EPOCHS)
 def test_the_prediction_is_the_textbook_filter(drawn):
-    at = Integrals(0.0, 0j, 0j, 0j, 0.0, 0j)
+    at = Integrals(0.0, 0j, 0j, 0j, 0.0, 0.0, 0j)
     epochs = []
     for dvx, dvy, turn, vx, vy, spread in drawn:
         heading = complex(math.cos(turn), math.sin(turn)) * 0.2
@@ -170,6 +168,7 @@ def test_the_prediction_is_the_textbook_filter(drawn):
             at.heading + heading,
             0j,
             at.variance + spread,
+            at.effort + abs(complex(dvx, dvy)),
             0j,
         )
         epochs.append((at, complex(vx, vy)))

@@ -17,6 +17,7 @@ from flightcore.options import DEFAULT_OPTIONS
 from flightcore.policy import FlightState
 from flightcore.rates import FIRST_WINDOW_NS
 from tests.world import MS, S, World
+from wire.mavlink import FrameSplitter
 
 D = dialect
 OWN = dataclasses.replace(DEFAULT_OPTIONS, asks_rates=True)
@@ -43,6 +44,34 @@ def test_the_first_autopilot_is_the_one_until_it_is_silent():
     assert autopilot.sysid == 1
     autopilot.receive(pack(beat(armed=True), 2), gone_ns + SILENCE_NS)
     assert (autopilot.sysid, autopilot.state) == (2, FlightState.ARMED)
+
+
+def test_answers_to_the_companion_stay_aboard_and_leave_no_gap():
+    autopilot = Autopilot()
+    packer = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
+    gimbal = dialect.MAVLink(None, srcSystem=1, srcComponent=154)
+
+    def ack(component):
+        return D.MAVLink_command_ack_message(
+            511, 0, target_system=1 if component == 191 else 255, target_component=component
+        )
+
+    seen = []
+    for number in range(600):
+        message = ack(191) if number % 5 == 3 else ack(190) if number % 7 == 2 else beat()
+        frames = [bytes(message.pack(packer)), bytes(beat().pack(gimbal))]
+        packer.seq = gimbal.seq = (packer.seq + 1) % 256
+        assert autopilot.receive(b"".join(frames), number * MS) == frames
+        seen += autopilot.for_ground(frames)
+    assert FrameSplitter().receive(b"".join(seen)) == seen  # every checksum is right
+    told = [dialect.MAVLink(None).decode(bytearray(frame)) for frame in seen]
+    from_autopilot = [m for m in told if m.get_srcComponent() == 1]
+    sequence = [m.get_seq() for m in from_autopilot]
+    assert sequence == [number % 256 for number in range(480)]
+    assert [m.get_seq() for m in told if m.get_srcComponent() == 154] == [
+        number % 256 for number in range(600)
+    ]
+    assert {m.target_component for m in told if m.get_type() == "COMMAND_ACK"} == {190}
 
 
 def test_other_parts_and_ground_stations_are_no_autopilot():

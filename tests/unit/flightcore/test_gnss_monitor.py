@@ -249,3 +249,15 @@ def test_frames_of_other_components_are_not_the_vehicle():
 def test_every_detector_has_a_row_with_a_short_text():
     assert set(TABLE) == set(Detector)
     assert all(len(row.text) <= 44 for row in TABLE.values())
+
+
+def test_a_second_fault_does_not_replace_the_first():
+    def spoil(t, told):
+        return after(33.0, satellites=2, fix_type=1)(t, steps(20.0)(t, told))
+
+    monitor = GnssMonitor()
+    vehicle = Vehicle(spoil=spoil)
+    alarms = [monitor.receive(frame, round(t * 1e9)) for t, frame in vehicle.frames(end_s=40)]
+    (alarm,) = [alarm for alarm in alarms if alarm is not None]
+    assert monitor.alarm is alarm
+    assert alarm.detector is Detector.POSITION_JUMP

@@ -1,7 +1,7 @@
 """What `sekisho doctor` finds on machines made of files.
 
-Mutants killed: forwarding of IPv6 not looked at; a device of another user's process not named; the
-service's own use taken for somebody else's; an RTC a day off passes; swap without locked memory.
+Mutants killed: forwarding of IPv6 not looked at; other users of a device not named; the service's
+own use taken for somebody else's; an RTC a day off passes; nobody paired passes.
 """
 
 import time

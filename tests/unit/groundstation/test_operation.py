@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from sekisho.authority import describe
+from groundstation.operation import describe
 from tests.world import command
 from wire.authority import NOBODY, Request, Verb
 from wire.records import AUTHORITY, encode_record

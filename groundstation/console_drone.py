@@ -1,0 +1,377 @@
+"""One drone at the console, sans-I/O: the picture for the pages, and what it sends on their behalf.
+
+What changes is kept in numbered sections: a page is sent those younger than what it has, so a slow
+page gets fewer pictures, never a queue of old ones.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from groundstation.operation import describe
+from groundstation.orderly import Order, Orderly
+from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
+from groundstation.screen.link import LinkWatch
+from groundstation.screen.plan import PlanReader
+from groundstation.screen.sensors import ekf_faults, prearm_good, unhealthy
+from groundstation.screen.situation import Situation, judge
+from groundstation.screen.vehicle import VehicleScreen
+from groundstation.screen.watched import WATCHED
+from groundstation.station import Station
+from wire.locality import RADIO
+from wire.mavlink import dialect, frame_bytes_untrusted, message_id
+
+BEAT_NS: Final = 1_000_000_000
+ASK_NS: Final = 5_000_000_000
+LINK_NS: Final = 250_000_000
+RADIO_SHARE: Final = 0.25  # of the rates asked for elsewhere
+_SYSTEM: Final = dialect.MAVLINK_MSG_ID_SYS_STATUS
+_HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
+_POSITION: Final = dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT
+_EKF: Final = dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT
+_GNSS: Final = dialect.MAVLINK_MSG_ID_GPS_RAW_INT
+_FENCE: Final = dialect.MAVLINK_MSG_ID_FENCE_STATUS
+_HOME: Final = dialect.MAVLINK_MSG_ID_HOME_POSITION
+_MISSION: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
+_BATTERY: Final = dialect.MAVLINK_MSG_ID_BATTERY_STATUS
+_AIRBORNE: Final = frozenset(
+    (dialect.MAV_STATE_ACTIVE, dialect.MAV_STATE_CRITICAL, dialect.MAV_STATE_EMERGENCY)
+)
+_ARMED: Final = 0x80
+_KINDS: Final = (dialect.MAV_MISSION_TYPE_MISSION, dialect.MAV_MISSION_TYPE_FENCE)
+_SMOOTHING: Final = 0.02  # of the current, at ten looks a second: about 5 s
+
+Section = tuple[int, Any]
+
+
+class ConsoleDrone:
+    """One drone's picture and orders. The zero state has heard nothing and asks for nothing.
+
+    Invariant: nothing is sent to the drone unless `tick` is told that an operator is present and
+    this station is in command.
+    """
+
+    def __init__(self, name: str, station: Station) -> None:
+        self.name = name
+        self.screen = VehicleScreen()
+        self._station = station
+        self._orderly = Orderly()
+        self._watch = LinkWatch()
+        self._status = station.status(0)
+        self._view = self._watch.look(self._status, 0)
+        self._plans = {kind: PlanReader(kind) for kind in _KINDS}
+        self._plans_shown: dict[int, int] = {}
+        self._mission_total: object = None
+        self._sections: dict[str, Section] = {}
+        self._craft = Craft(name)
+        self._beat_ns = 0
+        self._ask_ns = 0
+        self._link_ns = 0
+        self._number = 0
+        self._current: float | None = None
+
+    def receive(self, plain: bytes, now_ns: int) -> None:
+        """Take the MAVLink frames of one datagram of the drone."""
+        seen_ns = self._station.seen_ns(now_ns)
+        at = 0
+        while (size := frame_bytes_untrusted(plain, at)) is not None:
+            frame = plain[at : at + size]
+            at += size
+            self.screen.receive(frame, seen_ns)
+            match message_id(frame):
+                case dialect.MAVLINK_MSG_ID_COMMAND_ACK:
+                    self._orderly.receive_ack(frame, now_ns)
+                case dialect.MAVLINK_MSG_ID_MISSION_COUNT:
+                    for plan in self._plans.values():
+                        plan.receive_count(frame, now_ns)
+                case dialect.MAVLINK_MSG_ID_MISSION_ITEM_INT:
+                    for plan in self._plans.values():
+                        plan.receive_item(frame, now_ns)
+                case _:
+                    pass
+
+    def order(self, action: Action, arguments: Arguments, operator: str, now_ns: int) -> str:
+        """Give an order; return why it cannot be given, "" if it has been."""
+        craft, sysid = self._craft, self.screen.sysid
+        reason = why_not(action, craft) or ACTIONS[action].refused(craft, arguments)
+        if reason:
+            return reason
+        assert sysid is not None
+        self._number += 1
+        text = consequence(action, craft, arguments)
+        order = Order(self._number, action, text, operator, now_ns, now_ns, 0)
+        self._orderly.give(order, ACTIONS[action].steps(craft, arguments), sysid, now_ns)
+        return ""
+
+    def read_plans(self, now_ns: int) -> None:
+        """Read mission and fence from the drone again."""
+        for plan in self._plans.values():
+            plan.begin(now_ns)
+
+    @property
+    def sysid(self) -> int | None:
+        """The autopilot's system id."""
+        return self.screen.sysid
+
+    def tick(self, now_ns: int, *, is_watched: bool, is_attended: bool, clash: str) -> list[bytes]:
+        """Bring the picture up to date; return the frames to send.
+
+        Args:
+            now_ns: The time.
+            is_watched: A page is open; without one only the link is kept an eye on.
+            is_attended: An operator is present at the console.
+            clash: What is wrong with the drone's system id, "" if nothing.
+        """
+        if now_ns >= self._link_ns:
+            self._link_ns = now_ns + LINK_NS
+            self._look_at_link(now_ns)
+        if not is_watched:
+            return []
+        self._look(clash, now_ns)
+        self._show_challenge(now_ns)
+        sysid = self.screen.sysid
+        may_send = is_attended and self._craft.live and self._station.is_holder
+        if sysid is None or not may_send:
+            return []
+        frames = self._orderly.outgoing(now_ns)
+        messages = self._beat(now_ns) + self._ask(sysid, now_ns)
+        for plan in self._plans.values():
+            messages += plan.outgoing(sysid, now_ns)
+        return frames + [self._orderly.pack(message) for message in messages]
+
+    def since(self, cursor: int) -> dict[str, Any]:
+        """Return everything that has changed since `cursor`, which is a `version`."""
+        screen = self.screen
+        changes: dict[str, Any] = {
+            name: value for name, (version, value) in self._sections.items() if version > cursor
+        }
+        groups = screen.since(cursor)
+        if groups:
+            changes["groups"] = {
+                name: (_ms(seen_ns), *values) for name, (seen_ns, values) in groups.items()
+            }
+        texts = [
+            (message.number, _ms(message.seen_ns), message.severity, message.text)
+            for message in screen.messages
+            if message.version > cursor
+        ]
+        if texts:
+            changes["messages"] = texts
+        return changes
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of the picture."""
+        return self.screen.version
+
+    def _look_at_link(self, now_ns: int) -> None:
+        self._status = status = self._station.status(now_ns)
+        self._view = self._watch.look(status, now_ns)
+        screen = self.screen
+        shown = msgspec.to_builtins(self._view)
+        heard_ms = None if status.heard_s is None else _ms(now_ns - round(status.heard_s * 1e9))
+        # Rounded, so that a section that says the same is not sent again.
+        generation_ms = None
+        if status.generation_s is not None:
+            generation_ms = _ms(now_ns - round(status.generation_s * 1e9))
+        del shown["generation_s"]
+        shown |= {
+            "heard_ms": heard_ms,
+            "generation_ms": generation_ms,
+            "refused": screen.refused,
+            "stale_refused": screen.stale_refused,
+        }
+        self._show("link", shown)
+        authority = {k: v for k, v in status.authority.items() if k not in _OF_CHALLENGE}
+        self._show("authority", authority)
+
+    def _look(self, clash: str, now_ns: int) -> None:
+        """Judge the state and show it."""
+        situation = self._situation(clash, now_ns)
+        screen = self.screen
+        position = screen.values(_POSITION) if situation.heartbeat_s is not None else None
+        fresh = screen.fresh(_POSITION, "lat", now_ns) is not None
+        lat, lon = (position[0], position[1]) if position and fresh else (None, None)
+        mission = self._plans[dialect.MAV_MISSION_TYPE_MISSION]
+        # Item 0 is home.
+        items = None if mission.items is None else max(0, len(mission.items) - 1)
+        self._craft = Craft(
+            name=self.name,
+            live=situation.link == "live",
+            is_holder=situation.is_holder,
+            armed=situation.armed,
+            flying=situation.flying,
+            mode=situation.mode,
+            lat=lat,
+            lon=lon,
+            mission_items=items,
+            prearm_good=situation.prearm_good,
+        )
+        word = judge(situation)
+        self._show(
+            "word", (word.text, int(word.level), [(int(r.level), r.text) for r in word.reasons])
+        )
+        self._show("blocked", {action.value: why_not(action, self._craft) for action in ACTIONS})
+        self._show("timers", (_ms(screen.armed_ns), _ms(screen.flying_ns)))
+        self._show("endurance", self._endurance_s(now_ns))
+        for kind, plan in self._plans.items():
+            if plan.items is not None and self._plans_shown.get(kind) != plan.version:
+                self._plans_shown[kind] = plan.version
+                self._show(f"plan{kind}", plan.items)
+        self._show("orders", [_shown_order(order) for order in self._orderly.orders])
+
+    def _situation(self, clash: str, now_ns: int) -> Situation:
+        screen, view, station = self.screen, self._view, self._station
+
+        def fresh(number: int, name: str) -> Any:  # noqa: ANN401 - a number or None
+            return screen.fresh(number, name, now_ns)
+
+        base_mode = fresh(_HEARTBEAT, "base_mode")
+        armed = None if base_mode is None else bool(base_mode & _ARMED)
+        status = fresh(_HEARTBEAT, "system_status")
+        if screen.other_sysid is not None:
+            clash = f"Two autopilots on one line: system ids {screen.sysid}, {screen.other_sysid}"
+        present = fresh(_SYSTEM, "onboard_control_sensors_present")
+        enabled = fresh(_SYSTEM, "onboard_control_sensors_enabled") or 0
+        health = fresh(_SYSTEM, "onboard_control_sensors_health") or 0
+        ekf = screen.values(_EKF) if fresh(_EKF, "flags") is not None else None
+        authority = self._status.authority
+        return Situation(
+            link="live"
+            if station.is_live(now_ns)
+            else view.state
+            if view.state != "live"
+            else "lost",
+            heard_s=self._status.heard_s,
+            picture_s=view.picture_s,
+            attack=view.attack,
+            noise=view.noise,
+            loss_down=view.loss_down,
+            navigation_suspect=bool(authority["navigation_suspect"]),
+            is_holder=station.is_holder,
+            holder_lost=bool(authority["holder_lost"]),
+            sysid_clash=clash,
+            heartbeat_s=screen.age_s(_HEARTBEAT, now_ns),
+            armed=armed,
+            flying=bool(armed) and status in _AIRBORNE,
+            mode=fresh(_HEARTBEAT, "custom_mode"),
+            system_status=status,
+            prearm_good=None if present is None else prearm_good(present, health),
+            unhealthy=() if present is None else unhealthy(present, enabled, health),
+            battery_percent=fresh(_SYSTEM, "battery_remaining"),
+            fix_type=fresh(_GNSS, "fix_type"),
+            ekf_faults=() if ekf is None else ekf_faults(int(ekf[0] or 0), ekf[1:]),
+            fence_breached=bool(fresh(_FENCE, "breach_status")),
+            prearm_texts=screen.prearm_texts(now_ns),
+        )
+
+    def _endurance_s(self, now_ns: int) -> int | None:
+        """Estimate how long the battery lasts: what is left over the mean current."""
+        screen = self.screen
+        current = screen.fresh(_SYSTEM, "current_battery", now_ns)
+        percent = screen.fresh(_SYSTEM, "battery_remaining", now_ns)
+        consumed = screen.fresh(_BATTERY, "current_consumed", now_ns)
+        if current is not None:
+            mean = current if self._current is None else self._current
+            self._current = mean + _SMOOTHING * (current - mean)
+        told = screen.fresh(_BATTERY, "time_remaining", now_ns)
+        if told is not None:
+            return int(told)
+        if self._current is None or percent is None or consumed is None or not self._craft.flying:
+            return None
+        if not 0 < percent <= 97 or self._current < 0.5:  # too little is known to tell
+            return None
+        left_mah = consumed * percent / (100 - percent)
+        return round(left_mah * 3.6 / self._current / 10) * 10
+
+    def _show(self, name: str, value: object) -> None:
+        old = self._sections.get(name)
+        if old is None or old[1] != value:
+            self.screen.version += 1
+            self._sections[name] = (self.screen.version, value)
+
+    def _show_challenge(self, now_ns: int) -> None:
+        command = self._station.command
+        challenge = command.challenge(now_ns)
+        if challenge is None:
+            self._show("challenge", None)
+            return
+        # The cover and the hold have been the two steps; a second window would only cost height.
+        own = self._orderly.is_asked_for(challenge.operation)
+        if own and self._orderly.open_action is Action.STOP:
+            command.confirm(challenge.nonce, now_ns)
+            return
+        text = describe(challenge.operation)
+        if text is None:
+            command.decline(challenge.nonce)
+            return
+        self._show("challenge", (challenge.nonce.hex(), text, _ms(challenge.expires_ns), own))
+
+    def _beat(self, now_ns: int) -> list[dialect.MAVLink_message]:
+        """Return the heartbeat that tells the autopilot of an operator's presence."""
+        if now_ns < self._beat_ns:
+            return []
+        self._beat_ns = now_ns + BEAT_NS
+        return [
+            dialect.MAVLink_heartbeat_message(
+                dialect.MAV_TYPE_GCS,
+                dialect.MAV_AUTOPILOT_INVALID,
+                0,
+                0,
+                dialect.MAV_STATE_ACTIVE,
+                3,
+            )
+        ]
+
+    def _ask(self, sysid: int, now_ns: int) -> list[dialect.MAVLink_message]:
+        """Ask for what the console watches and the drone does not send, without any haste."""
+        total = self.screen.value(_MISSION, "total")
+        if total != self._mission_total and not any(p.is_reading for p in self._plans.values()):
+            self._mission_total = total
+            self.read_plans(now_ns)
+        if now_ns < self._ask_ns:
+            return []
+        self._ask_ns = now_ns + ASK_NS
+        is_radio = self._view.path == RADIO[0]
+        asked: list[dialect.MAVLink_message] = []
+        for number, watched in WATCHED.items():
+            age_s = self.screen.age_s(number, now_ns)
+            if watched.rate_hz and (age_s is None or age_s > watched.stale_s):
+                rate_hz = watched.rate_hz * (RADIO_SHARE if is_radio else 1)
+                asked.append(
+                    _command(
+                        sysid, dialect.MAV_CMD_SET_MESSAGE_INTERVAL, number, round(1e6 / rate_hz)
+                    )
+                )
+        if self.screen.values(_HOME) is None:
+            asked.append(_command(sysid, dialect.MAV_CMD_REQUEST_MESSAGE, _HOME))
+        return asked
+
+
+_OF_CHALLENGE: Final = frozenset(("challenge", "operation"))
+
+
+def _command(sysid: int, number: int, *params: float) -> dialect.MAVLink_message:
+    values = [*map(float, params), *(0.0,) * (7 - len(params))]
+    return dialect.MAVLink_command_long_message(
+        sysid, dialect.MAV_COMP_ID_AUTOPILOT1, number, 0, *values
+    )
+
+
+def _shown_order(order: Order) -> Mapping[str, object]:
+    return {
+        "number": order.number,
+        "action": order.action.value,
+        "text": order.text,
+        "operator": order.operator,
+        "asked_ms": _ms(order.asked_ns),
+        "changed_ms": _ms(order.changed_ns),
+        "outcome": order.outcome.value,
+        "result": order.result,
+    }
+
+
+def _ms(time_ns: int | None) -> int | None:
+    """Return a time as the pages get it: whole milliseconds of the gateway's monotonic clock."""
+    return None if time_ns is None else time_ns // 1_000_000

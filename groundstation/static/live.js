@@ -1,0 +1,101 @@
+// The WebSocket to the gateway: comes back by itself, says every second that the page runs.
+
+export const KEY = "sekisho-key";
+const BEAT = 1000;
+const FIRST_RETRY = 500;
+const LAST_RETRY = 4000;
+const ANSWER_WITHIN = 4000;
+const REFUSED = 1008;
+
+export class Live {
+  #socket = null;
+  #retry = FIRST_RETRY;
+  #number = 0;
+  #waiting = new Map();
+
+  constructor(model, onChange) {
+    this.model = model;
+    this.onChange = onChange;
+    this.state = "connecting"; // connecting | open | lost | refused
+    setInterval(() => this.#beat(), BEAT);
+    document.addEventListener("visibilitychange", () => this.#beat());
+    this.#connect();
+  }
+
+  // Ask for something; resolves to what hindered it, "" if nothing.
+  ask(message) {
+    if (this.state !== "open") return Promise.resolve("No connection to the gateway");
+    const id = ++this.#number;
+    this.#send({ ...message, id, saw: this.model.pictureNow });
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#settle(id, "The gateway did not answer"), ANSWER_WITHIN);
+      this.#waiting.set(id, { resolve, timer });
+    });
+  }
+
+  #connect() {
+    const key = sessionStorage.getItem(KEY);
+    if (!key) {
+      this.#become("refused");
+      return;
+    }
+    const socket = new WebSocket(`ws://${location.host}/live`);
+    this.#socket = socket;
+    socket.onopen = () => {
+      socket.send(JSON.stringify({ type: "hello", key }));
+      this.#retry = FIRST_RETRY;
+    };
+    socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
+    socket.onclose = (event) => {
+      for (const id of [...this.#waiting.keys()]) this.#settle(id, "The connection broke");
+      if (event.code === REFUSED) {
+        this.#become("refused");
+        return;
+      }
+      this.#become("lost");
+      setTimeout(() => this.#connect(), this.#retry);
+      this.#retry = Math.min(2 * this.#retry, LAST_RETRY);
+    };
+  }
+
+  #receive(reply) {
+    switch (reply.t) {
+      case "welcome":
+        this.model.welcome(reply);
+        this.#become("open");
+        this.#beat();
+        break;
+      case "picture":
+        this.model.picture(reply);
+        this.onChange("picture");
+        break;
+      case "result":
+        this.#settle(reply.id, reply.error);
+        break;
+      default:
+        console.warn(reply.what, reply.why);
+    }
+  }
+
+  #settle(id, why) {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return;
+    clearTimeout(waiting.timer);
+    this.#waiting.delete(id);
+    waiting.resolve(why);
+  }
+
+  #beat() {
+    if (this.state === "open")
+      this.#send({ type: "here", visible: document.visibilityState === "visible" });
+  }
+
+  #send(message) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #become(state) {
+    this.state = state;
+    this.onChange(state);
+  }
+}
