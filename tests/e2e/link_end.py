@@ -19,11 +19,13 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 from crypto.aio.store import Store
 from groundstation.station import Station
 from sekisho.runtime import query, socket_path
+from tests.aboard import SAFE, parameter_value
 from tests.e2e.processes import ENVIRONMENT, Process
 from tests.e2e.stack import NAME, SEKISHO, free_ports
 from tests.e2e.vehicles import Line
+from wire.mavlink import FrameSplitter
 
-VEHICLE = 1
+VEHICLE, COMPANION = 1, 191
 HEARTBEAT_S = 0.3
 ARMED, DISARMED, SILENT = "armed", "disarmed", "silent"
 
@@ -67,6 +69,7 @@ class LinkEnd:
         self._socket.bind(("127.0.0.1", 0))
         self._socket.setblocking(False)
         self._heartbeat_at = 0.0
+        self._splitter = FrameSplitter()
         self._packer = mavlink.MAVLink(None, srcSystem=VEHICLE, srcComponent=1)
         self._number = 0
 
@@ -127,6 +130,18 @@ class LinkEnd:
         told, self.told = self.told, bytearray()
         return mavlink.MAVLink(None).parse_buffer(told) or []
 
+    def _answer(self, asked: mavlink.MAVLink_message) -> None:
+        """Be an autopilot that is set up as the pre-arm gate wants it.
+
+        The companion asks of its own accord for parameters and message rates, and nothing else.
+        """
+        if asked.get_type() == "COMMAND_LONG":
+            assert asked.command == mavlink.MAV_CMD_SET_MESSAGE_INTERVAL
+            return
+        assert asked.get_type() == "PARAM_REQUEST_READ"
+        if asked.param_id in SAFE:
+            self.line.write(parameter_value(asked.param_id, SAFE[asked.param_id]))
+
     def _step(self) -> None:
         if self.state != SILENT and time.monotonic() >= self._heartbeat_at:
             self._heartbeat_at = time.monotonic() + HEARTBEAT_S
@@ -135,7 +150,12 @@ class LinkEnd:
             self.line.write(bytes(message.pack(self._packer)), timeout_s=0.1)
         readable = select.select([self._socket, self.line], [], [], 0.005)[0]
         if self.line in readable:
-            self.arrived += self.line.read()
+            for frame in self._splitter.receive(self.line.read()):
+                if frame[5:7] == bytes((VEHICLE, COMPANION)):
+                    self._answer(mavlink.MAVLink(None).decode(bytearray(frame)))
+                else:
+                    self.arrived += frame
+            assert not self._splitter.dropped
         now_ns = time.monotonic_ns()
         while self._socket in readable:
             try:
