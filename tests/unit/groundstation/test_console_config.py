@@ -23,5 +23,5 @@ def test_allowed(bind):
     ["0.0.0.0:8460", "192.168.50.2:8460", "localhost:8460", "127.0.0.1:0", "127.0.0.1", "on", ""],
 )
 def test_refused(bind):
-    with pytest.raises(NotAllowedError, match="console.bind"):
+    with pytest.raises(NotAllowedError, match=r"console\.bind"):
         check(config(bind))
