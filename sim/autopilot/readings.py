@@ -31,7 +31,7 @@ def gps_raw(scene: Scene) -> Message:
     fix = scene.sensed.readings.fix
     place, v = vehicle.ground.place(fix.position_n), fix.velocity_n
     return dialect.MAVLink_gps_raw_int_message(
-        scene.us,
+        round(fix.time_s * 1e3) * 1000,  # of the fix, not of this message: so ArduPilot has it
         dialect.GPS_FIX_TYPE_RTK_FIXED if fix.locked else dialect.GPS_FIX_TYPE_NO_FIX,
         place.lat_deg_e7,
         place.lon_deg_e7,

@@ -9,10 +9,11 @@ from sim.control.vector import Vec3
 class Fix:
     """What the receiver said last (`sim.sensors.gnss.Fixes` of one vehicle).
 
-    `epoch` counts fixes, so that each is used once.
+    `epoch` counts fixes, so that each is used once; `time_s` is when it came, since power-up.
     """
 
     epoch: int
+    time_s: float
     locked: bool
     position_n: Vec3
     velocity_n: Vec3

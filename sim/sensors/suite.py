@@ -97,6 +97,7 @@ class Sensors:
         fixes = self._gnss.measure(now_s, receiver)
         return Fix(
             self._fix.epoch + 1 if self._fix is not None else 0,
+            now_s,
             bool(fixes.locked[0]),
             _vec3(fixes.position_n[0]),
             _vec3(fixes.velocity_n[0]),
