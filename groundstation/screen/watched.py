@@ -180,4 +180,5 @@ def _value(raw: float, field: Field) -> Value:
     if isinstance(raw, int) and field.scale == 1:
         return raw
     # What is no number, or larger than any true value of any field, is not shown as one.
-    return round(raw * field.scale, field.decimals) if abs(raw) < 1e10 else None
+    value = raw * field.scale
+    return round(value, field.decimals) if abs(value) < 1e10 else None
