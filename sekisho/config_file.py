@@ -4,6 +4,7 @@ import re
 import tomllib
 import typing
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import msgspec
 _Config = TypeVar("_Config", bound=msgspec.Struct)
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*)`")
+_TYPES = {int: "an int", float: "a number", str: "a text"}
 _MISSING = re.compile(r"Object missing required field `(?P<key>.*)`")
 
 
@@ -57,7 +59,20 @@ def _explain(message: str, raw: object, kind: type) -> str:
     missing = _MISSING.fullmatch(what)
     if missing is not None:
         return f"{prefix}{missing['key']}: missing, and it has no default"
+    if what.startswith("Invalid enum value"):
+        return f"{path} = {value!r}; allowed: {', '.join(_choices(owner))}"
     return f"{path} = {value!r}: {what}"
+
+
+def _choices(kind: Any) -> list[str]:  # noqa: ANN401 - any type
+    """Return what a value may be that is one of some words, or else of a type."""
+    if isinstance(kind, type):
+        if issubclass(kind, Enum):
+            return [repr(member.value) for member in kind]
+        return [_TYPES.get(kind, kind.__name__)]
+    if typing.get_origin(kind) is typing.Literal:
+        return [repr(word) for word in typing.get_args(kind)]
+    return [choice for part in typing.get_args(kind) for choice in _choices(part)]
 
 
 def _follow(value: Any, kind: Any, path: str) -> tuple[Any, Any]:  # noqa: ANN401 - any TOML value
