@@ -25,6 +25,7 @@ _TILT_WALK: Final = 0.010**2  # per second: what EKF tilt errors do in flight
 # Manoeuvres shift the apparent tilt, by what no state here has: timing, cross axes, flexing.
 _TILT_PER_EFFORT: Final = 0.004**2
 _MISALIGNMENT_WALK: Final = 0.004**2  # per second
+_NOISE_SHARE: Final = 8.0  # of variance: two axes, twice the deviation
 _NOISE_0: Final = 0.12**2  # of the receiver's velocity, each axis [m2/s2]
 NOISE_MIN: Final = 0.03**2
 NOISE_MAX: Final = 0.4**2
@@ -67,7 +68,8 @@ def carry(s: Snapshot, to: Integrals) -> Snapshot:
     """Predict from a snapshot to a later moment without any report in between."""
     (at, v, b, n, g, vv, vb, vn, vg, bb, bn, bg, nn, ng, gg) = s
     c = to.heading - at.heading
-    d = to.velocity - at.velocity
+    moved = to.velocity - at.velocity
+    d = _above_noise(moved, to.variance - at.variance)
     dt_s = to.time_s - at.time_s
     cc, dd = c.conjugate(), d.conjugate()
     cross = cc * vb + dt_s * vn + dd * vg + dt_s * c * bn + c * dd * bg + dt_s * dd * ng
@@ -76,7 +78,7 @@ def carry(s: Snapshot, to: Integrals) -> Snapshot:
     squares = (cc * c).real * bb + dt_s * dt_s * nn + (dd * d).real * gg
     return Snapshot(
         to,
-        v + d * (1 + g) + c * b + dt_s * n,
+        v + moved + d * g + c * b + dt_s * n,
         b,
         n,
         g,
@@ -90,6 +92,18 @@ def carry(s: Snapshot, to: Integrals) -> Snapshot:
         nn + tilted,
         ng,
         gg + _MISALIGNMENT_WALK * dt_s,
+    )
+
+
+def _above_noise(moved: complex, variance: float) -> complex:
+    """Return the change of velocity as far as it is a manoeuvre.
+
+    Noise of the accelerometer is in the reckoned velocity and not in the reported one, so that a
+    regression on it would find a scale below one; it is shrunk away.
+    """
+    square = (moved * moved.conjugate()).real
+    return (
+        moved * (1.0 - _NOISE_SHARE * variance / square) if square > _NOISE_SHARE * variance else 0j
     )
 
 
@@ -172,7 +186,8 @@ def separation(now: Snapshot, then: Snapshot) -> float:
     # What `carry` would do, without the parts that are not compared: this runs for every window.
     (at, v, b, n, g, vv, vb, vn, vg, bb, bn, bg, nn, ng, gg) = then
     c = now.at.heading - at.heading
-    d = now.at.velocity - at.velocity
+    moved = now.at.velocity - at.velocity
+    d = _above_noise(moved, now.at.variance - at.variance)
     dt_s = now.at.time_s - at.time_s
     cc, dd = c.conjugate(), d.conjugate()
     cross = cc * vb + dt_s * vn + dd * vg + dt_s * c * bn + c * dd * bg + dt_s * dd * ng
@@ -189,7 +204,7 @@ def separation(now: Snapshot, then: Snapshot) -> float:
     determinant = vv * aa - (va.conjugate() * va).real
     if vv <= 0.0 or determinant <= 0.0:
         return 0.0
-    apart_v = now.v - v - d * (1 + g) - c * b - dt_s * n
+    apart_v = now.v - v - moved - d * g - c * b - dt_s * n
     apart_a = h * (now.b - b) + now.n - n
     square = (
         aa * (apart_v * apart_v.conjugate()).real

@@ -5,6 +5,7 @@ because the prediction follows it. Two tests remember: a CUSUM adds up what is l
 innovations, and dead reckoning from a state some seconds old has not yet been misled.
 """
 
+import math
 from typing import Final
 
 from flightcore.monitor.history import History
@@ -13,12 +14,16 @@ from flightcore.monitor.prediction import Prediction, Snapshot, separation
 from flightcore.monitor.table import Detector
 
 WINDOWS_S: Final = (1.0, 2.0, 4.0, 8.0)
+_EPOCH_S: Final = 0.2
 _SLACK: Final = 0.6  # half of the shift, in sigmas, that the CUSUM finds soonest
 _LAG_0_S: Final = 0.1  # of a receiver behind the moment the autopilot notes for its fix
 _LAG_VARIANCE_0: Final = 0.08**2
+# A lag not learnt yet errs the same way throughout a manoeuvre, as if an epoch were four.
+_LAG_PERSISTS: Final = 4.0
 _LAG_VARIANCE_MIN: Final = 0.003**2
 _JITTER: Final = 0.01**2  # of the moments of accelerometer and receiver [s2]
 _LAG_MAX_S: Final = 0.4
+_MANOEUVRE: Final = 0.6  # m/s2
 
 
 class VelocityTests:
@@ -35,6 +40,7 @@ class VelocityTests:
         self._absorbed = 0j
         self._sum = 0j
         self._sum_since_s = 0.0
+        self._summed_s = -math.inf
         self._past: History[Snapshot] = History()
 
     def forget(self) -> None:
@@ -51,7 +57,7 @@ class VelocityTests:
     def step(self, at: Integrals, reported: complex) -> list[tuple[Detector, float, float]]:
         """Return (detector, value, onset) of one epoch."""
         change = at.acceleration - self._absorbed
-        uncertain = (self._lag_variance + _JITTER) * abs(change) ** 2
+        uncertain = (_LAG_PERSISTS * self._lag_variance + _JITTER) * abs(change) ** 2
         is_first = self.prediction.state is None
         value, variance = self.prediction.step(at, reported, uncertain)
         if is_first:
@@ -59,17 +65,23 @@ class VelocityTests:
         self._absorbed += self.prediction.gain * change
         self._learn_lag(value, variance, change)
         z = value / variance**0.5
-        added = self._sum + z
-        length = abs(added)
-        if length <= _SLACK:
-            self._sum, self._sum_since_s = 0j, at.time_s
-        else:
-            self._sum = added * (1 - _SLACK / length)
+        self._accumulate(z * (1.0 - uncertain / variance), at.time_s)
         return [
             (Detector.VELOCITY_INNOVATION, abs(z), at.time_s),
             (Detector.VELOCITY_CUSUM, abs(self._sum), self._sum_since_s),
             self._windows(),
         ]
+
+    def _accumulate(self, z: complex, time_s: float) -> None:
+        """Add to the CUSUM; epochs closer than at 5 Hz err alike, and count for less."""
+        weight = min((time_s - self._summed_s) / _EPOCH_S, 1.0)
+        self._summed_s = time_s
+        added = self._sum + weight * z
+        length, slack = abs(added), weight * _SLACK
+        if length <= slack:
+            self._sum, self._sum_since_s = 0j, time_s
+        else:
+            self._sum = added * (1.0 - slack / length)
 
     def _windows(self) -> tuple[Detector, float, float]:
         """Judge the present state against those of the windows' starts."""
@@ -88,7 +100,10 @@ class VelocityTests:
         return Detector.VELOCITY_WINDOW, worst, onset
 
     def _learn_lag(self, innovation: complex, variance: float, change: complex) -> None:
-        # A scalar Kalman filter beside the other; an outlier counts as three sigma.
+        # A scalar Kalman filter beside the other; an outlier counts as three sigma. What is no
+        # manoeuvre is left out: there the accelerometer's noise is in both, and looks like a lag.
+        if abs(change) < _MANOEUVRE:
+            return
         size = abs(innovation) / variance**0.5
         if size > 3.0:
             innovation *= 3.0 / size

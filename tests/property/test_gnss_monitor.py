@@ -139,7 +139,9 @@ def slow_filter(epochs, noises):
         f = np.eye(8)
         f[:2, 2:4] = rotation(at.heading - before.heading)
         f[:2, 4:6] = dt * eye
-        f[:2, 6:8] = rotation(d)
+        f[:2, 6:8] = rotation(
+            d * max(0.0, 1 - 8 * (at.variance - before.variance) / max(abs(d) ** 2, 1e-12))
+        )
         x = f @ x
         x[:2] += d.real, d.imag
         q = np.zeros((8, 8))
