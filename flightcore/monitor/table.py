@@ -50,7 +50,7 @@ _CALIBRATED = "greatest values of 12 simulated clean hours; twice those of clean
 
 TABLE: Final[dict[Detector, Row]] = {
     Detector.VELOCITY_INNOVATION: Row(
-        7.7, "sigma", 3.0, "velocity contradicts the accelerometer",
+        7.2, "sigma", 3.0, "velocity contradicts the accelerometer",
         "one reported velocity against its prediction", _CALIBRATED,
     ),
     Detector.VELOCITY_CUSUM: Row(
@@ -63,11 +63,11 @@ TABLE: Final[dict[Detector, Row]] = {
         "filter against its own state of 1, 2, 4 and 8 s ago, dead reckoned", _CALIBRATED,
     ),
     Detector.POSITION_JUMP: Row(
-        7.0, "sigma", 10.0, "position jumped",
+        6.3, "sigma", 10.0, "position jumped",
         "position against the integral of Doppler velocity over one epoch and 1 s", _RAYLEIGH,
     ),
     Detector.POSITION_DRIFT: Row(
-        6.2, "sigma", 10.0, "position drifts from its own velocity",
+        5.8, "sigma", 10.0, "position drifts from its own velocity",
         "the same over 2, 5, 12 and 30 s", _RAYLEIGH,
     ),
     Detector.FREEZE: Row(
