@@ -98,13 +98,21 @@ class Pilot:
         """Arm as soon as the autopilot lets us: it waits for its position estimate."""
         deadline = time.monotonic() + timeout_s
         while self.command(mavlink.MAV_CMD_COMPONENT_ARM_DISARM, 1) != 0:
-            assert time.monotonic() < deadline, f"not armed within {timeout_s:g} s: {self.texts}"
+            assert time.monotonic() < deadline, (
+                f"not armed within {timeout_s:g} s: {self.texts[-20:]}"
+            )
             pause = time.monotonic() + 0.5
             self.until(lambda pause=pause: time.monotonic() > pause, 2, "a pause")
         self.until(self.is_armed, 5, "armed")
 
     def take_off(self, height: float, timeout_s: float) -> None:
-        assert self.command(mavlink.MAV_CMD_NAV_TAKEOFF, 0, 0, 0, 0, 0, 0, height) == 0, self.texts
+        for _ in range(6):  # not in the two seconds in which motors spool up
+            if self.command(mavlink.MAV_CMD_NAV_TAKEOFF, 0, 0, 0, 0, 0, 0, height) == 0:
+                break
+            pause = time.monotonic() + 1
+            self.until(lambda pause=pause: time.monotonic() > pause, 2, "a pause")
+        else:
+            raise AssertionError(self.texts[-20:])
         self.until(lambda: self.height() > height - 1, timeout_s, f"{height:g} m")
 
     def is_armed(self) -> bool:
