@@ -242,6 +242,7 @@ def _take_off(pilot: LoggedPilot, mode: str, height: float) -> None:
         pilot.until(lambda: "HEARTBEAT" in pilot.latest, 5, "a heartbeat")
         pilot.until(lambda: "GLOBAL_POSITION_INT" in pilot.latest, 5, "a position")
     pilot.arm(timeout_s=120)
+    pilot.set_mode(MODES["GUIDED"])  # an autopilot that was still starting has forgotten it
     pilot.take_off(height, timeout_s=60)
     if mode == "LOITER":
         pilot.has_sticks = True
