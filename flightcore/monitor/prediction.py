@@ -170,7 +170,8 @@ class Prediction:
         seen = min(0.5 * abs(innovation) ** 2, _NOISE_CLIP * total)
         dt_s = at.time_s - before.at.time_s
         self._followed_s += dt_s
-        part = dt_s / min(_NOISE_FIRST_S + self._followed_s, _NOISE_RISE_S)
+        # Only as far as the innovation is the receiver's: a manoeuvre tells little of its noise.
+        part = self.noise / total * dt_s / min(_NOISE_FIRST_S + self._followed_s, _NOISE_RISE_S)
         self.noise = min(max(self.noise + part * (seen - total), NOISE_MIN), NOISE_MAX)
         return Residual(innovation, total)
 

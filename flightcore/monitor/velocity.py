@@ -15,9 +15,9 @@ from flightcore.monitor.table import Detector
 
 WINDOWS_S: Final = (1.0, 2.0, 4.0, 8.0)
 _EPOCH_S: Final = 0.2
-_SLACK: Final = 0.6  # half of the shift, in sigmas, that the CUSUM finds soonest
+_SLACK: Final = 0.8  # half of the shift, in sigmas, that the CUSUM finds soonest
 _LAG_0_S: Final = 0.1  # of a receiver behind the moment the autopilot notes for its fix
-_LAG_VARIANCE_0: Final = 0.05**2
+_LAG_VARIANCE_0: Final = 0.08**2
 # A lag not learnt yet errs the same way throughout a manoeuvre, as if an epoch were four.
 _LAG_PERSISTS: Final = 4.0
 _LAG_VARIANCE_MIN: Final = 0.003**2

@@ -1,8 +1,8 @@
 """Nothing on the line raises or unlatches; disorder alarms not; the prediction is a Kalman filter.
 
-Mutants killed here: the range check of ATTITUDE dropped (NaN), `unpack` of the bare payload (a
-truncated one raises), the stamp compared with `<` only (a duplicate divides by zero), the alarm
-overwritten by a later one, `bg.conjugate()` for `bg` and a lost factor 2 in `carry`.
+Mutants killed here: the range check of ATTITUDE dropped (infinity raises), the bare payload
+unpacked (a truncated one raises), `bg` for its conjugate, a lost factor 2 and a wrong sign in the
+filter. Survived: stamps compared with `<` for `<=`, as a repeated message changes nothing.
 """
 
 import math
@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flightcore.monitor.gnss import WATCHED, GnssMonitor
@@ -74,18 +74,24 @@ def test_no_bytes_raise_and_an_alarm_stays(frames, now_ns):
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(sorted(WATCHED)),
-    st.integers(0, 39),
-    st.binary(min_size=1, max_size=4),
+    st.integers(0, 9),
+    st.one_of(st.sampled_from(FLOATS).map(lambda f: struct.pack("<f", f)), st.binary(max_size=8)),
     st.integers(0, 200),
 )
-def test_damage_to_a_flight_does_not_raise(message_id, at, damage, start):
+@example(30, 1, struct.pack("<f", math.inf), 0)
+@example(30, 2, struct.pack("<f", math.nan), 0)
+@example(193, 0, struct.pack("<f", math.nan), 0)
+@example(32, 1, struct.pack("<f", math.inf), 0)
+@example(29, 1, struct.pack("<f", math.nan), 0)
+def test_damage_to_a_flight_neither_raises_nor_spreads(message_id, at, damage, start):
     monitor = GnssMonitor()
     for n, (at_s, frame) in enumerate(FLIGHT[start : start + 400]):
         damaged = bytearray(frame)
         if n % 7 == 0 and frame[7] == message_id & 255:
-            where = 10 + at % max(1, len(frame) - 12)
+            where = 10 + 4 * at
             damaged[where : where + len(damage)] = damage[: len(frame) - where]
         monitor.receive(bytes(damaged[: len(frame)]), round(at_s * 1e9))
+    assert all(math.isfinite(ratio) for ratio in monitor.status(0).ratios.values())
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
 """Each detector on a hand-made flight, and what must not alarm.
 
-Mutants killed here: the clear that keeps the windows, `max` for `min` in the fix-lost clock,
-the ground factor dropped, the silence clock started at the last new epoch's neighbour (off by one
-message), leap seconds let pass in flight for ever, `onset_s` of the CUSUM set at its last crossing.
+Mutants killed here: an alarm overwritten by a later one, a `clear` that does not learn again, the
+ground factor dropped, leap seconds of any size let pass, a reboot that keeps what was learnt,
+frames of any component, a longitude not wrapped, the sign of the way flown, the receiver's lag
+left out.
 """
 
 import cmath
