@@ -171,10 +171,8 @@ class Stack:
 
     def _write_files(self, *, for_people: bool) -> None:
         home = self._home
-        # The vehicle counts its own seconds, and operators send heartbeats in real time.
-        timeout_s = _GCS_TIMEOUT_S * max(1.0, self._speedup)
-        if any(drone.relay is not None for drone in self.drones):
-            timeout_s = _ATTACKED_TIMEOUT_S
+        is_attacked = any(drone.relay is not None for drone in self.drones)
+        timeout_s = _ATTACKED_TIMEOUT_S if is_attacked else _GCS_TIMEOUT_S
         ground_store = Store(home / "ground")
         ground = ground_store.load_or_create_identity(os.urandom)
         console = f"127.0.0.1:{self._console_port}" if for_people else "off"

@@ -52,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--speedup",
         type=_checked(float, lambda v: 0.1 <= v <= 20.0, "a number from 0.1 to 20"),
         default=default.speedup,
-        help="vehicle seconds, which FS_GCS_TIMEOUT counts, per second (default %(default)s)",
+        help="vehicle seconds per second; FS_GCS_TIMEOUT counts the latter (default %(default)s)",
     )
     parser.add_argument(
         "--home",

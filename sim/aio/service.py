@@ -114,6 +114,8 @@ def build(config: SimConfig, epoch_us: int) -> Fleet:
     for simulation in fleet.simulations:
         for name, value in config.parameters.items():
             simulation.autopilot.parameters.store(name, value)
+        # Its ground stations live in real time.
+        simulation.autopilot.gcs_failsafe.pace = max(1.0, config.speedup)
     return fleet
 
 

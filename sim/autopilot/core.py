@@ -75,7 +75,7 @@ class Autopilot:
         self._protocol = ParameterProtocol(self.parameters, self.outbox)
         self._commands = Commands(self.vehicle, self._streams, self.outbox)
         self._navigation = Navigation(self.vehicle, self.outbox)
-        self._gcs_failsafe = GcsFailsafe(self.vehicle, self.outbox)
+        self.gcs_failsafe = GcsFailsafe(self.vehicle, self.outbox)
         self._battery_failsafe = BatteryFailsafe(self.vehicle, self.outbox)
         self._fence_failsafe = FenceFailsafe(self.vehicle, self.outbox)
         self._ftp = FileTransfer(self.parameters, self.outbox)
@@ -154,7 +154,7 @@ class Autopilot:
         now_s = now_ns * 1e-9
         vehicle = self.vehicle
         vehicle.step(sensed, now_s, dt_s)
-        self._gcs_failsafe.step(now_s)
+        self.gcs_failsafe.step(now_s)
         self._battery_failsafe.step(sensed, dt_s)
         self._fence_failsafe.step(sensed, now_s, dt_s)
         self._store_home()
@@ -238,7 +238,7 @@ class Autopilot:
 
     def _on_gcs(self, message: dialect.MAVLink_message) -> None:
         if self._from_gcs(message):
-            self._gcs_failsafe.heard(self._now_ns * 1e-9)
+            self.gcs_failsafe.heard(self._now_ns * 1e-9)
 
     def _on_command(self, message: dialect.MAVLink_message) -> None:
         self._commands.receive(message, self._scene())
@@ -349,13 +349,13 @@ class Autopilot:
 
     def _on_rc_override(self, message: dialect.MAVLink_message) -> None:
         if self._from_gcs(message):
-            self._gcs_failsafe.heard(self._now_ns * 1e-9)
+            self.gcs_failsafe.heard(self._now_ns * 1e-9)
             values = tuple(getattr(message, f"chan{i}_raw") for i in range(1, 9))
             self.vehicle.sticks.override(values, self._now_ns * 1e-9)
 
     def _on_manual_control(self, message: dialect.MAVLink_message) -> None:
         if self._from_gcs(message) and message.target == self.outbox.sysid:
-            self._gcs_failsafe.heard(self._now_ns * 1e-9)
+            self.gcs_failsafe.heard(self._now_ns * 1e-9)
             axes = (message.x, message.y, message.z, message.r)
             if all(abs(a) <= 1000 for a in axes):
                 self.vehicle.sticks.manual(*axes, self._now_ns * 1e-9)

@@ -46,9 +46,14 @@ _FENCE_GIVE_UP_M: Final = 100.0
 
 
 class GcsFailsafe:
-    """Acts when the ground station falls silent. It sleeps until one has been heard."""
+    """Acts when the ground station falls silent. It sleeps until one has been heard.
+
+    `pace` is how many vehicle seconds pass in a second of the ground station's: FS_GCS_TIMEOUT
+    counts the latter, or an accelerated vehicle would not wait from one heartbeat to the next.
+    """
 
     def __init__(self, vehicle: Vehicle, outbox: Outbox) -> None:
+        self.pace = 1.0
         self._vehicle = vehicle
         self._outbox = outbox
         self._heard_s: float | None = None
@@ -63,7 +68,8 @@ class GcsFailsafe:
         choice = int(self._vehicle.parameters["FS_GCS_ENABLE"])
         if choice == 0 or self._heard_s is None:
             return
-        silent = now_s - self._heard_s > self._vehicle.parameters["FS_GCS_TIMEOUT"]
+        timeout_s = self._vehicle.parameters["FS_GCS_TIMEOUT"] * self.pace
+        silent = now_s - self._heard_s > timeout_s
         if silent and not self.active:
             self.active = True
             self._vehicle.sticks.clear()

@@ -132,7 +132,7 @@ class EmbeddedAutopilot:
         self.device = directory / "autopilot"
         home = ",".join(map(str, (*HOME, 0)))
         parameters = directory / "sim.parm"
-        parameters.write_text(timeout_parameter(speedup))
+        parameters.write_text(timeout_parameter(1))  # of the ground, whatever the speedup
         argv = ["--tty", self.device, "--speedup", str(speedup), f"--home={home}"]
         argv += ["--ekf-ready", str(ekf_ready_s)]
         argv += ["--parameters", parameters] if is_safe else ["--factory-parameters"]

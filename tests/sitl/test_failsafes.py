@@ -47,6 +47,16 @@ def test_silence_acts_after_the_timeout(flying: Client, choice: int, mode: str):
     assert flying.mode == mode  # the mode stays
 
 
+def test_an_accelerated_vehicle_waits_as_long_as_its_ground_station_would(flying: Client):
+    set_parameter(flying, "FS_GCS_ENABLE", 1)
+    flying.sim.autopilot.gcs_failsafe.pace = 3.0
+    heartbeat(flying)
+    flying.run(14.5)
+    assert flying.mode == "GUIDED"
+    flying.run(1.0)
+    assert flying.mode == "RTL"
+
+
 def test_only_the_ground_stations_heartbeat_counts(flying: Client):
     set_parameter(flying, "FS_GCS_ENABLE", 1)
     companion = Client(flying.sim, sysid=1, compid=191)
