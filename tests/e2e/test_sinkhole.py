@@ -192,6 +192,7 @@ def test_nothing_leaves_from_boot_to_shutdown(site, stack):
     assert listening - {("udp", "0.0.0.0:53"), ("tcp", "0.0.0.0:80")} == {
         ("udp", f"127.0.0.1:{stack.udp_port}"),
         ("tcp", f"127.0.0.1:{stack.tcp_port}"),
+        ("tcp", f"127.0.0.1:{stack.console_port}"),
     }
     called = {remote for kind, _, remote in ground if kind == "udp" and remote != "0.0.0.0:0"}
     assert called == {here, f"127.0.0.1:{stack.out_port}"}

@@ -33,6 +33,16 @@ TICKS = 4  # of the simulator, in 10 ms
 ABSENT = {"FENCE_STATUS"}
 
 
+class Wire:
+    """Hands over whatever the companion writes: the embedded autopilot answers it."""
+
+    def __init__(self):
+        self.splitter = FrameSplitter()
+
+    def take(self, companion, now):
+        return self.splitter.receive(companion.outgoing_line())
+
+
 class Line(World):
     """A world whose autopilot is the embedded one; `sent_line` is what went to it."""
 
@@ -49,7 +59,7 @@ class Line(World):
 
     def boot(self):
         self.boots += 1
-        self.splitter = FrameSplitter()
+        self.far_end = Wire()
         first = first_timestamp(self.floor_on_disk, 0)  # there is no clock here
         self.floor_on_disk = SigningFloor(timestamp=first)
         self.companion = Companion(
