@@ -11,8 +11,8 @@ import msgspec
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
 from flightcore.port_scan import AUTO
 from flightcore.prearm import PrearmOptions, requirements
-from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
+from wire.recorder import When
 from wire.send_queue import check_radio
 from wire.service import Service, check_service
 

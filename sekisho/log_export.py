@@ -23,11 +23,11 @@ from sekisho.log_outputs import (
     GpxOutput,
     Output,
     TlogOutput,
-    TlogSplitter,
     strip_position,
 )
 from sekisho.log_reports import LogReport, add_known, open_with, show
 from sekisho.runtime import OperationFailedError
+from wire.tlog import TlogSplitter
 
 RAW: Final = "raw"
 _OUTPUTS: Final[Mapping[str, Callable[[Path], Output]]] = {

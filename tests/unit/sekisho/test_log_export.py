@@ -19,11 +19,12 @@ from crypto.aio.log_files import LogFile, LogOrigin, SyncPolicy
 from crypto.aio.log_keys import save_log_keys
 from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import LogContent
-from flightcore.audit import Event, Topic, Trail, encode_lines
-from flightcore.recorder import Batch, encode_tlog
 from sekisho.cli import main
-from sekisho.log_outputs import OPAQUE, PLACES, TlogSplitter, strip_position
+from sekisho.log_outputs import OPAQUE, PLACES, strip_position
 from wire.mavlink import is_valid_frame
+from wire.recorder import Batch, encode_tlog
+from wire.tlog import TlogSplitter
+from wire.trail import Event, Topic, Trail, encode_lines
 
 KEY = XWingKeyPair(bytes(range(32)))
 ORIGIN = LogOrigin(KEY.public, Ed25519(bytes(range(32))), bytes(16), 1)
