@@ -118,6 +118,18 @@ class TlogOutput:
         self._file.close()
 
 
+def row_of(us: int, frame: bytes, message: dialect.MAVLink_message) -> dict[str, float | str]:
+    """Return a decoded frame as the row of a table: one column for each number."""
+    row: dict[str, float | str] = {"us": us, "sysid": frame[5], "compid": frame[6]}
+    for field in message.get_fieldnames():
+        value = getattr(message, field)
+        if isinstance(value, list):
+            row |= {f"{field}_{index}": item for index, item in enumerate(value)}
+        else:
+            row[field] = value
+    return row
+
+
 class CsvOutput:
     """A directory with a table for each type of message, one column for each number."""
 
@@ -130,14 +142,7 @@ class CsvOutput:
     def write(self, us: int, frame: bytes) -> None:
         """Write one row."""
         message = self._parser.decode(bytearray(frame))
-        name = message.get_type()
-        row = {"us": us, "sysid": frame[5], "compid": frame[6]}
-        for field in message.get_fieldnames():
-            value = getattr(message, field)
-            if isinstance(value, list):
-                row |= {f"{field}_{index}": item for index, item in enumerate(value)}
-            else:
-                row[field] = value
+        name, row = message.get_type(), row_of(us, frame, message)
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = (self._path / f"{name}.csv").open("x", newline="")

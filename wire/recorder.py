@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from wire.locality import NotAllowedError
 from wire.mavlink import dialect
 from wire.tlog import STAMP
 
@@ -20,6 +21,7 @@ CHUNK_NS: Final = 1_000_000_000
 BEFORE_NS: Final = 30_000_000_000
 BEFORE_BYTES: Final = 1 << 22
 TAIL_NS: Final = 10_000_000_000
+_MAX_MB: Final = 10_000_000
 _SETUP_SIGNING: Final = dialect.MAVLINK_MSG_ID_SETUP_SIGNING.to_bytes(3, "little")
 
 
@@ -67,6 +69,17 @@ def encode_tlog(batches: Sequence[Batch], offset_ns: int) -> bytes:
         stamp = STAMP.pack((now_ns + offset_ns) // 1000)
         pieces += [stamp, stamp.join(frames)]
     return b"".join(pieces)
+
+
+def check_room(quota_mb: int, keep_free_mb: int) -> None:
+    """Refuse what a configuration may not ask for.
+
+    Raises:
+        NotAllowedError: It does.
+    """
+    for key, value, least in (("quota_mb", quota_mb, 1), ("keep_free_mb", keep_free_mb, 0)):
+        if not least <= value <= _MAX_MB:
+            raise NotAllowedError(f"recorder.{key}", value, f"{least} to {_MAX_MB} (MB)")
 
 
 class Recorder:
