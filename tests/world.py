@@ -12,7 +12,8 @@ from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from crypto.revocation import RevocationList, usable_pairs
 from crypto.suites import CHACHA
 from flightcore.authority import AuthorityState
-from flightcore.companion import AcceptedList, Companion
+from flightcore.companion import Companion
+from flightcore.custody import AcceptedList
 from flightcore.options import DEFAULT_OPTIONS
 from flightcore.signing import SigningFloor
 from groundstation.station import Station

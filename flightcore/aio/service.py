@@ -19,9 +19,10 @@ from flightcore.aio.ports import Port, UdpPort
 from flightcore.aio.recorder import Device, Lines, open_recorder
 from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
-from flightcore.companion import AcceptedList, Companion, Save
+from flightcore.companion import Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
+from flightcore.custody import AcceptedList
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from flightcore.port_scan import AUTO
@@ -128,7 +129,7 @@ class CompanionService:
     def reload_revocations(self) -> None:
         """Heed what `sekisho revoke trust` and `apply` have put into the state directory."""
         now_ns = monotonic_ns()
-        self._companion.revoked_on_disk(
+        self._companion.custody.revoked_on_disk(
             self._store.load_authority(), self._store.load_revocations(), now_ns
         )
         self._pump(now_ns)
