@@ -177,9 +177,9 @@ class World:
         """Do what the shells do: write, then say so; collect what reaches the line."""
         self.save_all()
         for ground in self.grounds.values():
-            for record in ground.station.outgoing_saves():
+            for record in ground.station.custody.outgoing_saves():
                 ground.disk = record
-                ground.station.saved(record)
+                ground.station.custody.saved(record)
         self.notes += self.companion.outgoing_notes()
         self.line += self.far_end.take(self.companion, self.now)
 
