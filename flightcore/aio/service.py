@@ -82,8 +82,7 @@ class CompanionService:
         self._recorder = open_recorder(
             config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
         )
-        self._is_recorder_required = config.recorder.required
-        self._hold_arming()
+        self._companion.watch.prearm.recorder_is(self._recorder.hindrance())
 
     def _autopilot_port(self, config: DroneConfig) -> Port:
         where, radio = config.autopilot, config.link.radio
@@ -214,13 +213,8 @@ class CompanionService:
     def _tell(self, text: str) -> None:
         now_ns = monotonic_ns()
         self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
-        self._hold_arming()
+        self._companion.watch.prearm.recorder_is(self._recorder.hindrance())
         self._pump(now_ns)
-
-    def _hold_arming(self) -> None:
-        """Let arming wait for the recorder, if the owner wants that."""
-        if self._is_recorder_required:
-            self._companion.watch.prearm.hindrance = self._recorder.hindrance()
 
     def _announce(self, head: bytes) -> None:
         """Let handshakes tell the ground how far the recording has come."""
