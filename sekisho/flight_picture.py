@@ -4,7 +4,7 @@ import io
 from typing import Any, Final
 
 from crypto.aio.files import StoreError
-from sekisho.flight_data import FlightData, metres
+from groundstation.flight_data import FlightData, metres
 from sekisho.flight_report import Origin, lost_spans
 
 _PLOTS: Final = (

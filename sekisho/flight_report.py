@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 import sekisho
-from sekisho.flight_data import FlightData, Happening
+from groundstation.flight_data import FlightData, Happening
 from sekisho.svg_plot import Frame, Line, Mark, clock, line_plot, path_plot
 
 _NONE: Final = "\N{EN DASH}"

@@ -9,8 +9,8 @@ from typing import Final
 from crypto.aio.files import StoreError
 from crypto.aio.log_keys import load_log_private
 from crypto.log_chain import Known, LogState
-from sekisho.flight_data import FlightData
-from sekisho.flight_events import add_events, drone_of
+from groundstation.aio.flight_events import add_events, drone_of
+from groundstation.flight_data import FlightData
 from sekisho.flight_report import Origin, render
 from sekisho.log_reports import LogReport, add_known, open_with, show
 from sekisho.runtime import OperationFailedError

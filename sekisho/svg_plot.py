@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from typing import Final, NamedTuple
 
-from sekisho.flight_data import Fix, Series, metres
+from groundstation.flight_data import Fix, Series, metres
 
 _WIDTH: Final = 960
 _HEIGHT: Final = 210
@@ -139,7 +139,7 @@ def path_plot(path: Sequence[Fix], home: tuple[float, float] | None, marks: Sequ
 
 def clock(time_s: float) -> str:
     """Return a time within the flight as people write it."""
-    sign, whole = "-" if time_s < 0 else "", int(abs(time_s))
+    sign, whole = "-" if time_s <= -1 else "", int(abs(time_s))
     hours, rest = divmod(whole, 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{sign}{hours}:{minutes:02}:{seconds:02}" if hours else f"{sign}{minutes}:{seconds:02}"

@@ -122,7 +122,14 @@ def test_a_flight_is_recorded_though_the_gateway_is_killed_in_the_air(stack, tmp
     up = [frame for _, frame in recorded if frame[5] == 255]
     assert any(f[7:10] == b"\x4c\0\0" and f[38:40] == b"\x90\x01" for f in up)
 
-    out = tmp_path / "flight.tlog"
+    check_export(stack, first, tlog, tmp_path / "flight.tlog")
+    check_commands(stack, first, second)
+    check_events(stack, recorded)
+    check_report(stack, first, tmp_path / "report.html")
+
+
+def check_export(stack, first, tlog, out):
+    """Through the command, and read by a stranger's software."""
     key = stack.ground_state / "log-keys/log-private.key"
     done = logs("export", first, "--key", key, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -131,22 +138,29 @@ def test_a_flight_is_recorded_though_the_gateway_is_killed_in_the_air(stack, tmp
     read = []
     while (message := reader.recv_msg()) is not None:
         read.append(bytes(message.get_msgbuf()))
-    assert read == [frame for _, frame in recorded]
+    assert read == [frame for _, frame in frames_of(tlog)]
 
+
+def check_commands(stack, first, second):
+    key = stack.ground_state / "log-keys/log-private.key"
     # One command lists aboard and ground alike, and verifies both.
     listed = json.loads(logs("list", stack.ground_state / "logs", "--json").stdout)
     assert len(listed["logs"]) >= 4
     assert logs("verify", "--key", key, second).returncode == 0
     assert logs("verify", "--key", key, first).returncode == 1
 
+
+def check_events(stack, recorded):
     topics = {(event["topic"], event["text"].split()[0]) for event in events(stack)}
     assert {("link", "up,"), ("flight", "recording"), ("service", "start")} <= topics
     begun = next(e for e in events(stack) if e["topic"] == "flight")
     assert begun["drone"] == NAME
     assert abs(begun["us"] - next(s for s, f in recorded if f[7:10] == b"\x4c\0\0")) < 60e6
 
+
+def check_report(stack, first, page):
+    key = stack.ground_state / "log-keys/log-private.key"
     # The flight as one page, from the recording alone.
-    page = tmp_path / "report.html"
     done = logs("report", first, "--key", key, "--out", page)
     assert done.returncode == 0, done.stderr
     text = page.read_text()

@@ -9,7 +9,7 @@ from crypto.aio.files import StoreError
 from crypto.aio.log_files import list_logs, read_log
 from crypto.log_chain import Known
 from crypto.primitives import XWingKeyPair
-from sekisho.flight_data import FlightData, printable
+from groundstation.flight_data import FlightData, printable
 from wire.trail import Topic
 
 _AROUND_US: Final = 5_000_000  # the recorder's files may begin that far apart

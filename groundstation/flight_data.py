@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from wire.mavlink import dialect, message_id
+from wire.mavlink import dialect, is_valid_frame, message_id
 
 _EARTH_M: Final = 6_371_000.0
 _ARMED: Final = dialect.MAV_MODE_FLAG_SAFETY_ARMED
@@ -77,6 +77,7 @@ class FlightData:
     _armed_s: float | None = None
     _mode: int | None = None
     _target: tuple[float, float, float] | None = None
+    _truths: list[tuple[float, float, float]] = field(default_factory=list)
     _decoder: Any = field(default_factory=lambda: dialect.MAVLink(None))
 
     def write(self, us: int, frame: bytes) -> None:
@@ -87,6 +88,9 @@ class FlightData:
         self.frames += 1
         number = message_id(frame)
         time_s = self.time_s(us)
+        # Whoever has the public key can seal frames that no autopilot would send.
+        if number in _DECODED and not is_valid_frame(frame):
+            return
         if number == dialect.MAVLINK_MSG_ID_HEARTBEAT:
             self._heartbeat(frame, self._decoder.decode(bytearray(frame)), time_s)
         if frame[5] != self.sysid:
@@ -101,6 +105,7 @@ class FlightData:
         if self._armed_s is not None:
             self.armed.append((self._armed_s, self.duration_s))
             self._armed_s = None
+        self._compare_with_truth()
 
     def note(self, us: int, kind: str, level: int, text: str) -> None:
         """Add something that is not in the frames."""
@@ -171,14 +176,26 @@ class FlightData:
         self._target = place if is_relative and not ignored and any(place[:2]) else None
 
     def _truth(self, message: Any, time_s: float) -> None:  # noqa: ANN401
-        if self.path and message.lat:
-            last = self.path[-1]
-            error = metres(last.lat, last.lon, message.lat / 1e7, message.lng / 1e7)
-            self.of("truth_error").add(time_s, error)
+        if message.lat or message.lng:
+            self._truths.append((time_s, message.lat / 1e7, message.lng / 1e7))
+
+    def _compare_with_truth(self) -> None:
+        """Hold the estimate, between two of its messages, against each word of the simulator."""
+        truths, self._truths = self._truths, []
+        times = [fix.time_s for fix in self.path]
+        for time_s, lat, lon in truths:
+            place = bisect_right(times, time_s)
+            if 0 < place < len(times):
+                before, after = self.path[place - 1], self.path[place]
+                part = (time_s - before.time_s) / (after.time_s - before.time_s)
+                own_lat = before.lat + part * (after.lat - before.lat)
+                own_lon = before.lon + part * (after.lon - before.lon)
+                self.of("truth_error").add(time_s, metres(own_lat, own_lon, lat, lon))
 
     def _attitude(self, message: Any, time_s: float) -> None:  # noqa: ANN401
-        for name in ("roll", "pitch", "yaw"):
-            self.of(name).add(time_s, math.degrees(getattr(message, name)))
+        self.of("roll").add(time_s, math.degrees(message.roll))
+        self.of("pitch").add(time_s, math.degrees(message.pitch))
+        self.of("yaw").add(time_s, math.degrees(message.yaw) % 360)
 
     def _navigation(self, message: Any, time_s: float) -> None:  # noqa: ANN401
         self.of("cross_track").add(time_s, message.xtrack_error)
@@ -229,6 +246,7 @@ _OF_ANYONE_ABOARD: Final = frozenset((dialect.MAVLINK_MSG_ID_STATUSTEXT,))
 _ORDERS: Final = frozenset(
     (dialect.MAVLINK_MSG_ID_COMMAND_LONG, dialect.MAVLINK_MSG_ID_COMMAND_INT)
 )
+_DECODED: Final = _ORDERS | _TAKEN.keys() | {dialect.MAVLINK_MSG_ID_HEARTBEAT}
 _ROUTINE: Final = frozenset(("SET_MESSAGE_INTERVAL", "REQUEST_MESSAGE"))
 
 
