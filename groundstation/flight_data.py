@@ -74,6 +74,7 @@ class FlightData:
     armed: list[tuple[float, float]] = field(default_factory=list)  # from, to
     distance_m: float = 0.0
     refused: int = 0
+    knows_link: bool = False  # whether anything beside the frames was there
     _armed_s: float | None = None
     _mode: int | None = None
     _target: tuple[float, float, float] | None = None
@@ -109,6 +110,7 @@ class FlightData:
 
     def note(self, us: int, kind: str, level: int, text: str) -> None:
         """Add something that is not in the frames."""
+        self.knows_link = True
         self._happen(self.time_s(us), kind, level, text)
 
     def time_s(self, us: int) -> float:

@@ -93,8 +93,6 @@ def _summary(flight: FlightData, frame: Frame) -> Iterator[str]:
     armed_s = sum(end - start for start, end in flight.armed)
     percent, consumed = flight.of("percent").values, flight.of("consumed").values
     volts, heights, speeds = (flight.of(name).values for name in ("volts", "height", "speed"))
-    lost_s = sum(end - start for start, end in frame.lost)
-    attacks = sum(h.kind == "attack" and h.level == 3 for h in flight.happenings)
     facts: list[tuple[str, str, str, str]] = [
         ("Armed for", clock(armed_s), "", ""),
         ("Recorded", clock(flight.duration_s), "", ""),
@@ -108,13 +106,7 @@ def _summary(flight: FlightData, frame: Frame) -> Iterator[str]:
             "caution" if percent and percent[-1] <= 20 else "",
         ),
         ("Lowest voltage", f"{min(volts):.1f}" if volts else _NONE, "V", ""),
-        (
-            "Link lost",
-            _times(len(frame.lost)),
-            f"{lost_s:.0f} s in all" if frame.lost else "",
-            "alarm" if frame.lost else "",
-        ),
-        ("Attacks noticed", str(attacks), "", "alarm" if attacks else ""),
+        *_link_facts(flight, frame),
         ("Refused by the drone", str(flight.refused), "", "caution" if flight.refused else ""),
         ("Frames down", str(flight.frames - flight.from_ground), "", ""),
         ("Frames up", str(flight.from_ground), "", ""),
@@ -124,6 +116,18 @@ def _summary(flight: FlightData, frame: Frame) -> Iterator[str]:
         shown = f"<dd class='{level}'>{value} <small>{unit}</small></dd>"
         yield f"<div><dt>{label}</dt>{shown}</div>"
     yield "</dl>"
+
+
+def _link_facts(flight: FlightData, frame: Frame) -> list[tuple[str, str, str, str]]:
+    if not flight.knows_link:
+        return [("Link", "not recorded", "", "")]
+    lost_s = sum(end - start for start, end in frame.lost)
+    attacks = sum(h.kind == "attack" and h.level == 3 for h in flight.happenings)
+    in_all = f"{lost_s:.0f} s in all" if frame.lost else ""
+    return [
+        ("Link lost", _times(len(frame.lost)), in_all, "alarm" if frame.lost else ""),
+        ("Attacks noticed", str(attacks), "", "alarm" if attacks else ""),
+    ]
 
 
 def _times(count: int) -> str:
