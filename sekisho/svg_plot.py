@@ -162,15 +162,16 @@ def _short(value: float) -> str:
 
 
 def _scale(low: float, high: float, wanted: int) -> tuple[float, float, list[float]]:
-    """Return rounded ends, and the round numbers between them."""
+    """Return ends somewhat beyond the values, and the round numbers between them."""
     if high - low < 1e-6 * max(1.0, abs(high)):
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / wanted
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in _STEPS if size * factor >= rough * 0.999)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    ticks = [number * step for number in range(first, last + 1)]
-    return ticks[0], ticks[-1], ticks
+    margin = 0.06 * (high - low)
+    low, high = (0.0 if 0 <= low < margin else low - margin), high + margin
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return low, high, [number * step for number in range(first, last + 1)]
 
 
 def _time_axis(x: Callable[[float], float], span: float, bottom: float) -> Iterator[str]:
