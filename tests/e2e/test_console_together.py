@@ -145,7 +145,8 @@ def test_an_emergency_stop_takes_both(pages):
     hold(first, first.locator("#strip .hold"))
     question = other.locator(".strip.challenge")
     expect(question).to_contain_text("another tool or station", timeout=SLOW)
-    expect(word(first)).to_contain_text("ARMED")  # the asker's own answer does not count
+    first.wait_for_timeout(1500)  # the asker's own answer does not count
+    expect(word(first)).to_contain_text("ARMED")
     hold(other, question.get_by_role("button", name=f"Hold: confirm for {NAME}"))
     expect(first.locator(".timers")).to_have_text("On ground", timeout=SLOW)
 
