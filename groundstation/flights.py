@@ -3,6 +3,7 @@
 Reading a disk is for the shell: it takes `wanted`, and gives back `listed`, `opened` or `failed`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
@@ -110,7 +111,8 @@ class FlightsView:
             home=flight.home,
             track=recording.track(),
             events=[
-                (round(each.time_s, 2), each.kind, each.level, each.text)
+                # Upwards: who goes there sees what has happened.
+                (math.ceil(100 * each.time_s) / 100, each.kind, each.level, each.text)
                 for each in sorted(flight.happenings)[:_MAX_EVENTS]
             ],
             armed=flight.armed,

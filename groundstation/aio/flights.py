@@ -6,6 +6,7 @@ The contents never touch a disk in the clear: they are read straight from the se
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from crypto.aio.files import StoreError
 from crypto.aio.log_files import list_logs, pieces, read_log
@@ -22,7 +23,7 @@ _LEVELS: Final = {LogState.CLEAN: 1, LogState.CUT_SHORT: 2, LogState.DAMAGED: 3}
 # After so many frames the gateway's own loop gets its turn for sure.
 _BREATH_FRAMES: Final = 100
 _BREATH_S: Final = 0.0005
-_MAX_BYTES: Final = 1 << 28
+_MAX_BYTES: Final = 1 << 27
 
 
 class _Looked(NamedTuple):
@@ -44,6 +45,8 @@ class Library:
         self._directory = directory
         self._key = key
         self._looked: dict[Path, tuple[tuple[int, int, bool], _Looked]] = {}
+        # Pages that play the same recording share it, as long as one of them does.
+        self._open: WeakValueDictionary[tuple[str, int, int], Recording] = WeakValueDictionary()
 
     def rows(self, being_written: frozenset[str]) -> tuple[list[Row], str]:
         """Return what is there, the newest first, and what keeps it from being opened."""
@@ -68,8 +71,13 @@ class Library:
         """
         path = self._directory / name
         key = load_log_private(self._key)
-        if path.stat().st_size > _MAX_BYTES:
+        stat = path.stat()
+        if stat.st_size > _MAX_BYTES:
             raise StoreError(f"{name}: more than {_MAX_BYTES >> 20} MiB; export it instead")
+        seen = (name, stat.st_size, stat.st_mtime_ns)
+        known = self._open.get(seen)
+        if known is not None:
+            return known
         data: list[bytes] = []
         _, verdict = read_log(path, key, Known(), data.append)
         drone = drone_of(path) or path.parent.name
@@ -82,6 +90,7 @@ class Library:
         if recording.flight.first_us is None:
             raise StoreError(f"{name}: nothing in it can be shown ({verdict.summary()})")
         add_events(path, key, Known(), recording.flight)
+        self._open[seen] = recording
         return recording
 
     def _paths(self) -> list[Path]:

@@ -194,6 +194,12 @@ def test_nothing_runs_over(replay, size):
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
+def test_the_panel_says_what_the_recorder_does(browser):
+    page = browser.enter()
+    cell = page.locator(".cell", has=page.locator("dt", has_text=re.compile("^Recorder$")))
+    expect(cell.locator(".value")).to_have_text("ready")
+
+
 def test_a_viewer_may_look_back(browser):
     page = browser.enter("viewer")
     page.get_by_role("button", name="Flights").click()

@@ -102,6 +102,16 @@ def test_opened_with_its_own_events(logs, key):
     assert "lost: long ago" not in texts
 
 
+def test_pages_share_what_they_play(logs, key):
+    library = Library(logs, key)
+    first = library.open("flights-a/0000000001.slog")
+    assert library.open("flights-a/0000000001.slog") is first
+    assert library.open("flights-a/0000000002.slog") is not first
+    path = logs / "flights-a/0000000001.slog"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert library.open("flights-a/0000000001.slog") is not first
+
+
 def test_what_is_damaged_shows_what_can_be_vouched_for(logs, key):
     path = logs / "flights-a/0000000001.slog"
     whole = path.read_bytes()
