@@ -1,5 +1,6 @@
 """What the events beside a recording add to its report: the link, orders, attacks."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from wire.trail import Topic
 
 _AROUND_US: Final = 5_000_000  # the recorder's files may begin that far apart
 _FLIGHTS: Final = "flights-"
+_FAILSAFE: Final = re.compile(r"failsafe: \w+ -> (lost|ok): (.*)")
 
 
 class EventLine(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ def add_events(recording: Path, key: XWingKeyPair, known: Known, flight: FlightD
     first, last = flight.first_us - _AROUND_US, flight.last_us + _AROUND_US
     drone = drone_of(recording)
     wrong = []
+    before: EventLine | None = None  # the last that was said of the link when the flight began
     for path in list_logs(recording.absolute().parent.parent / "audit"):
         data: list[bytes] = []
         try:
@@ -53,10 +56,16 @@ def add_events(recording: Path, key: XWingKeyPair, known: Known, flight: FlightD
             wrong.append(f"{path.name}: {verdict.summary()}")
         for line in b"".join(data).splitlines():
             event = _parse(line)
-            if event is not None and first <= event.us <= last and event.drone in (None, drone):
+            if event is None or event.drone not in (None, drone):
+                continue
+            if first <= event.us <= last:
                 text = printable(event.text)
                 by = "" if event.by is None or event.by in text else f", by {printable(event.by)}"
                 flight.note(event.us, event.topic, level_of(event), text + by)
+            elif event.us < first and event.topic == Topic.LINK:
+                before = event
+    if before is not None and level_of(before):
+        flight.note(flight.first_us, before.topic, level_of(before), printable(before.text))
     return wrong
 
 
@@ -79,6 +88,14 @@ def level_of(event: EventLine) -> int:
 
 def _parse(line: bytes) -> EventLine | None:
     try:
-        return msgspec.json.decode(line, type=EventLine)
+        event = msgspec.json.decode(line, type=EventLine)
     except msgspec.DecodeError:  # of another version
         return None
+    # Aboard it is the failsafe that says how the link is.
+    found = _FAILSAFE.fullmatch(event.text) if event.topic == Topic.NOTE else None
+    if found is None:
+        return event
+    word = "lost" if found[1] == "lost" else "up"
+    return msgspec.structs.replace(
+        event, topic=Topic.LINK, text=f"{word}, says the drone: {found[2]}"
+    )

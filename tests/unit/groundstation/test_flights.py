@@ -54,7 +54,7 @@ def logs(tmp_path, write):
     write("flights", LogContent.TLOG, tlog[:cut])
     trail = Trail()
     us = int.from_bytes(tlog[:8], "big")
-    trail.add(Event(Topic.LINK, "lost: long ago", drone="a"), 0)
+    trail.add(Event(Topic.ORDER, "long ago", drone="a"), 0)
     for drone, text in (("a", "lost: mine"), ("b", "lost: another's")):
         trail.add(Event(Topic.LINK, text, drone=drone), us * 1000 + S)
     write("audit", LogContent.EVENTS, encode_lines(trail.outgoing(), 0))
@@ -99,7 +99,25 @@ def test_opened_with_its_own_events(logs, key):
     texts = [happening.text for happening in opened.flight.happenings]
     assert "lost: mine" in texts
     assert "lost: another's" not in texts
-    assert "lost: long ago" not in texts
+    assert "long ago" not in texts
+
+
+def test_aboard_the_failsafe_says_how_the_link_is(logs, key, write):
+    us = int.from_bytes(FLIGHT.read_bytes()[:8], "big")
+    trail = Trail()
+    for at_s, text in (
+        (-3600, "failsafe: ok -> lost: T1 without one, mode 4"),
+        (-1800, "failsafe: lost -> settled: on the ground, mode 4"),
+        (1, "failsafe: lost -> ok: a fresh frame of the holder, mode 4"),
+        (2, "failsafe: ok -> suspect: no"),
+    ):
+        trail.add(Event(Topic.NOTE, text), us * 1000 + at_s * S)
+    write("audit", LogContent.EVENTS, encode_lines(trail.outgoing(), 0))
+    flight = Library(logs, key).open("flights/0000000001.slog").flight
+    link = [(happening.time_s, happening.text) for happening in flight.happenings]
+    assert (0, "lost, says the drone: T1 without one, mode 4") in link
+    assert (1, "up, says the drone: a fresh frame of the holder, mode 4") in link
+    assert {each.kind for each in flight.happenings if "no" in each.text.split()} == {"note"}
 
 
 def test_pages_share_what_they_play(logs, key):
