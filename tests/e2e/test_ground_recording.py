@@ -1,7 +1,6 @@
 """The gateway's own recorder: a real flight, the gateway killed in the air, read afterwards.
 
-Mutants that died here: frames up left out; the flight not ended by the disarming; events in the
-.tlog; the console's orders not noted.
+Mutants that died here: frames up left out; the flight not ended by the disarming.
 """
 
 import json
