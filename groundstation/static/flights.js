@@ -5,6 +5,7 @@ import { el, setAttribute, setClass, setHidden, setText } from "./dom.js";
 import { Replay } from "./replay.js";
 import { NONE, clock, number } from "./units.js";
 
+const GONE = "No recording is open";
 const LEVEL = { clean: "good", "cut short": "caution", damaged: "alarm" };
 const SHAPE = { clean: "●", "cut short": "▲", damaged: "■" };
 const WORD = { clean: "whole", "cut short": "cut short", damaged: "DAMAGED" };
@@ -35,7 +36,10 @@ class FlightsView {
 
   async ask(message) {
     const why = await this.live.ask({ type: "flights", ...message });
-    if (why) this.say(why);
+    if (!why) return;
+    if (why === GONE) this.leave(); // the gateway has started again, and knows of no replay
+    this.replay?.tell(why);
+    this.say(why);
   }
 
   say(text, level = "alarm") {

@@ -177,6 +177,10 @@ export class Replay {
     current?.node.scrollIntoView({ block: "nearest" });
   }
 
+  tell(why) {
+    setText(this.state, why);
+  }
+
   seek(at) {
     this.ask({ do: "seek", at: Math.min(Math.max(0, at), this.opened.length) });
   }
