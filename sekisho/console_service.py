@@ -44,7 +44,9 @@ async def serving_console(config: GroundConfig, gateway: Gateway) -> AsyncIterat
     from groundstation.aio.web import WebConsole  # noqa: PLC0415 - needs the extra `ground`
     from groundstation.talk import Role  # noqa: PLC0415
 
-    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir / "maps")
+    web = WebConsole(
+        gateway, parse_loopback(console.bind), config.state_dir / "maps", config.state_dir / "plans"
+    )
     urls = {role.value: web.door.url(role) for role in Role}
     async with web.serving(sock):
         # The address opens the console: it is shown to a person, and kept out of a journal.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,9 +49,7 @@ class Drafts:
         """Write what has changed, if nothing of it is being written."""
         for name, data in self._desk.outgoing_saves():
             path = self._directory / f"{name}{_ENDING}"
-            self._disk.write(
-                lambda path=path, data=data: write_private(path, data), self._done(name)
-            )
+            self._disk.write(partial(write_private, path, data), self._done(name))
 
     def close(self) -> None:
         """Let what waits be written."""

@@ -10,6 +10,7 @@ import html
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -25,6 +26,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import groundstation
 from groundstation.aio.door import COOKIE, ENTER, Door, Guard
+from groundstation.aio.drafts import Drafts
 from groundstation.aio.gateway import Gateway
 from groundstation.aio.tiles import Tiles
 from groundstation.console import MAX_FAULTS, Console, Session
@@ -60,15 +62,17 @@ _log = logging.getLogger(__name__)
 class WebConsole:
     """The console of one gateway, on one loopback address."""
 
-    def __init__(self, gateway: Gateway, address: Address, maps: Path) -> None:
+    def __init__(self, gateway: Gateway, address: Address, maps: Path, plans: Path) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
         self._console = Console(gateway.stations)
         self._files = dict(_files())
         self._tiles = Tiles(maps)
         self._tick_task: asyncio.Task[None] | None = None
-        for name, drone in self._console.drones.items():
-            gateway.watch(name, drone.receive)
+        self._drafts = Drafts(plans, self._console.planning)
+        self._drafts.load(self._console.drones)
+        for name in self._console.drones:
+            gateway.watch(name, partial(self._receive, name))
         self._app = Guard(
             Starlette(
                 routes=[
@@ -110,6 +114,7 @@ class WebConsole:
             finally:
                 tick.cancel()
                 self._tiles.close()
+                self._drafts.close()
                 server.should_exit = True
                 await asyncio.wait([serve])
 
@@ -118,9 +123,17 @@ class WebConsole:
             self._tick()
             await asyncio.sleep(PICTURE_S)
 
+    def _receive(self, name: str, plain: bytes, now_ns: int) -> None:
+        drone = self._console.drones[name]
+        drone.receive(plain, now_ns)
+        answers = drone.answers(now_ns)
+        if answers:
+            self._gateway.send(name, answers)
+
     def _tick(self) -> None:
         for name, frames in self._console.tick(monotonic_ns()).items():
             self._gateway.send(name, frames)
+        self._drafts.save()
 
     async def _enter(self, request: Request) -> Response:
         entered = self.door.enter(request.path_params["token"])

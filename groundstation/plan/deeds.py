@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from groundstation.plan.model import Altitude, Circle, Home, Polygon, Rally, Simple, Survey
+from groundstation.plan.model import MAX_ALTITUDE, Circle, Home, Polygon, Rally, Simple, Survey
 
 Editable = Simple | Survey | Polygon | Circle | Rally
 
@@ -50,7 +50,7 @@ class Settle(_Deed, frozen=True, tag="settle"):
 
     hover_speed: Annotated[float, msgspec.Meta(gt=0, le=100)]
     cruise_speed: Annotated[float, msgspec.Meta(gt=0, le=200)]
-    ceiling: Annotated[Altitude, msgspec.Meta(ge=1)] | None = None
+    ceiling: Annotated[float, msgspec.Meta(ge=1, le=MAX_ALTITUDE)] | None = None
     home: Home | None = None
 
 

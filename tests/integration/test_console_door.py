@@ -50,7 +50,8 @@ class Served:
         sock.setblocking(False)
         self.port = sock.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        self.web = WebConsole(self._gateway, ("127.0.0.1", self.port), self._directory / "maps")
+        maps, plans = self._directory / "maps", self._directory / "plans"
+        self.web = WebConsole(self._gateway, ("127.0.0.1", self.port), maps, plans)
         self._stack = contextlib.AsyncExitStack()
         await self._gateway.start()
         await self._stack.enter_async_context(self.web.serving(sock))
