@@ -73,7 +73,9 @@ class Simple(_Element, frozen=True, tag="item", kw_only=True):
     def place(self) -> Point | None:
         """Where the item is; None if nowhere, or where the drone is by then (0, 0)."""
         lat, lon = self.params[4:6]
-        return (lat, lon) if self.has_place and lat is not None and lon and lat else None
+        if not self.has_place or lat is None or lon is None or lat == lon == 0:
+            return None
+        return lat, lon
 
     @property
     def altitude(self) -> float | None:

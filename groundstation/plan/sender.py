@@ -16,8 +16,9 @@ from wire.mavlink import HEADER_BYTES, dialect
 BEGIN_AGAIN_NS: Final = 1_500_000_000
 SILENCE_NS: Final = 9_000_000_000  # ArduPilot gives up after eight seconds
 AFTER_LAST_NS: Final = 2_500_000_000
-# ArduPilot answers so to an item that comes twice.
+# ArduPilot answers so to an item that comes twice: on the way, and after the last.
 _OF_DOUBLES: Final = dialect.MAV_MISSION_INVALID_SEQUENCE
+_OF_LAST_DOUBLE: Final = dialect.MAV_MISSION_ERROR
 _ACCEPTED: Final = dialect.MAV_MISSION_ACCEPTED
 
 
@@ -51,7 +52,7 @@ class Sender:
         """Take the result of a MISSION_ACK that is about this list and meant for us."""
         if result == _OF_DOUBLES or self.ended is not None:
             return
-        if result == _ACCEPTED or self._is_all_given:
+        if result == _ACCEPTED or (result == _OF_LAST_DOUBLE and self._is_all_given):
             self.ended = ""
         else:
             self.ended = f"refused: {result_name(result)}"
