@@ -100,9 +100,13 @@ class Row(NamedTuple):
 
 
 def command_name(command: int) -> str:
-    """Return a command's name without its prefix."""
+    """Return a command's name without its prefixes."""
     known = dialect.enums["MAV_CMD"].get(command)
-    return f"command {command}" if known is None else str(known.name).removeprefix("MAV_CMD_")
+    return (
+        f"command {command}"
+        if known is None
+        else str(known.name).removeprefix("MAV_CMD_").removeprefix("NAV_")
+    )
 
 
 def lists(plan: Plan) -> dict[int, list[OnboardItem]]:

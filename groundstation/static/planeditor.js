@@ -6,6 +6,7 @@ import { COMMANDS, fieldsOf, newItem, numberField, summary, title } from "./plan
 import { clock, distance } from "./units.js";
 
 const LISTS = [["items", "Mission", 0], ["zones", "Fence", 1], ["rally", "Rally points", 2]];
+const ZONES = [["polygon in", "Polygon to stay in"], ["polygon out", "Polygon to keep out of"], ["circle in", "Circle to stay in"], ["circle out", "Circle to keep out of"]];
 const HALF = 0.0005; // degrees: of a new polygon's side
 
 export class PlanEditor {
@@ -109,18 +110,24 @@ export class PlanEditor {
     const button = (key, text, make) => el("button", { type: "button", "data-key": key, onclick: () => this.plan.add(make(this.plan.middle())) }, text);
     const square = ([lat, lon]) => [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([n, e]) => [lat + n * HALF, lon + (e * HALF) / Math.max(0.1, Math.cos((lat * Math.PI) / 180))]);
     if (name === "zones")
-      return el("div", { class: "row" },
-        ...[[true, "stay in"], [false, "keep out"]].flatMap(([inclusion, text]) => [
-          button(`add-polygon-${inclusion}`, `Add polygon, ${text}`, (at) => ({ type: "polygon", points: square(at), inclusion })),
-          button(`add-circle-${inclusion}`, `Add circle, ${text}`, ([lat, lon]) => ({ type: "circle", lat, lon, radius: 50, inclusion }))]));
+      return el("div", { class: "row" }, this.#choice("zone", "Which zone to add", ZONES),
+        button("add-zone", "Add zone", (at) => (this.zone.startsWith("polygon")
+          ? { type: "polygon", points: square(at), inclusion: this.zone === "polygon in" }
+          : { type: "circle", lat: at[0], lon: at[1], radius: 50, inclusion: this.zone === "circle in" })));
     if (name === "rally") return el("div", { class: "row" }, button("add-rally", "Add rally point", ([lat, lon]) => ({ type: "rally", lat, lon, altitude: this.plan.altitude })));
-    const command = el("select", { "data-key": "add-command", "aria-label": "What to add" },
-      ...[...COMMANDS].map(([number, [text]]) => el("option", { value: number, selected: number === this.command }, text)));
-    command.addEventListener("change", () => { this.command = Number(command.value); });
-    return el("div", { class: "row" }, command, button("add-items", "Add item", (at) => newItem(Number(command.value), at, this.plan.altitude)),
+    return el("div", { class: "row" }, this.#choice("command", "What to add", [...COMMANDS].map(([number, [text]]) => [String(number), text])),
+      button("add-items", "Add item", (at) => newItem(Number(this.command), at, this.plan.altitude)),
       button("add-survey", "Add survey", (at) => ({ type: "survey", polygon: square(at) })));
   }
-  command = 16;
+  command = "16";
+  zone = "polygon in";
+
+  #choice(field, label, choices) {
+    const select = el("select", { "data-key": `which-${field}`, "aria-label": label },
+      ...choices.map(([value, text]) => el("option", { value, selected: value === this[field] }, text)));
+    select.addEventListener("change", () => { this[field] = select.value; });
+    return select;
+  }
 
   #settings() {
     const { draft, checks } = this.plan.parts;

@@ -103,7 +103,7 @@ export class PlanTransfer {
     const why = busy ? "A transfer is under way" : blocked.read || (chosen.length ? (wrong ? wrong[3] : "") : "Nothing is chosen");
     const send = () => this.plan.ask({ type: "send", ...Object.fromEntries(chosen.map((name) => [FIELD[name], aboard[name].digest])) });
     return el("div", { class: "row plan-send" },
-      el("button", { type: "button", "data-key": "send", class: "plan-primary", disabled: Boolean(why), onclick: send }, `Send ${chosen.join(", ") || "nothing"} to ${this.plan.name}`),
+      el("button", { type: "button", "data-key": "send", class: "plan-primary", disabled: Boolean(why), onclick: send }, chosen.length ? `Send ${chosen.join(", ")} to ${this.plan.name}` : `Send to ${this.plan.name}`),
       el("button", { type: "button", "data-key": "read", disabled: busy || Boolean(blocked.read), onclick: () => this.plan.ask({ type: "read" }) }, "Read again"),
       el("p", { class: wrong ? "plan-hint alarm" : "plan-hint" }, wrong && !busy ? `Not to be sent: ${why}` : why));
   }

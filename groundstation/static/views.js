@@ -36,6 +36,7 @@ export class Views {
     place.replaceChildren();
     for (const part of [byId("map").parentElement, byId("panel")]) setHidden(part, name !== FLY);
     setHidden(place, name === FLY);
+    setAttribute(place, "role", name === FLY ? null : "main");
     this.#mark();
     if (name === FLY) return;
     const [, label, load] = VIEWS.find(([known]) => known === name);

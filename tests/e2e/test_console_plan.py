@@ -211,12 +211,12 @@ def test_by_mouse(page, stack):
 
 def test_by_keyboard_alone(page, stack):
     """Nothing is clicked: the lists are the editor."""
-    page.locator("[data-key=add-command]").focus()
+    page.locator("[data-key=which-command]").focus()
     page.keyboard.type("Take")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(heads(page)).to_have_count(1)
-    page.locator("[data-key=add-command]").focus()
+    page.locator("[data-key=which-command]").focus()
     page.keyboard.type("Way")
     for n in range(2):
         page.locator("[data-key=add-items]").focus()
@@ -236,7 +236,7 @@ def test_by_keyboard_alone(page, stack):
     expect(page.locator(".plan-summary").nth(2)).to_have_text("31 m")
     page.keyboard.press("Control+Shift+z")
     expect(page.locator(".plan-summary").nth(1)).to_have_text("31 m")
-    page.locator("[data-key=add-polygon-true]").focus()
+    page.locator("[data-key=add-zone]").focus()
     page.keyboard.press("Enter")
     expect(heads(page)).to_have_count(4)
     page.keyboard.press("Delete")  # not on a line of the list: nothing
@@ -314,7 +314,7 @@ def test_a_viewer_only_watches(page, browser):
 def test_accessibility(page):
     add(page, 22)
     page.get_by_role("button", name="Add survey").click()
-    page.get_by_role("button", name="Add polygon, stay in").click()
+    page.get_by_role("button", name="Add zone").click()
     expect(heads(page)).to_have_count(3)
     page.locator(".plan-entry.chosen summary").first.click()
     check_accessibility(page)
