@@ -65,7 +65,7 @@ class PlanView {
       this.theme = theme;
       this.map.draw();
     }
-    if (this.transfer.isOpen && this.parts?.transfer.outcomes.length) this.transfer.show();
+    this.transfer.tick();
   }
 
   get drone() {
@@ -143,7 +143,8 @@ class PlanView {
       const added = all.find((entry) => !this.#waiting.has(entry.id));
       if (added) [this.chosen, this.#waiting] = [added.id, null];
     }
-    this.#draw();
+    if (parts.draft || parts.checks) this.#draw();
+    else this.#drawTransfer();
     if (!this.#fitted) {
       this.#fitted = true;
       this.map.fit();
@@ -156,10 +157,9 @@ class PlanView {
 
   #draw() {
     if (!this.parts) return;
-    const { draft, transfer, aboard, checks } = this.parts;
+    const { draft, checks } = this.parts;
     this.editor.show();
     this.map.draw();
-    this.transfer.show();
     for (const [name, off] of [["undo", !draft.can_undo], ["redo", !draft.can_redo]]) this.buttons[name].disabled = off || !this.mayEdit;
     setClass(this.place, "watching", !this.mayEdit);
     for (const node of this.editor.root.querySelectorAll("input, select, .row button")) node.disabled ||= !this.mayEdit;
@@ -167,6 +167,12 @@ class PlanView {
     const cautions = checks.findings.length - errors;
     setText(this.counts, errors ? `■ ${errors} ${errors > 1 ? "errors" : "error"}` : cautions ? `▲ ${cautions} ${cautions > 1 ? "cautions" : "caution"}` : "● Checked");
     this.counts.className = `plan-counts ${errors ? "alarm" : cautions ? "caution" : "good"}`;
+    this.#drawTransfer();
+  }
+
+  #drawTransfer() {
+    const { transfer, aboard } = this.parts;
+    this.transfer.show();
     const words = Object.entries(aboard).map(([name, { known, same, count }]) => `${name} ${!known ? "not read" : same ? (count ? "same aboard" : "none") : "differs"}`);
     setText(this.aboard, transfer.busy ? `${transfer.activity || "waiting"}: ${transfer.kind} ${transfer.done}/${transfer.total || "?"}` : words.join(" · "));
   }

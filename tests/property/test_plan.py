@@ -93,6 +93,7 @@ edit = st.one_of(
     st.tuples(st.just("put"), element, st.integers(0, 8)),
     st.tuples(st.just("drop"), st.lists(st.integers(0, 8), max_size=3)),
     st.tuples(st.just("move"), st.integers(0, 8), st.integers(-1, 6)),
+    st.tuples(st.just("replace"), st.lists(simple, max_size=3)),
     st.tuples(st.just("settle"), st.sampled_from((4.0, 5.0, 8.0))),
     st.tuples(st.just("undo")),
     st.tuples(st.just("undo")),
@@ -110,6 +111,8 @@ def carry_out(draft, what, *rest):
             draft.drop(*rest)
         case "move":
             draft.move(*rest)
+        case "replace":
+            draft.replace(model.Plan(items=tuple(rest[0])))
         case "settle":
             draft.settle(msgspec.structs.replace(draft.plan, hover_speed=rest[0]))
         case "undo":
