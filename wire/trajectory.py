@@ -19,7 +19,7 @@ MAX_BYTES: Final = 32_640  # 255 chunks of 128 bytes: what one transfer carries
 MAX_PIECES: Final = 1_000
 MAX_COEFFICIENTS: Final = 16
 MAX_WAVES: Final = 8
-MIN_PIECE_S: Final = 1e-3
+MIN_PIECE_S: Final = 1e-6
 MAX_DURATION_S: Final = 3_600.0
 # Beyond what anything flies, and small enough that no derivative overflows.
 MAX_NUMBER: Final = 1e6

@@ -42,7 +42,7 @@ def read(data):
     for _ in range(count):
         kind = take(1)[0]
         duration = number()
-        need(0.001 <= duration <= 3600, "duration")
+        need(1e-6 <= duration <= 3600, "duration")
         heading = take(1)[0]
         need(heading in (0, 1, 2), "heading")
         if heading == 0:
