@@ -16,6 +16,7 @@ FRAGMENT: Final = 0x03
 AUTHORITY: Final = 0x10  # up: a request; down: who is in command
 CHALLENGE: Final = 0x11
 CONFIRM: Final = 0x12
+TRAJECTORY: Final = 0x13  # up: a request; down: how it stands
 CHUNK: Final = 0x20
 CHUNK_ACK: Final = 0x21
 
