@@ -48,6 +48,7 @@ from wire.records import (
     MalformedRecordsError,
     parse_records,
 )
+from wire.tasking import FlyReason
 
 _STATUS_BYTES = 10
 NOBODY_REVOKED: Final = RevocationList()
@@ -158,6 +159,10 @@ class Companion:
             self.air.drain_radio(now_ns)
         return bool(events)
 
+    def settle(self, now_ns: int) -> None:
+        """Pass on what the control loop has said."""
+        self._settle(now_ns)
+
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
         self.autopilot.forget()
@@ -224,6 +229,7 @@ class Companion:
         """Let something take effect: it is on disk."""
         if isinstance(item, AuthorityState):
             self.arbiter.saved(item, now_ns)
+            self.watch.offboard.abort(FlyReason.COMMAND_CHANGED, now_ns)
             self._show_authority()
             self._settle(now_ns)
             return
@@ -257,6 +263,7 @@ class Companion:
         status.revocation_serial = self._revocations.serial
         status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.flight = self.watch.offboard.status(now_ns)
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
         if self.watch.rates is not None:

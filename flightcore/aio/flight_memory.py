@@ -33,7 +33,7 @@ _HISTOGRAM_AT: Final = 4 * _BOX_BYTES
 _TRACK_AT: Final = (_HISTOGRAM_AT + 8 * (BINS + 4) + 4095) // 4096 * 4096
 _MOTION: Final = struct.Struct("<11d")
 _ORDERS: Final = struct.Struct("<6d")
-_STEP: Final = struct.Struct("<q15d")  # kind, error, time, and up to 13 numbers
+_STEP: Final = struct.Struct("<q14d")  # kind, error, and up to 13 numbers
 
 
 class Box:
@@ -111,18 +111,18 @@ class FlightMemory:
         *schedule, is_flying = _ORDERS.unpack(value)
         return Orders(Schedule(*schedule), bool(is_flying))
 
-    def put_step(self, step: Step, now_s: float) -> None:
+    def put_step(self, step: Step) -> None:
         """Let the service know what to say."""
         numbers = _numbers(step.setpoint)
         filled = (*numbers, *(0.0,) * (13 - len(numbers)))
-        self._step.put(_STEP.pack(_kind(step.setpoint), step.error, now_s, *filled))
+        self._step.put(_STEP.pack(_kind(step.setpoint), step.error, *filled))
 
     def take_step(self) -> Step | None:
         """Return what to say if it is new."""
         value = self._step.take()
         if value is None:
             return None
-        kind, error, _, *numbers = _STEP.unpack(value)
+        kind, error, *numbers = _STEP.unpack(value)
         return Step(_setpoint(kind, numbers), error)
 
     def close(self) -> None:

@@ -15,10 +15,6 @@ _SIGKILL: Final = 9
 _MCL_CURRENT_FUTURE: Final = 1 | 2  # sys/mman.h
 
 
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
 class Granted(NamedTuple):
     """What the system has granted. Without all three, lateness is what the load makes of it."""
 
@@ -43,12 +39,12 @@ class Sleeper:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._sleep = self._libc.clock_nanosleep
         self._sleep.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
-        self._until = _Timespec()
+        self._until = (ctypes.c_long * 2)()  # a timespec
         self._at = ctypes.byref(self._until)
 
     def until(self, deadline_ns: int) -> None:
         """Sleep; a signal does not cut it short."""
-        self._until.seconds, self._until.nanoseconds = divmod(deadline_ns, 1_000_000_000)
+        self._until[0], self._until[1] = divmod(deadline_ns, 1_000_000_000)
         while self._sleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, self._at, None) == errno.EINTR:
             pass
 

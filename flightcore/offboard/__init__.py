@@ -1,1 +1,1 @@
-"""Flying a trajectory from the companion: setpoints for ArduPilot's GUIDED mode, and their limits."""
+"""Flying a trajectory from the companion, by setpoints for ArduPilot's GUIDED mode."""

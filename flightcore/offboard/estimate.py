@@ -22,7 +22,7 @@ _GAP_S: Final = 0.3  # telemetry further apart starts the observer anew
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """How long what is asked takes to be flown, as a pure delay. [s]"""
+    """How long what is asked takes to be flown, as a pure delay [s]."""
 
     level: float
     down: float
@@ -47,12 +47,13 @@ class Forecast:
         self.motion: Motion | None = None
         self._velocity = [0.0, 0.0, 0.0]
         self._disturbance = [0.0, 0.0, 0.0]
+        self._drift = [0.0, 0.0, 0.0]  # of the disturbance, per second
 
     @property
     def disturbance_n(self) -> Vec:
-        """Return the acceleration that nobody asked for [m/s2]."""
-        x, y, z = self._disturbance
-        return x, y, z
+        """Return the acceleration that nobody asked for, when what is asked now is flown [m/s2]."""
+        (x, y, z), (dx, dy, dz), delays = self._disturbance, self._drift, self._delays
+        return x + delays[0] * dx, y + delays[1] * dy, z + delays[2] * dz
 
     def ask(self, acceleration_n: Vec, now_s: float) -> None:
         """Note what acceleration is asked for from now to the next tick [m/s2]."""
@@ -73,14 +74,25 @@ class Forecast:
             self._velocity = list(motion.velocity_n)
             return
         flown = self._flown(motion)
-        taken, share = 1.0 - math.exp(-2.0 * self._bandwidth * dt), self._bandwidth**2 * dt
+        speed, push, more = self._shares(dt)
         for axis in range(3):
             pushed = self._disturbance[axis]
-            expected = self._velocity[axis] + dt * (flown[axis] + pushed)
+            drift = self._drift[axis]
+            expected = self._velocity[axis] + dt * (flown[axis] + pushed + 0.5 * dt * drift)
             surprise = motion.velocity_n[axis] - expected
-            self._velocity[axis] = expected + taken * surprise
-            grown = pushed + share * surprise
+            self._velocity[axis] = expected + speed * surprise
+            grown = pushed + dt * drift + push * surprise
             self._disturbance[axis] = min(max(grown, -_GREATEST), _GREATEST)
+            faster = drift + more * surprise
+            self._drift[axis] = min(max(faster, -_GREATEST), _GREATEST)
+
+    def _shares(self, dt_s: float) -> tuple[float, float, float]:
+        """Return what the observer learns from a surprise: three equal poles at its bandwidth."""
+        kept = math.exp(-self._bandwidth * dt_s)
+        lost = 1.0 - kept
+        speed = 1.0 - kept**3
+        push = 1.5 * lost * lost * (1.0 + kept) / dt_s
+        return speed, push, lost**3 / (dt_s * dt_s)
 
     def state(self, motion: Motion, now_s: float) -> tuple[Vec, Vec]:
         """Return position [m] and velocity [m/s] when what is asked now takes effect, per axis."""

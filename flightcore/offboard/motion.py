@@ -98,12 +98,12 @@ def turned(q_nb: Quat, rate_b: Vec, for_s: float) -> Quat:
     """Return an attitude after turning at a body rate [rad/s] for a moment [s]."""
     x, y, z = (0.5 * for_s * r for r in rate_b)
     half = math.sqrt(x * x + y * y + z * z)
-    k = math.sin(half) / half if half > 1e-9 else 1.0
-    a, (b, c, d) = math.cos(half), (k * x, k * y, k * z)
-    w, i, j, l = q_nb
+    share = math.sin(half) / half if half > 1e-9 else 1.0
+    a, (b, c, d) = math.cos(half), (share * x, share * y, share * z)
+    w, i, j, k = q_nb
     return (
-        w * a - i * b - j * c - l * d,
-        w * b + i * a + j * d - l * c,
-        w * c - i * d + j * a + l * b,
-        w * d + i * c - j * b + l * a,
+        w * a - i * b - j * c - k * d,
+        w * b + i * a + j * d - k * c,
+        w * c - i * d + j * a + k * b,
+        w * d + i * c - j * b + k * a,
     )

@@ -88,20 +88,17 @@ class Outer:
         return Wish(quaternion_of(x, y, z), (thrust[0], thrust[1], thrust[2]))
 
 
-def quaternion_of(
-    x: tuple[float, ...], y: tuple[float, ...], z: tuple[float, ...]
-) -> Quat:
+def quaternion_of(x: tuple[float, ...], y: tuple[float, ...], z: tuple[float, ...]) -> Quat:
     """Return the unit quaternion of body axes given in the outer frame, w not negative."""
     trace = x[0] + y[1] + z[2]
-    squares = (1.0 + trace, 1.0 + 2.0 * x[0] - trace, 1.0 + 2.0 * y[1] - trace)
-    squares = (*squares, 1.0 + 2.0 * z[2] - trace)
+    doubled = 2.0 * x[0] - trace, 2.0 * y[1] - trace, 2.0 * z[2] - trace
     cross = (y[2] - z[1], z[0] - x[2], x[1] - y[0])
     sums = (x[1] + y[0], z[0] + x[2], y[2] + z[1])
     rows = (
-        (squares[0], cross[0], cross[1], cross[2]),
-        (cross[0], squares[1], sums[0], sums[1]),
-        (cross[1], sums[0], squares[2], sums[2]),
-        (cross[2], sums[1], sums[2], squares[3]),
+        (1.0 + trace, cross[0], cross[1], cross[2]),
+        (cross[0], 1.0 + doubled[0], sums[0], sums[1]),
+        (cross[1], sums[0], 1.0 + doubled[1], sums[2]),
+        (cross[2], sums[1], sums[2], 1.0 + doubled[2]),
     )
     # Each row is the quaternion times four of its components; the greatest is the safe one.
     row = max(rows, key=lambda r: max(map(abs, r)))

@@ -1,4 +1,4 @@
-"""The arithmetic of flying a track: motion and time in, a setpoint out. One step costs no memory."""
+"""The arithmetic of flying a track: motion and time in, a setpoint out."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +20,12 @@ from flightcore.offboard.track import Reference, Track
 
 PERIOD_S: Final = 0.0025
 STALE_S: Final = 0.5  # telemetry older than this is flown by no longer
+
+
+_UNUSED: Final = (0.0, 0.0, 0.0)
+_GAINS: Final = Gains((1.6, 1.6, 2.5), (2.2, 2.2, 3.0), 0.0, 0.0, _UNUSED)
+_LIMITS: Final = Limits(position_error=3.0, velocity_error=5.0, tilt=0.6, hold=2.0)
+_DELAYS: Final = Delays(level=0.18, down=0.06)
 
 
 class Form(IntEnum):
@@ -44,15 +50,13 @@ class Tuning:
         bandwidth: How fast disturbances are believed. [rad/s]
     """
 
-    gains: Gains = Gains(
-        position=(1.6, 1.6, 2.5), velocity=(2.2, 2.2, 3.0), tilt=1.0, yaw=1.0, rate=(1.0, 1.0, 1.0)
-    )
-    limits: Limits = Limits(position_error=3.0, velocity_error=5.0, tilt=0.6, hold=2.0)
-    delays: Delays = Delays(level=0.2, down=0.06)
+    gains: Gains = _GAINS
+    limits: Limits = _LIMITS
+    delays: Delays = _DELAYS
     motion_lead: float = 0.1
     yaw_lead: float = 0.2
     climb_gain: float = 1.5
-    bandwidth: float = 3.0
+    bandwidth: float = 4.0
 
 
 class Orders(NamedTuple):

@@ -10,7 +10,7 @@ STEEPEST: Final = 15.0 / 8.0  # the greatest slope of the ramp from 0 to 1
 
 
 class Along(NamedTuple):
-    """Time along a trajectory with its derivatives. [s], [-], [1/s]"""
+    """Time along a trajectory with its derivatives. [s], [-], [1/s]."""
 
     time: float
     rate: float

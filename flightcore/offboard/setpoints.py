@@ -32,7 +32,7 @@ _NO_RATES: Final = 0x07  # of an attitude: all three or none
 
 @dataclass(frozen=True, slots=True)
 class PositionTarget:
-    """Go there and stay. It never expires. NED from the estimator's origin; [m], [rad]."""
+    """Go there and stay. It never expires. NED from the estimator's origin; SI units."""
 
     position_n: Vec
     yaw: float
@@ -40,7 +40,7 @@ class PositionTarget:
 
 @dataclass(frozen=True, slots=True)
 class MotionTarget:
-    """Be there, moving so. It expires with GUID_TIMEOUT. NED; [m], [m/s], [m/s2], [rad], [rad/s]."""
+    """Be there, moving so. It expires with GUID_TIMEOUT. NED; SI units."""
 
     position_n: Vec
     velocity_n: Vec

@@ -36,6 +36,11 @@ def table(trajectory: Trajectory, shift_n: Vec) -> Array:
     return np.ascontiguousarray(flat.T)
 
 
+def track_of(rows: Array, duration_s: float) -> "Track":
+    """Return the track of rows as `table` gives them."""
+    return Track(rows.reshape(-1).data, duration_s)
+
+
 class Track:
     """Rows of a table, one after the other, and how long they last."""
 
