@@ -48,9 +48,7 @@ class Watch:
         names = [row.names for row in table]
         names += [own for own in PARAMETERS if own not in names]
         self.parameters = Parameters(names, autopilot, self.voice)
-        self.prearm = PrearmGate(
-            table, self.parameters, self.voice, enforced=options.prearm.is_enforced
-        )
+        self.prearm = PrearmGate(table, self.parameters, self.voice, options.prearm)
         self.navigation = Navigation(self.voice)
         self.failsafe = Failsafe(
             autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
