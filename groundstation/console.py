@@ -47,6 +47,7 @@ class Session:
         self.shown_presence: object = None
         self.here_ns: int | None = None
         self.faults = 0
+        self.tidings: list[Reply] = []  # what views of this page are to be told
         self._said = 0
         self._said_ns = 0
 
@@ -152,6 +153,11 @@ class Console:
         if present != session.shown_presence:
             session.shown_presence = reply["present"] = present
         return reply
+
+    def tidings(self, session: Session) -> list[Reply]:
+        """Return what the views of this page are to be told, oldest first."""
+        out, session.tidings = session.tidings, []
+        return out
 
     def receive_untrusted(self, session: Session, text: str | bytes, now_ns: int) -> Reply | None:
         """Take one message of a page; return the answer, if it gets one at once."""

@@ -1,7 +1,7 @@
 """What the console's page says to the gateway, as types: anything else is refused by name."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -9,7 +9,8 @@ from crypto.confirmation import NONCE_BYTES
 from groundstation.orders import Action, Arguments
 from wire.authority import NOBODY
 
-MAX_BYTES = 4096
+MAX_BYTES: Final = 524_288  # a view may send a whole file
+MAX_HELLO_BYTES: Final = 4096
 
 
 class Role(StrEnum):

@@ -28,7 +28,14 @@ from groundstation.aio.door import COOKIE, ENTER, Door, Guard
 from groundstation.aio.gateway import Gateway
 from groundstation.aio.tiles import Tiles
 from groundstation.console import MAX_FAULTS, Console, Session
-from groundstation.talk import MAX_BYTES, Hello, NotUnderstoodError, Role, parse_untrusted
+from groundstation.talk import (
+    MAX_BYTES,
+    MAX_HELLO_BYTES,
+    Hello,
+    NotUnderstoodError,
+    Role,
+    parse_untrusted,
+)
 from wire.aio.alarm import monotonic_ns
 from wire.locality import Address
 
@@ -177,6 +184,8 @@ class WebConsole:
         await _send(socket, {**self._console.welcome(session, monotonic_ns()), "maps": maps})
         while True:
             await _send(socket, self._console.picture(session, monotonic_ns()))
+            for tiding in self._console.tidings(session):
+                await _send(socket, tiding)
             with contextlib.suppress(TimeoutError):
                 reply = await asyncio.wait_for(replies.get(), PICTURE_S)
                 await _send(socket, reply)
@@ -227,6 +236,8 @@ async def _send(socket: WebSocket, reply: Any) -> None:  # noqa: ANN401 - of JSO
 
 
 def _is_hello(text: str | bytes, key: str) -> bool:
+    if len(text) > MAX_HELLO_BYTES:
+        return False
     try:
         said = parse_untrusted(text)
     except NotUnderstoodError:

@@ -1,0 +1,514 @@
+"""Who flies: the companion by a loaded trajectory, or the operator, who may take over at any time.
+
+Setpoints go out only while a trajectory is being flown, in GUIDED, with the link up, the navigation
+believed, the autopilot's telemetry fresh and the control loop punctual. When one of these ends, the
+companion says one last word, a brake, and steers no more; where the operator has spoken (another
+mode, a setpoint or a command of his own) it says nothing at all. After a lost link it is silent
+too, so that the autopilot's own failsafe finds nobody to argue with. Nothing is taken up again by
+itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.flown import Flown, first_jump
+from flightcore.offboard.frames import FENCE_PARAMETERS, Places, fence_of, offset
+from flightcore.offboard.hand_over import takes_over
+from flightcore.offboard.motion import ATTITUDE_ID, POSITION_ID, Motion, MotionReader
+from flightcore.offboard.outer import Craft
+from flightcore.offboard.pilot import STALE_S, Form, Orders, Step
+from flightcore.offboard.schedule import STEEPEST, Schedule, standing
+from flightcore.offboard.setpoints import (
+    Brake,
+    PositionTarget,
+    Setpoint,
+    Vec,
+    encode,
+    is_sound,
+)
+from flightcore.offboard.track import LONGEST_S, STEP_S, Track, table, track_of
+from flightcore.offboard.worth import Ability, shortcoming
+from flightcore.parameters import Names, Parameters
+from flightcore.trajectory.sampled import POSITION, VELOCITY, Array, Trajectory
+from flightcore.voice import Voice
+from wire.mavlink import dialect, message_id
+from wire.tasking import NO_TRAJECTORY, FlyReason, FlyState
+from wire.trajectory import Document
+
+GUIDED: Final = 4
+TICK_NS: Final = 50_000_000
+LOOP_SILENT_NS: Final = 200_000_000  # after which the loop counts as dead
+HORIZON_S: Final = 0.4  # what is ordered takes effect beyond what the loop looks ahead
+FARTHEST: Final = 300.0  # to the first point [m]
+ARRIVED: Final = (0.5, 0.3)  # at the first point: [m], [m/s]
+SETTLED_NS: Final = 1_000_000_000
+SLOWEST: Final = 1.0  # on the way there, before it is given up [m/s]
+PACE: Final = 2.0  # greatest acceleration by which a pace changes [m/s2]
+SAYS: Final = 3  # how often what is said once is said, lest it be lost
+
+PARAMETERS: Final[tuple[Names, ...]] = (
+    ("GUID_OPTIONS",),
+    ("GUID_TIMEOUT",),
+    ("MOT_THST_HOVER",),
+    ("WPNAV_SPEED_UP",),
+    ("WPNAV_SPEED_DN",),
+    *((name,) for name in FENCE_PARAMETERS),
+)
+_THRUST_BIT: Final = 1 << 3
+_INTERVAL_US: Final = 20_000
+_HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
+_ACTIVE: Final = frozenset((FlyState.APPROACHING, FlyState.RUNNING, FlyState.PAUSED))
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What a control loop is made for.
+
+    Attributes:
+        rows: Of the track. Shape (n, 18).
+        duration_s: [s]
+        form: What setpoints say.
+        craft: As its parameters are.
+    """
+
+    rows: Array
+    duration_s: float
+    form: Form
+    craft: Craft
+
+
+class Description(NamedTuple):
+    """How things stand.
+
+    Attributes:
+        state: Of the trajectory aboard.
+        reason: Why it was handed back.
+        identity: Of the trajectory aboard; zeros without one.
+        elapsed_s: Time along it. [s]
+        duration_s: [s]
+        error_m: From where the vehicle is to where it should be; None while nothing is flown. [m]
+        lateness_us: 99th percentile of the loop; None before it runs. [us]
+        text: Why it was handed back, in words.
+    """
+
+    state: FlyState
+    reason: FlyReason
+    identity: bytes
+    elapsed_s: float
+    duration_s: float
+    error_m: float | None
+    lateness_us: int | None
+    text: str
+
+
+class Offboard:
+    """A part of `Watch`. The zero state has no trajectory and says nothing.
+
+    Invariant: a setpoint goes out only in GUIDED and in an active state, but for the last brake and
+    the last place, which are said at most `SAYS` times and only in GUIDED.
+    """
+
+    watched = frozenset((_HEARTBEAT, *MotionReader.watched, *Places.watched))
+
+    def __init__(
+        self,
+        autopilot: Autopilot,
+        parameters: Parameters,
+        voice: Voice,
+        hindrance: Callable[[], FlyReason],
+        ability: Ability,
+        form: Form = Form.ATTITUDE,
+    ) -> None:
+        """Make it.
+
+        Args:
+            autopilot: Whose mode and silence count.
+            parameters: As read.
+            voice: To speak with.
+            hindrance: What forbids flying now: a lost link, an alarm; `NONE` while all is well.
+            ability: Limits of what is accepted.
+            form: What setpoints say.
+        """
+        self._autopilot = autopilot
+        self._parameters = parameters
+        self._voice = voice
+        self._hindrance = hindrance
+        self._ability = ability
+        self._form = form
+        self._reader = MotionReader()
+        self._places = Places()
+        self.motion: Motion | None = None
+        self.orders = Orders()
+        self.flight: Flight | None = None
+        self.lateness_us: int | None = None
+        self._identity = NO_TRAJECTORY
+        self._track: Track | None = None
+        self._pace_s = 0.0  # how long a change of pace takes
+        self._state = FlyState.EMPTY
+        self._reason = FlyReason.NONE
+        self._text = ""
+        self._error: float | None = None
+        self._stepped_ns = 0  # when the loop spoke last
+        self._has_loop = False
+        self._tick_ns = 0
+        self._due_ns = 0  # of the approach
+        self._settled_ns: int | None = None
+        self._last_words: list[Setpoint] = []
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether the companion steers."""
+        return self._state in _ACTIVE
+
+    def load(self, document: Document, now_ns: int) -> str:
+        """Take a document aboard; return why not."""
+        flown = Flown(document)
+        jump = first_jump(flown)
+        if jump is not None:
+            what = ("place", "velocity", "acceleration")[jump.order]
+            return f"its {what} jumps by {jump.size:.2g} at {jump.at_s:.1f} s"
+        self.locate()
+        if self._places.origin is None:
+            return "the autopilot has not said where its frame lies (GPS_GLOBAL_ORIGIN)"
+        shift_n = offset(document.reference, self._places.origin)
+        return self.load_trajectory(flown, shift_n, document.identity, now_ns)
+
+    def load_trajectory(
+        self, trajectory: Trajectory, shift_n: Vec, identity: bytes, now_ns: int
+    ) -> str:
+        """Take a trajectory aboard whose zero lies at `shift_n` [m]; return why not."""
+        if self.is_active:
+            return "another trajectory is being flown"
+        if trajectory.duration > LONGEST_S:
+            return f"it lasts {trajectory.duration:.0f} s; allowed: {LONGEST_S:.0f}"
+        craft = self._craft()
+        refusal = shortcoming(trajectory, self._ability, craft.hover)
+        if refusal:
+            return refusal
+        rows = table(trajectory, shift_n)
+        fence = fence_of(self._parameters, self._places.home_n())
+        breach = None if fence is None else fence.first_breach(rows)
+        if breach is not None:
+            return f"at {breach.row * STEP_S:.1f} s it leaves the {breach.text}"
+        if self._is_fresh(now_ns) and self._distance(rows[0]) > FARTHEST:
+            return f"it begins {self._distance(rows[0]):.0f} m from here; allowed: {FARTHEST:.0f} m"
+        self.clear()
+        self._identity, self._state = identity, FlyState.LOADED
+        self.flight = Flight(rows, trajectory.duration, self._form, craft)
+        self._track = track_of(rows, trajectory.duration)
+        speed = float(np.linalg.norm(rows[:, VELOCITY], axis=1).max())
+        self._pace_s = max(0.5, speed * STEEPEST / PACE)
+        self._ask_motion()
+        self._voice.note(f"offboard: {identity.hex()} loaded, {trajectory.duration:.1f} s")
+        return ""
+
+    def start(self, identity: bytes, now_ns: int) -> str:
+        """Begin to fly what is loaded; return why not."""
+        refusal = self._refusal(identity, now_ns)
+        if refusal:
+            return refusal
+        assert self._track is not None
+        self.orders = Orders(standing(0.0), is_flying=False)
+        self._go(FlyState.APPROACHING, now_ns)
+        away = self._distance(self.flight.rows[0]) if self.flight is not None else 0.0
+        self._due_ns = now_ns + int((20.0 + away / SLOWEST) * 1e9)
+        self._settled_ns = None
+        return ""
+
+    def pause(self, now_ns: int) -> str:
+        """Stand still on the way, as soon as the pace allows; return why not."""
+        if self._state is not FlyState.RUNNING:
+            return f"nothing is being flown: {self._state.name.lower()}"
+        self._change_pace(0.0, now_ns)
+        self._go(FlyState.PAUSED, now_ns)
+        return ""
+
+    def resume(self, now_ns: int) -> str:
+        """Fly on; return why not."""
+        if self._state is not FlyState.PAUSED:
+            return f"nothing is paused: {self._state.name.lower()}"
+        self._change_pace(1.0, now_ns)
+        self._go(FlyState.RUNNING, now_ns)
+        return ""
+
+    def abort(self, reason: FlyReason, now_ns: int, text: str = "") -> str:
+        """Brake and steer no more; return why not."""
+        if not self.is_active:
+            return f"nothing is being flown: {self._state.name.lower()}"
+        self._hand_back(reason, text or reason.name.lower(), now_ns, is_braking=True)
+        return ""
+
+    def clear(self) -> str:
+        """Forget the trajectory; return why not."""
+        if self.is_active:
+            return "it is being flown"
+        self._identity, self._track, self.flight = NO_TRAJECTORY, None, None
+        self._state, self._reason, self._text = FlyState.EMPTY, FlyReason.NONE, ""
+        self._has_loop, self._error, self.orders = False, None, Orders()
+        return ""
+
+    def locate(self) -> None:
+        """Ask for the origin of the estimator's frame, unless it is known."""
+        if self._places.origin is None:
+            self._command(dialect.MAV_CMD_REQUEST_MESSAGE, dialect.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN)
+
+    def receive(self, frame: bytes, now_ns: int) -> None:
+        """Take a frame of the autopilot."""
+        number = message_id(frame)
+        if number in Places.watched:
+            self._places.receive(frame)
+        elif number == _HEARTBEAT:
+            self._watch_mode(now_ns)
+        else:
+            self.motion = self._reader.receive(frame, now_ns) or self.motion
+
+    def passed(self, frames: Sequence[bytes], now_ns: int) -> None:
+        """Yield at once if an operator has been let say something that moves the vehicle."""
+        if self.is_active and any(map(takes_over, frames)):
+            self._hand_back(FlyReason.OPERATOR, "the operator took over", now_ns, is_braking=False)
+        if self._last_words and any(map(takes_over, frames)):
+            self._last_words.clear()
+
+    def loop_ready(self, now_ns: int) -> None:
+        """Note that a control loop runs for what is loaded."""
+        self._has_loop = True
+        self._stepped_ns = now_ns
+
+    def loop_ended(self, why: str, now_ns: int) -> None:
+        """Note that the control loop is gone."""
+        self._has_loop = False
+        if self.is_active:
+            self._hand_back(FlyReason.LOOP, f"control loop: {why}", now_ns, is_braking=True)
+
+    def receive_step(self, step: Step, now_ns: int) -> None:
+        """Take what the control loop says; pass it on if it is its turn."""
+        self._stepped_ns = now_ns
+        if self._state not in (FlyState.RUNNING, FlyState.PAUSED):
+            return
+        self._error = step.error
+        setpoint = step.setpoint
+        if setpoint is None:
+            return  # telemetry is stale: `tick` says so
+        if not is_sound(setpoint):
+            self._hand_back(FlyReason.LOOP, "control loop: unsound", now_ns, is_braking=True)
+            return
+        self._say(setpoint)
+
+    def deadline_ns(self) -> int | None:
+        """Return when `tick` has something to do."""
+        return self._tick_ns + TICK_NS if self.is_active or self._last_words else None
+
+    def tick(self, now_ns: int) -> None:
+        """Go on, or give up."""
+        if not (self.is_active or self._last_words) or now_ns < self._tick_ns + TICK_NS:
+            return
+        self._tick_ns = now_ns
+        if self._last_words:
+            if self._is_guided():
+                self._say(self._last_words.pop())
+            else:
+                self._last_words.clear()
+        if not self.is_active:
+            return
+        hindrance = self._hindrance()
+        if hindrance is not FlyReason.NONE:
+            text = hindrance.name.lower().replace("_", " ")
+            self._hand_back(hindrance, text, now_ns, is_braking=True)
+        elif not self._autopilot.is_heard(now_ns) or not self._is_fresh(now_ns):
+            self._hand_back(FlyReason.AUTOPILOT, "its telemetry stopped", now_ns, is_braking=True)
+        elif now_ns - self._stepped_ns > LOOP_SILENT_NS:
+            self._hand_back(FlyReason.LOOP, "control loop: silent", now_ns, is_braking=True)
+        elif self._state is FlyState.APPROACHING:
+            self._approach(now_ns)
+        elif self._state is FlyState.RUNNING:
+            self._follow(now_ns)
+
+    def forget(self) -> None:
+        """The line is gone: what comes back is flown by whoever commands it."""
+        if self.is_active:
+            self._state, self._reason = FlyState.HANDED_BACK, FlyReason.AUTOPILOT
+            self._text = "the autopilot's line is gone"
+        self._last_words.clear()
+        self._reader, self._places = MotionReader(), Places()
+        self.motion = None
+
+    def describe(self, now_ns: int) -> Description:
+        """Say how things stand."""
+        duration_s = 0.0 if self.flight is None else self.flight.duration_s
+        elapsed_s = self.orders.schedule.at(now_ns * 1e-9).time if self._track is not None else 0.0
+        return Description(
+            self._state,
+            self._reason,
+            self._identity,
+            min(max(elapsed_s, 0.0), duration_s),
+            duration_s,
+            self._error if self.is_active else None,
+            self.lateness_us,
+            self._text,
+        )
+
+    def status(self, now_ns: int) -> dict[str, str | int | float | None]:
+        """Say how things stand, for `sekisho status`."""
+        said = self.describe(now_ns)
+        return {
+            "state": said.state.name.lower(),
+            "reason": said.text,
+            "identity": said.identity.hex(),
+            "elapsed_s": round(said.elapsed_s, 3),
+            "duration_s": round(said.duration_s, 3),
+            "error_m": None if said.error_m is None else round(said.error_m, 3),
+            "setpoints": self._form.name.lower(),
+        }
+
+    def _refusal(self, identity: bytes, now_ns: int) -> str:
+        """Return why nothing can be flown now."""
+        if self.flight is None or self._track is None:
+            return "no trajectory is aboard"
+        hindrance = self._hindrance()
+        checks = (
+            (self.is_active, "it is being flown"),
+            (identity != self._identity, f"aboard is {self._identity.hex()}"),
+            (not self._autopilot.is_heard(now_ns), "the autopilot is silent"),
+            (not self._autopilot.is_flying, "the vehicle is not in the air"),
+            (not self._is_guided(), "the vehicle is not in GUIDED"),
+            (hindrance is not FlyReason.NONE, hindrance.name.lower().replace("_", " ")),
+            (not self._is_fresh(now_ns), "its position and attitude do not come often enough"),
+            (not self._has_loop, "the control loop is not running"),
+            (
+                self._is_fresh(now_ns) and self._distance(self.flight.rows[0]) > FARTHEST,
+                f"it begins more than {FARTHEST:.0f} m from here",
+            ),
+        )
+        return next((text for is_so, text in checks if is_so), "")
+
+    def _approach(self, now_ns: int) -> None:
+        """Fly to where the trajectory begins, and begin it once there."""
+        assert self.flight is not None
+        assert self.motion is not None
+        row = self.flight.rows[0]
+        place, yaw = _place(row), float(row[15])
+        self._say(PositionTarget(place, yaw))
+        speed = float(np.linalg.norm(self.motion.velocity_n))
+        self._error = self._distance(row)
+        if self._error > ARRIVED[0] or speed > ARRIVED[1]:
+            self._settled_ns = None
+        elif self._settled_ns is None:
+            self._settled_ns = now_ns
+        elif now_ns - self._settled_ns >= SETTLED_NS:
+            begin_s = now_ns * 1e-9 + HORIZON_S
+            is_moving = float(np.linalg.norm(row[VELOCITY])) > ARRIVED[1]
+            schedule = Schedule(begin_s, 0.0, 0.0, 1.0, self._pace_s if is_moving else 0.0)
+            self.orders = Orders(schedule, is_flying=True)
+            self._go(FlyState.RUNNING, now_ns)
+            return
+        if now_ns > self._due_ns:
+            text = "it did not get to where the trajectory begins"
+            self._hand_back(FlyReason.AUTOPILOT, text, now_ns, is_braking=True)
+
+    def _follow(self, now_ns: int) -> None:
+        """Stop where the trajectory ends: if that is in motion, begin to slow down before."""
+        assert self.flight is not None
+        schedule, now_s = self.orders.schedule, now_ns * 1e-9
+        left_s = self.flight.duration_s - schedule.at(now_s).time
+        if schedule.to_rate == 0.0:
+            if now_s >= schedule.ends_s():
+                self._finish(now_ns)
+        elif left_s <= 0.0:
+            self._finish(now_ns)
+        else:
+            is_moving = float(np.linalg.norm(self.flight.rows[-1][VELOCITY])) > ARRIVED[1]
+            ramp_s = self._pace_s if is_moving else 0.0
+            ahead = HORIZON_S + TICK_NS * 1e-9
+            ends_s = schedule.ends_s()
+            full_s = max(now_s, ends_s)
+            begin_s = full_s + self.flight.duration_s - schedule.at(full_s).time - 0.5 * ramp_s
+            if is_moving and begin_s <= now_s + ahead:
+                self.orders = self.orders._replace(schedule=schedule.then(begin_s, 0.0, ramp_s))
+
+    def _finish(self, now_ns: int) -> None:
+        """Hold where it ends: a place, which the autopilot keeps without us."""
+        assert self.flight is not None
+        row = self.flight.rows[-1]
+        self._last_words = [PositionTarget(_place(row), float(row[15]))] * SAYS
+        self._say(self._last_words.pop())
+        self.orders = Orders(standing(self.flight.duration_s), is_flying=False)
+        self._go(FlyState.FINISHED, now_ns)
+
+    def _change_pace(self, to_rate: float, now_ns: int) -> None:
+        begin_s = now_ns * 1e-9 + HORIZON_S
+        schedule = self.orders.schedule.then(begin_s, to_rate, self._pace_s)
+        self.orders = self.orders._replace(schedule=schedule)
+
+    def _watch_mode(self, now_ns: int) -> None:
+        if not self.is_active:
+            return
+        if not self._is_guided():
+            text = f"the vehicle is in mode {self._autopilot.custom_mode}"
+            self._hand_back(FlyReason.OPERATOR, text, now_ns, is_braking=False)
+        elif not self._autopilot.is_flying:
+            text = "the vehicle has landed or disarmed"
+            self._hand_back(FlyReason.AUTOPILOT, text, now_ns, is_braking=False)
+
+    def _hand_back(self, reason: FlyReason, text: str, now_ns: int, *, is_braking: bool) -> None:
+        self._reason, self._text = reason, text
+        self._last_words.clear()
+        self.orders = self.orders._replace(is_flying=False)
+        self._go(FlyState.HANDED_BACK, now_ns)
+        self._voice.tell(dialect.MAV_SEVERITY_WARNING, f"Trajectory: {text}")
+        if is_braking and self._is_guided():
+            self._last_words = [Brake()] * SAYS
+            self._say(self._last_words.pop())
+
+    def _go(self, state: FlyState, now_ns: int) -> None:
+        before, self._state = self._state, state
+        self._tick_ns = now_ns
+        if state in _ACTIVE:
+            self._reason, self._text = FlyReason.NONE, ""
+        self._voice.note(f"offboard: {before.name.lower()} -> {state.name.lower()} {self._text}")
+
+    def _say(self, setpoint: Setpoint) -> None:
+        assert self._autopilot.sysid is not None
+        self._voice.command(encode(setpoint, self._autopilot.sysid))
+
+    def _ask_motion(self) -> None:
+        """Ask for position and attitude at 50 Hz: one interval for both."""
+        for number in (POSITION_ID, ATTITUDE_ID):
+            self._command(dialect.MAV_CMD_SET_MESSAGE_INTERVAL, number, _INTERVAL_US)
+
+    def _command(self, command: int, *values: float) -> None:
+        if self._autopilot.sysid is not None:
+            padded = (*values, *(0.0,) * (7 - len(values)))
+            self._voice.command(
+                dialect.MAVLink_command_long_message(
+                    self._autopilot.sysid, AUTOPILOT_COMPID, command, 0, *padded
+                )
+            )
+
+    def _craft(self) -> Craft:
+        last, usual = self._parameters.last, Craft()
+        options = last("GUID_OPTIONS") or 0.0
+        up, down = last("WPNAV_SPEED_UP"), last("WPNAV_SPEED_DN")
+        return Craft(
+            last("MOT_THST_HOVER") or usual.hover,
+            bool(int(options) & _THRUST_BIT),
+            usual.climb_up if not up else up * 0.01,
+            usual.climb_down if not down else down * 0.01,
+        )
+
+    def _is_guided(self) -> bool:
+        return self._autopilot.custom_mode == GUIDED
+
+    def _is_fresh(self, now_ns: int) -> bool:
+        return self.motion is not None and now_ns * 1e-9 - self.motion.time_s <= STALE_S
+
+    def _distance(self, row: Array) -> float:
+        assert self.motion is not None
+        return float(np.linalg.norm(row[POSITION] - np.array(self.motion.position_n)))
+
+
+def _place(row: Array) -> Vec:
+    return float(row[0]), float(row[1]), float(row[2])
