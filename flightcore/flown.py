@@ -226,18 +226,3 @@ def _polynomials(motion: Piecewise) -> list[Piece]:
 def _row(coefficients: Array) -> Row:
     used = np.flatnonzero(coefficients)
     return tuple(coefficients[: used[-1] + 1].tolist()) if len(used) else ()
-
-
-_METRES_PER_E7: Final = math.radians(1e-7) * 6_378_100.0  # as ArduPilot has it
-
-
-def north_east(reference: Reference, latitude_e7: int, longitude_e7: int) -> tuple[float, float]:
-    """Return where a place lies in the local frame of a reference [m].
-
-    Source: ArduPilot's Location::get_distance_NE: a plane whose longitudes shrink as half-way.
-    """
-    half_way = math.radians(0.5e-7 * (reference.latitude_e7 + latitude_e7))
-    turns = 3_600_000_000
-    east = (longitude_e7 - reference.longitude_e7 + turns // 2) % turns - turns // 2
-    north = latitude_e7 - reference.latitude_e7
-    return north * _METRES_PER_E7, east * _METRES_PER_E7 * max(math.cos(half_way), 0.01)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from flightcore.flown import north_east
-from flightcore.trajectory.geofence import Circle, Fence, Polygon, Zone
+from flightcore.offboard.frames import offset
+from flightcore.trajectory.geofence import Circle, Corner, Fence, Polygon, Zone
 from wire.mavlink import dialect
 from wire.trajectory import Reference
 
@@ -71,8 +71,8 @@ class StoredFence(NamedTuple):
             if kinds & FLOOR:
                 down_max = home_down - value["FENCE_ALT_MIN"]
             if kinds & AROUND_HOME:
-                centre = north_east(reference, self.home.latitude_e7, self.home.longitude_e7)
-                inclusions.append(Circle(centre, value["FENCE_RADIUS"]))
+                north, east, _ = offset(self.home, reference)
+                inclusions.append(Circle((north, east), value["FENCE_RADIUS"]))
         # The circle around home is kept beside the zones, never instead of them.
         is_union = bool(int(value["FENCE_OPTIONS"]) & _UNION) and not kinds & AROUND_HOME
         return Fence(
@@ -91,7 +91,7 @@ def _zones(items: Sequence[Item], reference: Reference) -> tuple[list[Zone], lis
     rest = [item for item in items if item.command != _RETURN_POINT]
     while rest:
         first = rest[0]
-        place = north_east(reference, first.latitude_e7, first.longitude_e7)
+        place = _place(first, reference)
         count = 1
         zone: Zone
         if first.command in (_INCLUSION_CIRCLE, _EXCLUSION_CIRCLE):
@@ -103,12 +103,16 @@ def _zones(items: Sequence[Item], reference: Reference) -> tuple[list[Zone], lis
             corners = rest[:count]
             if count < _MIN_CORNERS or [c.command for c in corners] != [first.command] * count:
                 raise UnreadableFenceError(f"a polygon of {first.size:g} corners")
-            zone = Polygon(
-                tuple(north_east(reference, c.latitude_e7, c.longitude_e7) for c in corners)
-            )
+            zone = Polygon(tuple(_place(corner, reference) for corner in corners))
         else:
             raise UnreadableFenceError(f"an item of command {first.command}")
         is_inclusion = first.command in (_INCLUSION_CIRCLE, _INCLUSION_CORNER)
         (inclusions if is_inclusion else exclusions).append(zone)
         del rest[:count]
     return inclusions, exclusions
+
+
+def _place(item: Item, reference: Reference) -> Corner:
+    at = Reference(item.latitude_e7, item.longitude_e7, reference.altitude_mm)
+    north, east, _ = offset(at, reference)
+    return north, east
