@@ -42,6 +42,7 @@ class Topic(StrEnum):
     PAIRING = "pairing"
     REVOCATION = "revocation"
     ERASURE = "erasure"
+    TRAJECTORY = "trajectory"
     NOTE = "note"  # what the companion's own watch has to say
 
 

@@ -1,6 +1,7 @@
 """A trajectory document as something that can be sampled and flown, and back."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, assert_never
 
@@ -107,6 +108,52 @@ def first_jump(flown: Flown) -> Jump | None:
             if not size <= allowed:
                 return Jump(float(flown.starts[index]), order, size)
     return None
+
+
+class Stretch(NamedTuple):
+    """Samples of one piece, so close that nothing between them is farther than `slack` from one.
+
+    Attributes:
+        times: Of the document. Shape (n,). [s]
+        positions: NED, shape (3, n). [m]
+        slack: [m]
+    """
+
+    times: Array
+    positions: Array
+    slack: float
+
+
+SPACING: Final = 0.2  # of samples along the way [m]
+MOST_SAMPLES: Final = 200_000
+
+
+def closely(flown: Flown) -> Iterator[Stretch]:
+    """Yield the whole trajectory in samples that miss nothing larger than their slack."""
+    pieces = flown.document.pieces
+    farthest = [_fastest(piece) * piece.duration for piece in pieces]
+    spacing = max(SPACING, sum(farthest) / MOST_SAMPLES)
+    for index, piece in enumerate(pieces):
+        count = math.ceil(farthest[index] / spacing) + 1
+        since = np.linspace(0.0, piece.duration, count + 1)
+        positions = flown.sample_piece(index, since)[POSITION]
+        yield Stretch(since + flown.starts[index], positions, 0.5 * farthest[index] / count)
+
+
+def _fastest(piece: Piece) -> float:
+    """Return a speed that a piece nowhere exceeds [m/s].
+
+    A polynomial over an interval lies among its Bernstein coefficients.
+    """
+    if isinstance(piece, Waves):
+        return math.hypot(*(sum(abs(w.amplitude * w.rate) for w in axis) for axis in piece.waves))
+    degree = max(1, *(len(row) - 1 for row in piece.rows)) - 1
+    ordinates = np.zeros((3, degree + 1))
+    for axis, row in enumerate(piece.rows):
+        for k, c in enumerate(row[1:]):
+            scaled = (k + 1) * c * piece.duration**k / math.comb(degree, k)
+            ordinates[axis] += [math.comb(i, k) * scaled for i in range(degree + 1)]
+    return float(np.linalg.norm(ordinates, axis=0).max())
 
 
 class _Headed:

@@ -16,6 +16,7 @@ from flightcore.parameters import Parameters
 from flightcore.prearm import PrearmGate, requirements
 from flightcore.purge import Purge
 from flightcore.rates import Rates
+from flightcore.tasking.fence_reader import FenceReader
 from flightcore.voice import Said, Voice
 from wire.tasking import FlyReason
 
@@ -62,11 +63,13 @@ class Watch:
             options.ability,
             options.setpoints,
         )
+        self.fence = FenceReader(autopilot, self.voice)
         self._parts: list[Part] = [
             self.parameters,
             self.navigation,
             self.failsafe,
             self.offboard,
+            self.fence,
         ]
         if self.rates is not None:
             self._parts.append(self.rates)
@@ -93,6 +96,7 @@ class Watch:
         self.parameters.passed(frames, now_ns)
         self.failsafe.passed(frames, now_ns)
         self.offboard.passed(frames, now_ns)
+        self.fence.passed(frames)
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""

@@ -9,8 +9,8 @@ from wire.trajectory import IDENTITY_BYTES
 NO_TRAJECTORY: Final = bytes(IDENTITY_BYTES)
 MAX_TEXT_BYTES: Final = 120
 UNKNOWN: Final = 0xFFFF
-_REQUEST_BYTES: Final = 2 + IDENTITY_BYTES
-_STATUS: Final = struct.Struct(f">BBBB{IDENTITY_BYTES}s{IDENTITY_BYTES}sIIHH")
+_REQUEST: Final = struct.Struct(f">BI{IDENTITY_BYTES}s")
+_STATUS: Final = struct.Struct(f">IBBB{IDENTITY_BYTES}s{IDENTITY_BYTES}sIIHH")
 
 
 class FlyVerb(IntEnum):
@@ -60,7 +60,10 @@ class FlyReason(IntEnum):
 
 
 class FlyRequest(NamedTuple):
-    """One request; `number` tells a repetition from the next.
+    """One request; `number`, of four bytes and not 0, tells a repetition from the next.
+
+    Numbers begin anywhere, so that a ground that has restarted is not taken to repeat itself; so
+    they hold from one session to the next.
 
     `identity` names the trajectory that is meant; all zeros: whichever is aboard, but for `START`.
     """
@@ -71,21 +74,22 @@ class FlyRequest(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the record's value."""
-        return bytes((self.verb, self.number)) + self.identity
+        return _REQUEST.pack(*self)
 
     @classmethod
     def parse(cls, value: bytes) -> "FlyRequest | None":
         """Parse a request; None if it is not one."""
-        if len(value) != _REQUEST_BYTES or value[0] not in _VERBS:
+        if len(value) != _REQUEST.size or value[0] not in _VERBS:
             return None
-        return cls(FlyVerb(value[0]), value[1], value[2:])
+        verb, number, identity = _REQUEST.unpack(value)
+        return cls(FlyVerb(verb), number, identity) if number else None
 
 
 class FlyStatus(NamedTuple):
     """How a trajectory stands, for one station, with the answer to its last request.
 
     Attributes:
-        number: Of the station's last request; 0 if it has made none in this session.
+        number: Of the station's last request; 0 if it has made none.
         answer: What became of it.
         state: Of what is aboard.
         reason: Why it was handed back.

@@ -37,7 +37,7 @@ from flightcore.trajectory.sampled import POSITION, VELOCITY, Array, Trajectory
 from flightcore.voice import Voice
 from wire.mavlink import dialect, message_id
 from wire.tasking import NO_TRAJECTORY, FlyReason, FlyState
-from wire.trajectory import Document
+from wire.trajectory import Document, Reference
 
 GUIDED: Final = 4
 TICK_NS: Final = 50_000_000
@@ -163,6 +163,16 @@ class Offboard:
     def is_active(self) -> bool:
         """Tell whether the companion steers."""
         return self._state in _ACTIVE
+
+    @property
+    def identity(self) -> bytes:
+        """Which trajectory is aboard; zeros without one."""
+        return self._identity
+
+    @property
+    def origin(self) -> Reference | None:
+        """Where the estimator's frame hangs, as far as the autopilot has said."""
+        return self._places.origin
 
     def load(self, document: Document, now_ns: int) -> str:
         """Take a document aboard; return why not."""

@@ -28,7 +28,7 @@ class Target:
         course = Polynomial(2.0, AlongCourse(), ((0.0, 1.0), (), (-5.0,)))
         documents = [(_LEG,), (_ORBIT,), (_LEG, _ORBIT, course), (_LEG,) * 40]
         self.seeds = [encode(Document(_HERE, pieces)) for pieces in documents]
-        self.seeds += [bytes((1, 7)) + b"identity", bytes(32) + b"too far away"]
+        self.seeds += [bytes((1, 0, 0, 0, 7)) + b"identity", bytes(35) + b"too far away"]
         rng.shuffle(self.seeds)
         self.taken = 0
 

@@ -174,7 +174,7 @@ def test_size_is_bounded():
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "Zs"]).filter(str.isprintable))
 STATUSES = st.builds(
     FlyStatus,
-    st.integers(0, 255),
+    st.integers(0, 2**32 - 1),
     st.sampled_from(FlyAnswer),
     st.sampled_from(FlyState),
     st.sampled_from(FlyReason),
@@ -196,8 +196,8 @@ def test_status_comes_back(status):
     assert found[:-1] == status[:-1]
     assert status.text.startswith(found.text)
     assert len(found.text.encode()) > MAX_TEXT_BYTES - 4 or found.text == status.text
-    assert struct.unpack(">BBBB8s8sIIHH", value[:32]) == status[:-1]
-    assert len(value) <= 152
+    assert struct.unpack(">IBBB8s8sIIHH", value[:35]) == status[:-1]
+    assert len(value) <= 155
 
 
 @given(st.binary(max_size=160))
@@ -209,26 +209,28 @@ def test_other_status_is_none(value):
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (bytes(31), "short"),
-        (bytes(32) + b"x" * 121, "long"),
-        (bytes((0, 6)) + bytes(30), "answer"),
-        (bytes((0, 0, 7)) + bytes(29), "state"),
-        (bytes((0, 0, 0, 8)) + bytes(28), "reason"),
-        (bytes(32) + b"\xff", "no text"),
-        (bytes(32) + b"\x1b[2J", "steers a terminal"),
+        (bytes(34), "short"),
+        (bytes(35) + b"x" * 121, "long"),
+        (bytes((0, 0, 0, 0, 6)) + bytes(30), "answer"),
+        (bytes((0, 0, 0, 0, 0, 7)) + bytes(29), "state"),
+        (bytes((0, 0, 0, 0, 0, 0, 8)) + bytes(28), "reason"),
+        (bytes(35) + b"\xff", "no text"),
+        (bytes(35) + b"\x1b[2J", "steers a terminal"),
     ],
 )
 def test_malformed_status(value, why):
     assert FlyStatus.parse(value) is None, why
 
 
-@given(st.sampled_from(FlyVerb), st.integers(0, 255), st.binary(min_size=8, max_size=8))
+@given(st.sampled_from(FlyVerb), st.integers(1, 2**32 - 1), st.binary(min_size=8, max_size=8))
 def test_request_comes_back(verb, number, identity):
     request = FlyRequest(verb, number, identity)
-    assert request.encode() == bytes((verb, number)) + identity
+    assert request.encode() == bytes((verb,)) + number.to_bytes(4, "big") + identity
     assert FlyRequest.parse(request.encode()) == request
 
 
-@pytest.mark.parametrize("value", [b"", bytes(9), bytes((1,)) + bytes(10), bytes(10), b"\x06" * 10])
+@pytest.mark.parametrize(
+    "value", [b"", b"\1" * 12, b"\1" * 14, bytes(13), b"\6" * 13, b"\1" + bytes(12)]
+)
 def test_malformed_request(value):
     assert FlyRequest.parse(value) is None
