@@ -19,7 +19,8 @@ from benchmarks.program import ProgramError
 from benchmarks.report import Options
 from flightcore.aio.loop_port import LoopPort, LoopStatus
 from flightcore.autopilot import Autopilot
-from flightcore.offboard.offboard import PARAMETERS, Offboard
+from flightcore.offboard.aboard import PARAMETERS
+from flightcore.offboard.offboard import Offboard
 from flightcore.offboard.worth import DEFAULT_ABILITY
 from flightcore.parameters import Parameters
 from flightcore.trajectory.harmonic import orbit

@@ -21,8 +21,9 @@ from benchmarks.jitter import _telemetry as telemetry
 from flightcore.aio.flight_memory import FlightMemory, create
 from flightcore.aio.loop_port import LoopPort
 from flightcore.autopilot import Autopilot
+from flightcore.offboard.aboard import PARAMETERS
 from flightcore.offboard.motion import Motion
-from flightcore.offboard.offboard import LOOP_SILENT_NS, PARAMETERS, Offboard
+from flightcore.offboard.offboard import LOOP_SILENT_NS, Offboard
 from flightcore.offboard.pilot import Orders, Step
 from flightcore.offboard.schedule import Schedule
 from flightcore.offboard.setpoints import AttitudeTarget, Brake, MotionTarget, PositionTarget
