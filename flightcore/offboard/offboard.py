@@ -35,6 +35,7 @@ LOOP_SILENT_NS: Final = 200_000_000  # after which the loop counts as dead
 FARTHEST: Final = 300.0  # to the first point [m]
 ARRIVED: Final = (0.5, 0.3)  # at the first point: [m], [m/s]
 SETTLED_NS: Final = 1_000_000_000
+STRAYED: Final = 5.0  # from the trajectory, where the companion controls the position [m]
 SLOWEST: Final = 1.0  # on the way there, before it is given up [m/s]
 SAYS: Final = 3  # how often what is said once is said, lest it be lost
 
@@ -247,6 +248,10 @@ class Offboard:
         setpoint = step.setpoint
         if setpoint is None:
             return  # telemetry is stale: `tick` says so
+        if step.error > STRAYED and self._form is not Form.POSITION:
+            text = f"it does not follow: {step.error:.1f} m off"
+            self._hand_back(FlyReason.AUTOPILOT, text, now_ns, is_braking=True)
+            return
         if not is_sound(setpoint):
             self._hand_back(FlyReason.LOOP, "control loop: unsound", now_ns, is_braking=True)
             return
