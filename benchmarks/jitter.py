@@ -19,6 +19,7 @@ from benchmarks.program import ProgramError
 from benchmarks.report import Options
 from flightcore.aio.loop_port import LoopPort, LoopStatus
 from flightcore.autopilot import Autopilot
+from flightcore.offboard.aboard import PARAMETERS
 from flightcore.offboard.offboard import Offboard
 from flightcore.offboard.worth import DEFAULT_ABILITY
 from flightcore.parameters import Parameters
@@ -80,7 +81,7 @@ async def _measure(seconds: float, *, real_time: bool) -> LoopStatus:
     circle = orbit((0.0, 0.0, -12.0), 10.0, 5.0, turns=10.0)
     offboard = Offboard(
         autopilot,
-        Parameters([], autopilot, voice),
+        Parameters(PARAMETERS, autopilot, voice),
         voice,
         lambda: FlyReason.NONE,
         DEFAULT_ABILITY,

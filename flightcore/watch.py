@@ -10,7 +10,8 @@ from typing import Protocol
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
 from flightcore.failsafe import Failsafe, Phase
 from flightcore.navigation import Navigation
-from flightcore.offboard.offboard import PARAMETERS, Offboard
+from flightcore.offboard.aboard import PARAMETERS
+from flightcore.offboard.offboard import Offboard
 from flightcore.options import Options
 from flightcore.parameters import Parameters
 from flightcore.prearm import PrearmGate, requirements

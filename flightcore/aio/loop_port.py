@@ -16,7 +16,8 @@ import flightcore
 from flightcore.aio.control_loop import GRANTED, OVERRUNS, TICKS, WORST_NS, Assignment
 from flightcore.aio.flight_memory import BINS, FlightMemory, create
 from flightcore.aio.realtime import Granted
-from flightcore.offboard.offboard import Flight, Offboard
+from flightcore.offboard.aboard import Aboard
+from flightcore.offboard.offboard import Offboard
 from wire.aio.alarm import monotonic_ns
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class LoopPort:
         self._on_news = on_news
         self._real_time = real_time
         self._loop = asyncio.get_running_loop()
-        self._flight: Flight | None = None
+        self._flight: Aboard | None = None
         self._memory: FlightMemory | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._descriptors: list[int] = []
@@ -103,7 +104,7 @@ class LoopPort:
         self._descriptors, self._is_ready = [], False
         self._motion = self._orders = self._flight = None
 
-    def _start(self, flight: Flight) -> None:
+    def _start(self, flight: Aboard) -> None:
         memory = create(flight.rows)
         wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._memory = FlightMemory(memory)

@@ -100,10 +100,11 @@ class Forecast:
         now = self._tick % self._size
         for axis, delay in enumerate(self._delays):
             ahead = now_s + delay - motion.time_s
-            since = self._index(motion.time_s - delay)
+            ticks = self._ago(motion.time_s - delay)
+            since = (self._tick - ticks) % self._size
             speed, way = self._speed[axis], self._way[axis]
-            ticks = ahead  # the commands in between were issued over just this time
-            gained = way[now] - way[since] - speed[since] * ticks
+            # Over whole ticks, not `ahead`: the integrals grow without bound in a steady wind.
+            gained = way[now] - way[since] - speed[since] * ticks * self._period_s
             pushed = self._disturbance[axis]
             v = motion.velocity_n[axis]
             velocity.append(v + speed[now] - speed[since] + pushed * ahead)
@@ -112,13 +113,14 @@ class Forecast:
 
     def _flown(self, motion: Motion) -> Vec:
         """Return the acceleration that attitude and thrust explain [m/s2]."""
-        down = self._asked[2][self._index(motion.time_s - self._delays[2])]
+        ticks = self._ago(motion.time_s - self._delays[2])
+        down = self._asked[2][(self._tick - ticks) % self._size]
         w, x, y, z = motion.q_nb
         zx, zy, zz = 2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)
         up = (GRAVITY - down) / max(zz, 0.3)
         return -up * zx, -up * zy, down
 
-    def _index(self, at_s: float) -> int:
-        """Return where the tick of a time lies, the oldest one kept for anything older."""
-        ago = min(max(round((self._tick_s - at_s) / self._period_s), 0), self._size - 1, self._tick)
-        return (self._tick - ago) % self._size
+    def _ago(self, at_s: float) -> int:
+        """Return how many ticks ago a time was, of those that are kept."""
+        ago = round((self._tick_s - at_s) / self._period_s)
+        return min(max(ago, 0), self._size - 1, self._tick)

@@ -8,32 +8,22 @@ too, so that the autopilot's own failsafe finds nobody to argue with. Nothing is
 itself.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
 from flightcore.flown import Flown, first_jump
-from flightcore.offboard.frames import FENCE_PARAMETERS, Places, fence_of, offset
+from flightcore.offboard.aboard import Aboard, craft_of, take
+from flightcore.offboard.frames import ORIGIN_ID, offset, origin_untrusted
 from flightcore.offboard.hand_over import takes_over
 from flightcore.offboard.motion import ATTITUDE_ID, POSITION_ID, Motion, MotionReader
-from flightcore.offboard.outer import Craft
 from flightcore.offboard.pilot import STALE_S, Form, Orders, Step
-from flightcore.offboard.schedule import STEEPEST, Schedule, standing
-from flightcore.offboard.setpoints import (
-    Brake,
-    PositionTarget,
-    Setpoint,
-    Vec,
-    encode,
-    is_sound,
-)
-from flightcore.offboard.track import LONGEST_S, STEP_S, Track, table, track_of
-from flightcore.offboard.worth import Ability, shortcoming
-from flightcore.parameters import Names, Parameters
-from flightcore.trajectory.sampled import POSITION, VELOCITY, Array, Trajectory
+from flightcore.offboard.schedule import standing
+from flightcore.offboard.setpoints import Brake, PositionTarget, Setpoint, Vec, encode, is_sound
+from flightcore.offboard.worth import Ability
+from flightcore.parameters import Parameters
+from flightcore.trajectory.sampled import Trajectory
 from flightcore.voice import Voice
 from wire.mavlink import dialect, message_id
 from wire.tasking import NO_TRAJECTORY, FlyReason, FlyState
@@ -42,43 +32,16 @@ from wire.trajectory import Document, Reference
 GUIDED: Final = 4
 TICK_NS: Final = 50_000_000
 LOOP_SILENT_NS: Final = 200_000_000  # after which the loop counts as dead
-HORIZON_S: Final = 0.4  # what is ordered takes effect beyond what the loop looks ahead
 FARTHEST: Final = 300.0  # to the first point [m]
 ARRIVED: Final = (0.5, 0.3)  # at the first point: [m], [m/s]
 SETTLED_NS: Final = 1_000_000_000
+STRAYED: Final = 5.0  # from the trajectory, where the companion controls the position [m]
 SLOWEST: Final = 1.0  # on the way there, before it is given up [m/s]
-PACE: Final = 2.0  # greatest acceleration by which a pace changes [m/s2]
 SAYS: Final = 3  # how often what is said once is said, lest it be lost
 
-PARAMETERS: Final[tuple[Names, ...]] = (
-    ("GUID_OPTIONS",),
-    ("GUID_TIMEOUT",),
-    ("MOT_THST_HOVER",),
-    ("WPNAV_SPEED_UP",),
-    ("WPNAV_SPEED_DN",),
-    *((name,) for name in FENCE_PARAMETERS),
-)
-_THRUST_BIT: Final = 1 << 3
 _INTERVAL_US: Final = 20_000
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
 _ACTIVE: Final = frozenset((FlyState.APPROACHING, FlyState.RUNNING, FlyState.PAUSED))
-
-
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """What a control loop is made for.
-
-    Attributes:
-        rows: Of the track. Shape (n, 18).
-        duration_s: [s]
-        form: What setpoints say.
-        craft: As its parameters are.
-    """
-
-    rows: Array
-    duration_s: float
-    form: Form
-    craft: Craft
 
 
 class Description(NamedTuple):
@@ -112,7 +75,7 @@ class Offboard:
     the last place, which are said at most `SAYS` times and only in GUIDED.
     """
 
-    watched = frozenset((_HEARTBEAT, *MotionReader.watched, *Places.watched))
+    watched = frozenset((_HEARTBEAT, ORIGIN_ID, *MotionReader.watched))
 
     def __init__(
         self,
@@ -140,14 +103,11 @@ class Offboard:
         self._ability = ability
         self._form = form
         self._reader = MotionReader()
-        self._places = Places()
+        self.origin: Reference | None = None  # where the estimator's frame hangs
         self.motion: Motion | None = None
         self.orders = Orders()
-        self.flight: Flight | None = None
+        self.flight: Aboard | None = None
         self.lateness_us: int | None = None
-        self._identity = NO_TRAJECTORY
-        self._track: Track | None = None
-        self._pace_s = 0.0  # how long a change of pace takes
         self._state = FlyState.EMPTY
         self._reason = FlyReason.NONE
         self._text = ""
@@ -167,12 +127,7 @@ class Offboard:
     @property
     def identity(self) -> bytes:
         """Which trajectory is aboard; zeros without one."""
-        return self._identity
-
-    @property
-    def origin(self) -> Reference | None:
-        """Where the estimator's frame hangs, as far as the autopilot has said."""
-        return self._places.origin
+        return NO_TRAJECTORY if self.flight is None else self.flight.identity
 
     def load(self, document: Document, now_ns: int) -> str:
         """Take a document aboard; return why not."""
@@ -182,9 +137,9 @@ class Offboard:
             what = ("place", "velocity", "acceleration")[jump.order]
             return f"its {what} jumps by {jump.size:.2g} at {jump.at_s:.1f} s"
         self.locate()
-        if self._places.origin is None:
+        if self.origin is None:
             return "the autopilot has not said where its frame lies (GPS_GLOBAL_ORIGIN)"
-        shift_n = offset(document.reference, self._places.origin)
+        shift_n = offset(document.reference, self.origin)
         return self.load_trajectory(flown, shift_n, document.identity, now_ns)
 
     def load_trajectory(
@@ -193,27 +148,17 @@ class Offboard:
         """Take a trajectory aboard whose zero lies at `shift_n` [m]; return why not."""
         if self.is_active:
             return "another trajectory is being flown"
-        if trajectory.duration > LONGEST_S:
-            return f"it lasts {trajectory.duration:.0f} s; allowed: {LONGEST_S:.0f}"
-        craft = self._craft()
-        refusal = shortcoming(trajectory, self._ability, craft.hover)
-        if refusal:
-            return refusal
-        rows = table(trajectory, shift_n)
-        fence = fence_of(self._parameters, self._places.home_n())
-        breach = None if fence is None else fence.first_breach(rows)
-        if breach is not None:
-            return f"at {breach.row * STEP_S:.1f} s it leaves the {breach.text}"
-        if self._is_fresh(now_ns) and self._distance(rows[0]) > FARTHEST:
-            return f"it begins {self._distance(rows[0]):.0f} m from here; allowed: {FARTHEST:.0f} m"
+        craft = craft_of(self._parameters)
+        taken = take(trajectory, shift_n, identity, self._ability, self._form, craft)
+        if isinstance(taken, str):
+            return taken
+        if self._is_fresh(now_ns) and self._distance(taken.first) > FARTHEST:
+            away = self._distance(taken.first)
+            return f"it begins {away:.0f} m from here; allowed: {FARTHEST:.0f} m"
         self.clear()
-        self._identity, self._state = identity, FlyState.LOADED
-        self.flight = Flight(rows, trajectory.duration, self._form, craft)
-        self._track = track_of(rows, trajectory.duration)
-        speed = float(np.linalg.norm(rows[:, VELOCITY], axis=1).max())
-        self._pace_s = max(0.5, speed * STEEPEST / PACE)
+        self.flight, self._state = taken, FlyState.LOADED
         self._ask_motion()
-        self._voice.note(f"offboard: {identity.hex()} loaded, {trajectory.duration:.1f} s")
+        self._voice.note(f"offboard: {identity.hex()} loaded, {taken.duration_s:.1f} s")
         return ""
 
     def start(self, identity: bytes, now_ns: int) -> str:
@@ -221,10 +166,10 @@ class Offboard:
         refusal = self._refusal(identity, now_ns)
         if refusal:
             return refusal
-        assert self._track is not None
+        assert self.flight is not None
         self.orders = Orders(standing(0.0), is_flying=False)
         self._go(FlyState.APPROACHING, now_ns)
-        away = self._distance(self.flight.rows[0]) if self.flight is not None else 0.0
+        away = self._distance(self.flight.first)
         self._due_ns = now_ns + int((20.0 + away / SLOWEST) * 1e9)
         self._settled_ns = None
         return ""
@@ -256,21 +201,21 @@ class Offboard:
         """Forget the trajectory; return why not."""
         if self.is_active:
             return "it is being flown"
-        self._identity, self._track, self.flight = NO_TRAJECTORY, None, None
+        self.flight = None
         self._state, self._reason, self._text = FlyState.EMPTY, FlyReason.NONE, ""
         self._has_loop, self._error, self.orders = False, None, Orders()
         return ""
 
     def locate(self) -> None:
         """Ask for the origin of the estimator's frame, unless it is known."""
-        if self._places.origin is None:
+        if self.origin is None:
             self._command(dialect.MAV_CMD_REQUEST_MESSAGE, dialect.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN)
 
     def receive(self, frame: bytes, now_ns: int) -> None:
         """Take a frame of the autopilot."""
         number = message_id(frame)
-        if number in Places.watched:
-            self._places.receive(frame)
+        if number == ORIGIN_ID:
+            self.origin = origin_untrusted(frame) or self.origin
         elif number == _HEARTBEAT:
             self._watch_mode(now_ns)
         else:
@@ -303,6 +248,10 @@ class Offboard:
         setpoint = step.setpoint
         if setpoint is None:
             return  # telemetry is stale: `tick` says so
+        if step.error > STRAYED and self._form is not Form.POSITION:
+            text = f"it does not follow: {step.error:.1f} m off"
+            self._hand_back(FlyReason.AUTOPILOT, text, now_ns, is_braking=True)
+            return
         if not is_sound(setpoint):
             self._hand_back(FlyReason.LOOP, "control loop: unsound", now_ns, is_braking=True)
             return
@@ -343,17 +292,17 @@ class Offboard:
             self._state, self._reason = FlyState.HANDED_BACK, FlyReason.AUTOPILOT
             self._text = "the autopilot's line is gone"
         self._last_words.clear()
-        self._reader, self._places = MotionReader(), Places()
-        self.motion = None
+        self._reader = MotionReader()
+        self.origin = self.motion = None
 
     def describe(self, now_ns: int) -> Description:
         """Say how things stand."""
         duration_s = 0.0 if self.flight is None else self.flight.duration_s
-        elapsed_s = self.orders.schedule.at(now_ns * 1e-9).time if self._track is not None else 0.0
+        elapsed_s = self.orders.schedule.at(now_ns * 1e-9).time if duration_s else 0.0
         return Description(
             self._state,
             self._reason,
-            self._identity,
+            self.identity,
             min(max(elapsed_s, 0.0), duration_s),
             duration_s,
             self._error if self.is_active else None,
@@ -376,12 +325,12 @@ class Offboard:
 
     def _refusal(self, identity: bytes, now_ns: int) -> str:
         """Return why nothing can be flown now."""
-        if self.flight is None or self._track is None:
+        if self.flight is None:
             return "no trajectory is aboard"
         hindrance = self._hindrance()
         checks = (
             (self.is_active, "it is being flown"),
-            (identity != self._identity, f"aboard is {self._identity.hex()}"),
+            (identity != self.identity, f"aboard is {self.identity.hex()}"),
             (not self._autopilot.is_heard(now_ns), "the autopilot is silent"),
             (not self._autopilot.is_flying, "the vehicle is not in the air"),
             (not self._is_guided(), "the vehicle is not in GUIDED"),
@@ -389,7 +338,7 @@ class Offboard:
             (not self._is_fresh(now_ns), "its position and attitude do not come often enough"),
             (not self._has_loop, "the control loop is not running"),
             (
-                self._is_fresh(now_ns) and self._distance(self.flight.rows[0]) > FARTHEST,
+                self._is_fresh(now_ns) and self._distance(self.flight.first) > FARTHEST,
                 f"it begins more than {FARTHEST:.0f} m from here",
             ),
         )
@@ -399,20 +348,15 @@ class Offboard:
         """Fly to where the trajectory begins, and begin it once there."""
         assert self.flight is not None
         assert self.motion is not None
-        row = self.flight.rows[0]
-        place, yaw = _place(row), float(row[15])
-        self._say(PositionTarget(place, yaw))
-        speed = float(np.linalg.norm(self.motion.velocity_n))
-        self._error = self._distance(row)
+        self._say(self.flight.first)
+        speed = math.hypot(*self.motion.velocity_n)
+        self._error = self._distance(self.flight.first)
         if self._error > ARRIVED[0] or speed > ARRIVED[1]:
             self._settled_ns = None
         elif self._settled_ns is None:
             self._settled_ns = now_ns
         elif now_ns - self._settled_ns >= SETTLED_NS:
-            begin_s = now_ns * 1e-9 + HORIZON_S
-            is_moving = float(np.linalg.norm(row[VELOCITY])) > ARRIVED[1]
-            schedule = Schedule(begin_s, 0.0, 0.0, 1.0, self._pace_s if is_moving else 0.0)
-            self.orders = Orders(schedule, is_flying=True)
+            self.orders = Orders(self.flight.begin(now_ns * 1e-9), is_flying=True)
             self._go(FlyState.RUNNING, now_ns)
             return
         if now_ns > self._due_ns:
@@ -420,37 +364,22 @@ class Offboard:
             self._hand_back(FlyReason.AUTOPILOT, text, now_ns, is_braking=True)
 
     def _follow(self, now_ns: int) -> None:
-        """Stop where the trajectory ends: if that is in motion, begin to slow down before."""
+        """Go on to the end, and hold there: a place, which the autopilot keeps without us."""
         assert self.flight is not None
-        schedule, now_s = self.orders.schedule, now_ns * 1e-9
-        left_s = self.flight.duration_s - schedule.at(now_s).time
-        if schedule.to_rate == 0.0:
-            if now_s >= schedule.ends_s():
-                self._finish(now_ns)
-        elif left_s <= 0.0:
-            self._finish(now_ns)
-        else:
-            is_moving = float(np.linalg.norm(self.flight.rows[-1][VELOCITY])) > ARRIVED[1]
-            ramp_s = self._pace_s if is_moving else 0.0
-            ahead = HORIZON_S + TICK_NS * 1e-9
-            ends_s = schedule.ends_s()
-            full_s = max(now_s, ends_s)
-            begin_s = full_s + self.flight.duration_s - schedule.at(full_s).time - 0.5 * ramp_s
-            if is_moving and begin_s <= now_s + ahead:
-                self.orders = self.orders._replace(schedule=schedule.then(begin_s, 0.0, ramp_s))
-
-    def _finish(self, now_ns: int) -> None:
-        """Hold where it ends: a place, which the autopilot keeps without us."""
-        assert self.flight is not None
-        row = self.flight.rows[-1]
-        self._last_words = [PositionTarget(_place(row), float(row[15]))] * SAYS
+        flight, schedule, now_s = self.flight, self.orders.schedule, now_ns * 1e-9
+        if not flight.is_over(schedule, now_s):
+            ending = flight.ending(schedule, now_s, TICK_NS * 1e-9)
+            if ending is not schedule:
+                self.orders = self.orders._replace(schedule=ending)
+            return
+        self._last_words = [flight.last] * SAYS
         self._say(self._last_words.pop())
-        self.orders = Orders(standing(self.flight.duration_s), is_flying=False)
+        self.orders = Orders(standing(flight.duration_s), is_flying=False)
         self._go(FlyState.FINISHED, now_ns)
 
     def _change_pace(self, to_rate: float, now_ns: int) -> None:
-        begin_s = now_ns * 1e-9 + HORIZON_S
-        schedule = self.orders.schedule.then(begin_s, to_rate, self._pace_s)
+        assert self.flight is not None
+        schedule = self.flight.change(self.orders.schedule, to_rate, now_ns * 1e-9)
         self.orders = self.orders._replace(schedule=schedule)
 
     def _watch_mode(self, now_ns: int) -> None:
@@ -498,27 +427,12 @@ class Offboard:
                 )
             )
 
-    def _craft(self) -> Craft:
-        last, usual = self._parameters.last, Craft()
-        options = last("GUID_OPTIONS") or 0.0
-        up, down = last("WPNAV_SPEED_UP"), last("WPNAV_SPEED_DN")
-        return Craft(
-            last("MOT_THST_HOVER") or usual.hover,
-            bool(int(options) & _THRUST_BIT),
-            usual.climb_up if not up else up * 0.01,
-            usual.climb_down if not down else down * 0.01,
-        )
-
     def _is_guided(self) -> bool:
         return self._autopilot.custom_mode == GUIDED
 
     def _is_fresh(self, now_ns: int) -> bool:
         return self.motion is not None and now_ns * 1e-9 - self.motion.time_s <= STALE_S
 
-    def _distance(self, row: Array) -> float:
+    def _distance(self, place: PositionTarget) -> float:
         assert self.motion is not None
-        return float(np.linalg.norm(row[POSITION] - np.array(self.motion.position_n)))
-
-
-def _place(row: Array) -> Vec:
-    return float(row[0]), float(row[1]), float(row[2])
+        return math.dist(place.position_n, self.motion.position_n)

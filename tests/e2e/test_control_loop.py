@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from benchmarks.jitter import _telemetry as telemetry
 from flightcore.aio.flight_memory import FlightMemory, create
 from flightcore.aio.loop_port import LoopPort
 from flightcore.autopilot import Autopilot
+from flightcore.offboard.aboard import PARAMETERS
 from flightcore.offboard.motion import Motion
 from flightcore.offboard.offboard import LOOP_SILENT_NS, Offboard
 from flightcore.offboard.pilot import Orders, Step
@@ -47,7 +49,7 @@ class Bench:
         voice = Voice(autopilot)
         self.offboard = Offboard(
             autopilot,
-            Parameters([], autopilot, voice),
+            Parameters(PARAMETERS, autopilot, voice),
             voice,
             lambda: FlyReason.NONE,
             DEFAULT_ABILITY,
@@ -168,7 +170,7 @@ SERVICE = """
 
 def test_it_ends_with_its_service():
     argv = [sys.executable, "-c", textwrap.dedent(SERVICE)]
-    root = os.getcwd()
+    root = str(Path.cwd())
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, text=True, env={**ENVIRONMENT, "PYTHONPATH": root}
     ) as service:
@@ -182,8 +184,7 @@ def test_it_ends_with_its_service():
             os.kill(pid, 0)
         except ProcessLookupError:
             return True
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
     wait_until(is_gone, 10, "the loop is gone")
 
@@ -219,7 +220,7 @@ def test_what_is_put_is_taken_once(ends, setpoint):
     one.put_motion(MOTION)
     assert other.take_orders() == orders
     assert other.take_motion() == MOTION
-    assert list(other.track[:3]) == [10.0, 0.0, -12.0]
+    assert list(other.track[:3]) == pytest.approx([10.0, 0.0, -12.0])
 
 
 def test_what_is_being_written_is_not_taken(ends, monkeypatch):
