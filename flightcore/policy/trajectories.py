@@ -10,7 +10,7 @@ TRAJECTORIES: Final = (
     Group(
         "Trajectories that the companion flies",
         (
-            Row(UPLOAD, TRANSFER, "read and judged, and not flown before START"),
+            Row(UPLOAD, TRANSFER, "judged, and not flown before START"),
             Row("START", COMMAND_IN_FLIGHT, "moves the vehicle"),
             Row("PAUSE", SAFE, "holds, good however late"),
             Row("RESUME", COMMAND_IN_FLIGHT, "moves the vehicle"),
