@@ -24,6 +24,7 @@ from flightcore.companion import Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
 from flightcore.custody import AcceptedList
+from flightcore.offboard.pilot import Form
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from flightcore.port_scan import AUTO
@@ -315,4 +316,6 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         record=config.recorder.when,
         prearm=config.prearm_options,
         purges=config.recorder.purge_after_landing,
+        ability=config.flight.ability,
+        setpoints=Form[config.flight.setpoints.name],
     )

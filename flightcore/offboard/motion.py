@@ -59,8 +59,8 @@ class MotionReader:
 
     watched = frozenset((POSITION_ID, ATTITUDE_ID))
 
-    def __init__(self) -> None:
-        self.dropped: Counter[str] = Counter()
+    def __init__(self, dropped: Counter[str]) -> None:
+        self.dropped = dropped
         self._clock = VehicleClock()
         self._attitude: tuple[int, Quat, Vec] | None = None
 

@@ -102,7 +102,7 @@ class Offboard:
         self._hindrance = hindrance
         self._ability = ability
         self._form = form
-        self._reader = MotionReader()
+        self._reader = MotionReader(autopilot.dropped)
         self.origin: Reference | None = None  # where the estimator's frame hangs
         self.motion: Motion | None = None
         self.orders = Orders()
@@ -292,7 +292,7 @@ class Offboard:
             self._state, self._reason = FlyState.HANDED_BACK, FlyReason.AUTOPILOT
             self._text = "the autopilot's line is gone"
         self._last_words.clear()
-        self._reader = MotionReader()
+        self._reader = MotionReader(self._autopilot.dropped)
         self.origin = self.motion = None
 
     def describe(self, now_ns: int) -> Description:
@@ -407,7 +407,8 @@ class Offboard:
         self._tick_ns = now_ns
         if state in _ACTIVE:
             self._reason, self._text = FlyReason.NONE, ""
-        self._voice.note(f"offboard: {before.name.lower()} -> {state.name.lower()} {self._text}")
+        why = f": {self._text}" if self._text else ""
+        self._voice.note(f"offboard: {before.name.lower()} -> {state.name.lower()}{why}")
 
     def _say(self, setpoint: Setpoint) -> None:
         assert self._autopilot.sysid is not None

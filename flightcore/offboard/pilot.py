@@ -24,7 +24,7 @@ STALE_S: Final = 0.5  # telemetry older than this is flown by no longer
 
 _UNUSED: Final = (0.0, 0.0, 0.0)
 _GAINS: Final = Gains((2.5, 2.5, 3.0), (3.0, 3.0, 3.0), 0.0, 0.0, _UNUSED)
-_LIMITS: Final = Limits(position_error=3.0, velocity_error=5.0, tilt=0.6, hold=2.0)
+_LIMITS: Final = Limits(position_error=3.0, velocity_error=5.0, tilt=0.75, hold=2.0)
 _DELAYS: Final = Delays(level=0.18, down=0.06)
 
 

@@ -9,6 +9,7 @@ way.
 
 import math
 import struct
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def position(ms, values):
 )
 def test_an_attitude_is_turned_to_the_time_of_its_position(q, rates, apart_ms):
     q = tuple(c / math.hypot(*q) for c in q)
-    reader = MotionReader()
+    reader = MotionReader(Counter())
     assert reader.receive(attitude(1000, q, rates), 10**12) is None
     motion = reader.receive(position(1000 + apart_ms, range(6)), 10**12 + 10**9)
     w, x, y, z = q
@@ -132,7 +133,7 @@ def test_an_attitude_is_turned_to_the_time_of_its_position(q, rates, apart_ms):
 
 
 def test_what_is_no_motion_is_counted_and_dropped():
-    reader = MotionReader()
+    reader = MotionReader(Counter())
     nan = math.nan
     assert reader.receive(attitude(1000, (1, 0, 0, 0)), 10**9) is None
     assert reader.receive(position(1020, (nan, 0, 0, 0, 0, 0)), 10**9) is None
