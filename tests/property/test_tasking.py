@@ -3,7 +3,8 @@
 The model writes down when each request left its ground, and who commanded since when. Claims: a
 request is carried out at most once, for the station that is in command on disk, by a frame that
 left it since command last changed and no longer ago than its class allows; and never after a later
-one of the same station. Once the air is good, the last request of the station in command is answered.
+one of the same station. Once the air is good, the last request of the station in command is
+answered.
 
 Mutants killed: a repeated number carried out again; the holder not asked for; freshness of a verb
 not asked for; the epoch not compared; an overtaken request carried out; an observer's taken.
