@@ -7,7 +7,7 @@ acceleration's; an attitude with rates; a quaternion of length 1.002 let pass; N
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flightcore.offboard.setpoints import (
