@@ -120,6 +120,8 @@ def _points(
     spots = arguments.point
     if not least <= len(spots) <= MAX_POINTS:
         raise ConfigError(f"--point: {len(spots)} of them; allowed: {least} to {MAX_POINTS}")
+    if any(a == b for a, b in pairwise(spots)):
+        raise ConfigError("--point: allowed: neighbours that differ")
     reference = _reference(arguments, spots[0])
     points = [(*spot.from_(reference), -arguments.altitude) for spot in spots]
     yaw = math.atan2(points[1][1], points[1][0])

@@ -176,7 +176,9 @@ def decode_untrusted(data: bytes) -> Document:
 
 def _encode_piece(piece: Piece) -> bytes:
     if not MIN_PIECE_S <= piece.duration <= MAX_DURATION_S:
-        raise ValueError(f"lasts {piece.duration:g} s; allowed: {MIN_PIECE_S:g} or more")
+        raise ValueError(
+            f"lasts {piece.duration:g} s; allowed: {MIN_PIECE_S:g} to {MAX_DURATION_S:g}"
+        )
     heading = _encode_heading(piece.heading)
     match piece:
         case Polynomial(rows=rows):

@@ -47,6 +47,7 @@ def one(corners, **more):
     return Fence(inclusions=(Polygon(tuple(corners)),), **more)
 
 
+@settings(deadline=None)
 @given(CORNERS, st.tuples(ROUGH, ROUGH), MARGINS)
 def test_place_against_shapely(corners, place, margin):
     shape, point = shape_of(corners), Point(place)
@@ -138,6 +139,7 @@ PIECES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(PIECES)
 @example(Polynomial(2.0, Turning(), ((0.0, 1.0, -2.0, 3.0), (), ())))
 def test_speed_is_bounded(piece):

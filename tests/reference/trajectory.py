@@ -1,5 +1,6 @@
 """A trajectory document as docs/protocol.md, section 11, says it: read and written step by step."""
 
+import hashlib
 import math
 import struct
 
@@ -91,9 +92,8 @@ def shown(document):
     return repr(_plain(document))
 
 
-def written(document):
-    """Return a document's bytes whatever its bounds, as far as the fields can say them."""
-    reference, pieces = _plain(document)
+def write(reference, pieces):
+    """Return a document's bytes, whatever its bounds, as far as the fields can say them."""
     out = b"\1" + b"".join(x.to_bytes(4, "big", signed=True) for x in reference)
     out += len(pieces).to_bytes(2, "big")
 
@@ -118,4 +118,40 @@ def written(document):
     return out
 
 
-__all__ = ["Bad", "read", "shown", "written"]
+def written(document):
+    """Return what `write` makes of a document of the product's."""
+    return write(*_plain(document))
+
+
+def example():
+    """A document of every kind of piece and heading, its name, a request, and statuses."""
+    pieces = [
+        (1, 4.0, "turning", [0.5, 0.25], [[0.0, 2.0], [1.0, 0.0, -0.125], [-5.0]]),
+        (2, 9.5, "facing", [3.0, -4.0], [[8.0, [2.0, 0.5, 0.0]], [-1.0, [2.0, 0.5, -1.5]], [-5.0]]),
+        (1, 1.0, "course", [], [[10.0, 1.0], [], [-5.0]]),
+    ]
+    document = write((-353_632_610, 1_491_652_300, 584_090), pieces)
+    name = hashlib.sha256(document).digest()[:8]
+    request = b"\1" + (0xFEDCBA98).to_bytes(4, "big") + name
+    head = (0xFEDCBA98).to_bytes(4, "big")
+    clocks = (4_250).to_bytes(4, "big") + (14_500).to_bytes(4, "big")
+    flown = head + bytes([1, 3, 0]) + name + bytes(8) + clocks + b"\0\x0c" + b"\0\x37"
+    back = (
+        head
+        + bytes([2, 6, 4])
+        + name
+        + bytes(8)
+        + clocks
+        + b"\xff" * 4
+        + "verloren \u2013 x".encode()
+    )
+    return {
+        "document": document,
+        "identity": name,
+        "start": request,
+        "running": flown,
+        "handed_back": back,
+    }
+
+
+__all__ = ["Bad", "example", "read", "shown", "write", "written"]
