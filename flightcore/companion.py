@@ -253,7 +253,7 @@ class Companion:
         status.revocation_serial = self.custody.revocations.serial
         status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
-        status.flight = self.watch.offboard.status(now_ns)
+        status.flight = self.watch.offboard.describe(now_ns).status()
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
         if self.watch.rates is not None:

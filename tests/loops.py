@@ -24,7 +24,7 @@ class InlineLoop:
                 self._offboard.loop_ready(now_ns)
         if flight is None or self.is_stalled:
             return
-        motion = self._offboard.motion
+        motion = self._offboard.sight.motion
         if motion is not None and motion is not self._motion:
             self._motion = motion
             self.pilot.receive(motion)

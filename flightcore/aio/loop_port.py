@@ -21,7 +21,7 @@ from flightcore.offboard.offboard import Offboard
 from wire.aio.alarm import monotonic_ns
 
 _log = logging.getLogger(__name__)
-_WAKE_BYTES: Final = 8
+_SUM_UP_NS: Final = 1_000_000_000
 
 
 class LoopStatus(msgspec.Struct, frozen=True):
@@ -60,6 +60,7 @@ class LoopPort:
         self._process: subprocess.Popen[bytes] | None = None
         self._descriptors: list[int] = []
         self._is_ready = False
+        self._summed_ns = 0
         self._motion: object = None
         self._orders: object = None
 
@@ -74,7 +75,7 @@ class LoopPort:
         memory = self._memory
         if memory is None:
             return
-        motion, orders = self._offboard.motion, self._offboard.orders
+        motion, orders = self._offboard.sight.motion, self._offboard.orders
         if motion is not None and motion is not self._motion:
             self._motion = motion
             memory.put_motion(motion)
@@ -149,6 +150,9 @@ class LoopPort:
         step = memory.take_step()
         if step is not None:
             self._offboard.receive_step(step, now_ns)
+        if now_ns >= self._summed_ns + _SUM_UP_NS:
+            self._summed_ns = now_ns
+            self._offboard.lateness_us = _quantile(memory.lateness[:BINS].tolist(), 0.99)
         self._on_news()
 
     def _ended(self) -> None:

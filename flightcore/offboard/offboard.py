@@ -10,26 +10,26 @@ itself.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
+from flightcore.autopilot import Autopilot
 from flightcore.flown import Flown, first_jump
 from flightcore.offboard.aboard import Aboard, craft_of, take
-from flightcore.offboard.frames import ORIGIN_ID, offset, origin_untrusted
+from flightcore.offboard.description import Description
+from flightcore.offboard.frames import offset
 from flightcore.offboard.hand_over import takes_over
-from flightcore.offboard.motion import ATTITUDE_ID, POSITION_ID, Motion, MotionReader
-from flightcore.offboard.pilot import STALE_S, Form, Orders, Step
+from flightcore.offboard.pilot import Form, Orders, Step
 from flightcore.offboard.schedule import standing
-from flightcore.offboard.setpoints import Brake, PositionTarget, Setpoint, Vec, encode, is_sound
+from flightcore.offboard.setpoints import Brake, Setpoint, Vec, encode, is_sound
+from flightcore.offboard.sight import Sight
 from flightcore.offboard.worth import Ability
 from flightcore.parameters import Parameters
 from flightcore.trajectory.sampled import Trajectory
 from flightcore.voice import Voice
 from wire.mavlink import dialect, message_id
 from wire.tasking import NO_TRAJECTORY, FlyReason, FlyState
-from wire.trajectory import Document, Reference
+from wire.trajectory import Document
 
-GUIDED: Final = 4
 TICK_NS: Final = 50_000_000
 LOOP_SILENT_NS: Final = 200_000_000  # after which the loop counts as dead
 FARTHEST: Final = 300.0  # to the first point [m]
@@ -39,33 +39,7 @@ STRAYED: Final = 5.0  # from the trajectory, where the companion controls the po
 SLOWEST: Final = 1.0  # on the way there, before it is given up [m/s]
 SAYS: Final = 3  # how often what is said once is said, lest it be lost
 
-_INTERVAL_US: Final = 20_000
-_HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
 _ACTIVE: Final = frozenset((FlyState.APPROACHING, FlyState.RUNNING, FlyState.PAUSED))
-
-
-class Description(NamedTuple):
-    """How things stand.
-
-    Attributes:
-        state: Of the trajectory aboard.
-        reason: Why it was handed back.
-        identity: Of the trajectory aboard; zeros without one.
-        elapsed_s: Time along it. [s]
-        duration_s: [s]
-        error_m: From where the vehicle is to where it should be; None while nothing is flown. [m]
-        lateness_us: 99th percentile of the loop; None before it runs. [us]
-        text: Why it was handed back, in words.
-    """
-
-    state: FlyState
-    reason: FlyReason
-    identity: bytes
-    elapsed_s: float
-    duration_s: float
-    error_m: float | None
-    lateness_us: int | None
-    text: str
 
 
 class Offboard:
@@ -75,7 +49,7 @@ class Offboard:
     the last place, which are said at most `SAYS` times and only in GUIDED.
     """
 
-    watched = frozenset((_HEARTBEAT, ORIGIN_ID, *MotionReader.watched))
+    watched = Sight.watched
 
     def __init__(
         self,
@@ -102,9 +76,7 @@ class Offboard:
         self._hindrance = hindrance
         self._ability = ability
         self._form = form
-        self._reader = MotionReader(autopilot.dropped)
-        self.origin: Reference | None = None  # where the estimator's frame hangs
-        self.motion: Motion | None = None
+        self.sight = Sight(autopilot, voice)
         self.orders = Orders()
         self.flight: Aboard | None = None
         self.lateness_us: int | None = None
@@ -136,10 +108,10 @@ class Offboard:
         if jump is not None:
             what = ("place", "velocity", "acceleration")[jump.order]
             return f"its {what} jumps by {jump.size:.2g} at {jump.at_s:.1f} s"
-        self.locate()
-        if self.origin is None:
+        self.sight.locate()
+        if self.sight.origin is None:
             return "the autopilot has not said where its frame lies (GPS_GLOBAL_ORIGIN)"
-        shift_n = offset(document.reference, self.origin)
+        shift_n = offset(document.reference, self.sight.origin)
         return self.load_trajectory(flown, shift_n, document.identity, now_ns)
 
     def load_trajectory(
@@ -152,12 +124,13 @@ class Offboard:
         taken = take(trajectory, shift_n, identity, self._ability, self._form, craft)
         if isinstance(taken, str):
             return taken
-        if self._is_fresh(now_ns) and self._distance(taken.first) > FARTHEST:
-            away = self._distance(taken.first)
+        if self.sight.is_fresh(now_ns) and self.sight.distance(taken.first) > FARTHEST:
+            away = self.sight.distance(taken.first)
             return f"it begins {away:.0f} m from here; allowed: {FARTHEST:.0f} m"
         self.clear()
         self.flight, self._state = taken, FlyState.LOADED
-        self._ask_motion()
+        self.sight.is_watching = True
+        self.sight.ask_motion()
         self._voice.note(f"offboard: {identity.hex()} loaded, {taken.duration_s:.1f} s")
         return ""
 
@@ -169,7 +142,7 @@ class Offboard:
         assert self.flight is not None
         self.orders = Orders(standing(0.0), is_flying=False)
         self._go(FlyState.APPROACHING, now_ns)
-        away = self._distance(self.flight.first)
+        away = self.sight.distance(self.flight.first)
         self._due_ns = now_ns + int((20.0 + away / SLOWEST) * 1e9)
         self._settled_ns = None
         return ""
@@ -201,25 +174,17 @@ class Offboard:
         """Forget the trajectory; return why not."""
         if self.is_active:
             return "it is being flown"
-        self.flight = None
+        self.flight, self.sight.is_watching = None, False
         self._state, self._reason, self._text = FlyState.EMPTY, FlyReason.NONE, ""
-        self._has_loop, self._error, self.orders = False, None, Orders()
+        self._has_loop, self.orders = False, Orders()
+        self._error = self.lateness_us = None
         return ""
-
-    def locate(self) -> None:
-        """Ask for the origin of the estimator's frame, unless it is known."""
-        if self.origin is None:
-            self._command(dialect.MAV_CMD_REQUEST_MESSAGE, dialect.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN)
 
     def receive(self, frame: bytes, now_ns: int) -> None:
         """Take a frame of the autopilot."""
-        number = message_id(frame)
-        if number == ORIGIN_ID:
-            self.origin = origin_untrusted(frame) or self.origin
-        elif number == _HEARTBEAT:
+        self.sight.receive(frame, now_ns)
+        if message_id(frame) == dialect.MAVLINK_MSG_ID_HEARTBEAT:
             self._watch_mode(now_ns)
-        else:
-            self.motion = self._reader.receive(frame, now_ns) or self.motion
 
     def passed(self, frames: Sequence[bytes], now_ns: int) -> None:
         """Yield at once if an operator has been let say something that moves the vehicle."""
@@ -267,7 +232,7 @@ class Offboard:
             return
         self._tick_ns = now_ns
         if self._last_words:
-            if self._is_guided():
+            if self.sight.is_guided():
                 self._say(self._last_words.pop())
             else:
                 self._last_words.clear()
@@ -277,7 +242,7 @@ class Offboard:
         if hindrance is not FlyReason.NONE:
             text = hindrance.name.lower().replace("_", " ")
             self._hand_back(hindrance, text, now_ns, is_braking=True)
-        elif not self._autopilot.is_heard(now_ns) or not self._is_fresh(now_ns):
+        elif not self._autopilot.is_heard(now_ns) or not self.sight.is_fresh(now_ns):
             self._hand_back(FlyReason.AUTOPILOT, "its telemetry stopped", now_ns, is_braking=True)
         elif now_ns - self._stepped_ns > LOOP_SILENT_NS:
             self._hand_back(FlyReason.LOOP, "control loop: silent", now_ns, is_braking=True)
@@ -292,8 +257,7 @@ class Offboard:
             self._state, self._reason = FlyState.HANDED_BACK, FlyReason.AUTOPILOT
             self._text = "the autopilot's line is gone"
         self._last_words.clear()
-        self._reader = MotionReader(self._autopilot.dropped)
-        self.origin = self.motion = None
+        self.sight.forget()
 
     def describe(self, now_ns: int) -> Description:
         """Say how things stand."""
@@ -310,19 +274,6 @@ class Offboard:
             self._text,
         )
 
-    def status(self, now_ns: int) -> dict[str, str | int | float | None]:
-        """Say how things stand, for `sekisho status`."""
-        said = self.describe(now_ns)
-        return {
-            "state": said.state.name.lower(),
-            "reason": said.text,
-            "identity": said.identity.hex(),
-            "elapsed_s": round(said.elapsed_s, 3),
-            "duration_s": round(said.duration_s, 3),
-            "error_m": None if said.error_m is None else round(said.error_m, 3),
-            "setpoints": self._form.name.lower(),
-        }
-
     def _refusal(self, identity: bytes, now_ns: int) -> str:
         """Return why nothing can be flown now."""
         if self.flight is None:
@@ -333,12 +284,12 @@ class Offboard:
             (identity != self.identity, f"aboard is {self.identity.hex()}"),
             (not self._autopilot.is_heard(now_ns), "the autopilot is silent"),
             (not self._autopilot.is_flying, "the vehicle is not in the air"),
-            (not self._is_guided(), "the vehicle is not in GUIDED"),
+            (not self.sight.is_guided(), "the vehicle is not in GUIDED"),
             (hindrance is not FlyReason.NONE, hindrance.name.lower().replace("_", " ")),
-            (not self._is_fresh(now_ns), "its position and attitude do not come often enough"),
+            (not self.sight.is_fresh(now_ns), "its position and attitude do not come often enough"),
             (not self._has_loop, "the control loop is not running"),
             (
-                self._is_fresh(now_ns) and self._distance(self.flight.first) > FARTHEST,
+                self.sight.is_fresh(now_ns) and self.sight.distance(self.flight.first) > FARTHEST,
                 f"it begins more than {FARTHEST:.0f} m from here",
             ),
         )
@@ -347,10 +298,10 @@ class Offboard:
     def _approach(self, now_ns: int) -> None:
         """Fly to where the trajectory begins, and begin it once there."""
         assert self.flight is not None
-        assert self.motion is not None
+        assert self.sight.motion is not None
         self._say(self.flight.first)
-        speed = math.hypot(*self.motion.velocity_n)
-        self._error = self._distance(self.flight.first)
+        speed = math.hypot(*self.sight.motion.velocity_n)
+        self._error = self.sight.distance(self.flight.first)
         if self._error > ARRIVED[0] or speed > ARRIVED[1]:
             self._settled_ns = None
         elif self._settled_ns is None:
@@ -385,7 +336,7 @@ class Offboard:
     def _watch_mode(self, now_ns: int) -> None:
         if not self.is_active:
             return
-        if not self._is_guided():
+        if not self.sight.is_guided():
             text = f"the vehicle is in mode {self._autopilot.custom_mode}"
             self._hand_back(FlyReason.OPERATOR, text, now_ns, is_braking=False)
         elif not self._autopilot.is_flying:
@@ -398,7 +349,7 @@ class Offboard:
         self.orders = self.orders._replace(is_flying=False)
         self._go(FlyState.HANDED_BACK, now_ns)
         self._voice.tell(dialect.MAV_SEVERITY_WARNING, f"Trajectory: {text}")
-        if is_braking and self._is_guided():
+        if is_braking and self.sight.is_guided():
             self._last_words = [Brake()] * SAYS
             self._say(self._last_words.pop())
 
@@ -413,27 +364,3 @@ class Offboard:
     def _say(self, setpoint: Setpoint) -> None:
         assert self._autopilot.sysid is not None
         self._voice.command(encode(setpoint, self._autopilot.sysid))
-
-    def _ask_motion(self) -> None:
-        """Ask for position and attitude at 50 Hz: one interval for both."""
-        for number in (POSITION_ID, ATTITUDE_ID):
-            self._command(dialect.MAV_CMD_SET_MESSAGE_INTERVAL, number, _INTERVAL_US)
-
-    def _command(self, command: int, *values: float) -> None:
-        if self._autopilot.sysid is not None:
-            padded = (*values, *(0.0,) * (7 - len(values)))
-            self._voice.command(
-                dialect.MAVLink_command_long_message(
-                    self._autopilot.sysid, AUTOPILOT_COMPID, command, 0, *padded
-                )
-            )
-
-    def _is_guided(self) -> bool:
-        return self._autopilot.custom_mode == GUIDED
-
-    def _is_fresh(self, now_ns: int) -> bool:
-        return self.motion is not None and now_ns * 1e-9 - self.motion.time_s <= STALE_S
-
-    def _distance(self, place: PositionTarget) -> float:
-        assert self.motion is not None
-        return math.dist(place.position_n, self.motion.position_n)

@@ -14,7 +14,7 @@ from flightcore.offboard.schedule import Along
 from flightcore.offboard.setpoints import Vec
 from flightcore.trajectory.sampled import ROWS, Array, Trajectory
 
-STEP_S: Final = 0.02
+STEP_S: Final = 0.05
 LONGEST_S: Final = 3600.0
 
 

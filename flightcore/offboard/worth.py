@@ -10,6 +10,8 @@ from flightcore.trajectory.sampled import Trajectory
 
 _ARM: Final = 0.2  # of a vehicle whose inertia does not count [m]
 _INERTIA: Final = 1e-6
+_FINEST_S: Final = 0.01
+_SAMPLES: Final = 20_000
 _UNITS: Final = {
     Excess.SPEED: ("m/s", 1.0),
     Excess.ACCELERATION: ("m/s2", 1.0),
@@ -48,7 +50,9 @@ def shortcoming(trajectory: Trajectory, ability: Ability, hover: float) -> str:
     inertia = (_INERTIA, _INERTIA, _INERTIA)
     vehicle = Vehicle(1.0, inertia, (first, second, third, fourth), 0.0, 0.25 * full)
     envelope = Envelope(ability.speed, ability.acceleration, ability.tilt)
-    findings = check(trajectory, vehicle, envelope)
+    # The link waits meanwhile: an hour is looked at less closely than a minute.
+    step_s = max(_FINEST_S, trajectory.duration / _SAMPLES)
+    findings = check(trajectory, vehicle, envelope, step_s=step_s)
     if not findings:
         return ""
     worst = findings[0]

@@ -130,7 +130,7 @@ class Tasking:
             return
         work = _Work(station, document, identity, now_ns + UPLOAD_NS, self._epoch, None)
         self._take_on(work, now_ns)
-        self._offboard.locate()
+        self._offboard.sight.locate()
 
     def receive_request(
         self, station: PairedGround, opened: Opened, context: Context, value: bytes, now_ns: int
@@ -314,7 +314,7 @@ class Tasking:
         if work.number is None:
             reference = work.document.reference
             return Judgement(stored.around(reference), Flown(work.document))
-        origin, motion = self._offboard.origin, self._offboard.motion
+        origin, motion = self._offboard.sight.origin, self._offboard.sight.motion
         if origin is None or motion is None:
             return None
         flown = Flown(work.document, offset(work.document.reference, origin))

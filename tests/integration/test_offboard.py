@@ -63,7 +63,7 @@ class OffboardWorld(FlyingWorld):
         place = self.vehicle.ground.origin
         reference = Reference(place.lat_deg_e7, place.lon_deg_e7, round(place.alt * 1e3))
         document = document_of([motion], reference)
-        self.offboard.locate()
+        self.offboard.sight.locate()
         self.run(200)
         assert self.offboard.load(document, self.now) == ""
         return document.identity

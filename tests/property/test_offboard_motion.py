@@ -42,7 +42,7 @@ schedules = st.builds(
 
 
 @given(schedules)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_pace_is_the_derivative_of_time_along_and_its_change_that_of_pace(schedule):
     times = np.arange(schedule.begin_s - 1.0, schedule.ends_s() + 1.0, 1e-3)
     along = np.array([schedule.at(t) for t in times])
@@ -58,6 +58,7 @@ def test_pace_is_the_derivative_of_time_along_and_its_change_that_of_pace(schedu
     assert schedule.at(schedule.ends_s() + 1.0).rate == schedule.to_rate
 
 
+@settings(max_examples=40, deadline=None)
 @given(schedules, st.floats(0, 10), st.sampled_from([0.0, 2.0]))
 def test_one_pace_follows_the_other_without_a_jump(schedule, at_s, ramp_s):
     following = schedule.then(at_s, 0.0, ramp_s)
@@ -69,7 +70,7 @@ def test_one_pace_follows_the_other_without_a_jump(schedule, at_s, ramp_s):
 
 
 @given(st.floats(0.0, 25.0), st.floats(0.0, 1.0), st.floats(-0.5, 0.5))
-@settings(max_examples=200)
+@settings(max_examples=60, deadline=None)
 def test_a_track_is_the_trajectory_at_any_pace(time, pace, change):
     shift = (1.0, 2.0, 3.0)
     track = track_of(table(LEMNISCATE, shift), LEMNISCATE.duration)
@@ -89,6 +90,7 @@ def test_beyond_its_ends_a_track_stands_still():
         assert got.velocity_n == got.acceleration_n == (0.0, 0.0, 0.0)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0.0, 0.3), min_size=60, max_size=60))
 def test_the_vehicles_clock_is_read_by_its_quickest_message(delays):
     delays = [0.0 if i % 20 == 0 else d for i, d in enumerate(delays)]
@@ -112,6 +114,7 @@ def position(ms, values):
     return frame(dialect.MAVLink_local_position_ned_message(ms, *values))
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: math.hypot(*q) > 0.1),
     st.tuples(*[st.floats(-3, 3)] * 3),
@@ -207,6 +210,7 @@ def test_a_disturbance_that_turns_is_led():
     assert np.linalg.norm(np.array(forecast.disturbance_n) - wind(now + 0.18)) < 0.12
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(-800_000_000, 800_000_000), st.integers(-1_800_000_000, 1_800_000_000))
 def test_a_place_lies_where_the_simulators_geodesy_puts_it(lat, lon):
     origin = Reference(lat, lon, 584_000)
@@ -231,6 +235,7 @@ def test_an_origin_that_is_no_place_is_not_believed():
     assert struct.calcsize("<iii") == 12
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: math.hypot(*q) > 0.1))
 def test_axes_become_the_quaternion_that_scipy_finds(q):
     matrix = Rotation.from_quat(q).as_matrix()
@@ -240,6 +245,7 @@ def test_axes_become_the_quaternion_that_scipy_finds(q):
     assert found[0] >= 0.0
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.tuples(*[st.floats(-6, 6)] * 3),
     st.tuples(*[st.floats(-10, 10)] * 3),
