@@ -33,7 +33,8 @@ def fly(kind, names, forms):
         for form in forms:
             for name in names:
                 yield flights.fly(name, form)
-        held.enter_context(contextlib.redirect_stdout(quiet))  # what the stack reports at its end
+        with contextlib.redirect_stdout(quiet):  # what the stack reports at its end
+            held.close()
 
 
 def main():
