@@ -29,8 +29,9 @@ from wire.mavlink import HEADER_BYTES, dialect, message_id
 from wire.trajectory import Reference
 
 ASK_EVERY_NS: Final = 50_000_000  # ArduPilot queues 20 requests for parameters
-ANSWER_NS: Final = 600_000_000
+ANSWER_NS: Final = 500_000_000
 TRIES: Final = 5
+TRIES_OPTIONAL: Final = 3
 TRUST_NS: Final = 60_000_000_000
 MAX_ITEMS: Final = 1000
 
@@ -90,6 +91,7 @@ class FenceReader:
         self.reading = Reading.IDLE
         self._values: dict[str, float] = {}
         self._asked: dict[str, int] = {}
+        self._lacks: set[str] = set()  # what this version has not
         self._items: list[Item] = []
         self._count = 0
         self._home: Reference | None = None
@@ -102,7 +104,7 @@ class FenceReader:
         """Read the fence, unless it is known or being read."""
         is_known = self.reading is Reading.KNOWN and now_ns - self._read_ns < TRUST_NS
         if self.reading in _DONE and not is_known:
-            self._values.clear()
+            self._values = dict.fromkeys(self._lacks, 0.0)
             self._asked.clear()
             self._items.clear()
             self._home = None
@@ -188,11 +190,12 @@ class FenceReader:
         open_ = [name for name in (*NEEDED, *OPTIONAL) if name not in self._values]
         name = min(open_, key=lambda name: self._asked.get(name, 0))
         tries = self._asked.get(name, 0)
-        if tries == TRIES and name in NEEDED:
-            self._fail(f"{name} was not answered")
+        if name in OPTIONAL and tries == TRIES_OPTIONAL:
+            self._lacks.add(name)
+            self._take(name, 0.0, now_ns)
             return
         if tries == TRIES:
-            self._take(name, 0.0, now_ns)
+            self._fail(f"{name} was not answered")
             return
         self._asked[name] = tries + 1
         is_round_over = min(self._asked.get(name, 0) for name in open_) > tries

@@ -41,7 +41,7 @@ from wire.trajectory import Document, MalformedTrajectoryError, decode_untrusted
 
 TELL_NS: Final = 1_000_000_000
 UPLOAD_NS: Final = 20_000_000_000  # for judging one that has arrived
-START_NS: Final = 3_000_000_000  # a START that is older is not what the operator wants any more
+START_NS: Final = 5_000_000_000  # a START that waited longer may not be wanted any more
 _STEP_NS: Final = 1_000_000
 _MOST_MS: Final = (1 << 32) - 1
 _ROLES: Final = frozenset((Reason.OBSERVER, Reason.NEEDS_SUPERVISOR))

@@ -127,6 +127,17 @@ class Asking(RuleBasedStateMachine):
             self.held.clear()
         self.run(50)
 
+    @rule(
+        name=NAMES, verb=st.sampled_from(list(LIMITS)), ms=st.sampled_from([100, 900, 1400, 5000])
+    )
+    def hold_one_request(self, name, verb, ms):
+        """All its repetitions arrive at once, in any order, or those of some datagrams."""
+        self.holds[name] = 1.0
+        self.ask(name, verb)
+        self.run(ms)
+        self.holds[name] = 0.0
+        self.release(self.rng.choice((0.4, 1.0)), self.rng.random() < 0.5)
+
     @rule(count=st.integers(1, 40))
     def replay(self, count):
         captured = self.world.captured_up[-200:]
