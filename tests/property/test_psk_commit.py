@@ -107,7 +107,7 @@ class PskCommit(RuleBasedStateMachine):
     def collect(self):
         """Take what must be written, in order."""
         self.disks["drone"].waiting += self.companion.outgoing_saves()
-        self.disks["ground"].waiting += self.station.outgoing_saves()
+        self.disks["ground"].waiting += self.station.custody.outgoing_saves()
         for side, disk in self.disks.items():
             while disk.waiting and disk.mode != "slow":
                 self.write_one(side)
@@ -115,7 +115,7 @@ class PskCommit(RuleBasedStateMachine):
     def write_one(self, side):
         disk = self.disks[side]
         item = disk.waiting.popleft()
-        core = self.companion if side == "drone" else self.station
+        core = self.companion if side == "drone" else self.station.custody
         now = (self.now,)
         if disk.mode == "fails":
             core.save_failed(*((item, *now) if side == "drone" else now))
