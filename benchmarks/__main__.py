@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, fleet, flood, gnss, link, link_core, report, sim
+from benchmarks import (
+    aboard,
+    control,
+    fleet,
+    flood,
+    gnss,
+    jitter,
+    link,
+    link_core,
+    report,
+    sim,
+)
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -20,6 +31,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "fleet": fleet.run,
     "flood": flood.run,
     "gnss": gnss.run,
+    "jitter": jitter.run,
 }
 _TAKES_DIRECTORY: Final = "gnss"
 _EXIT_FAILED: Final = 1

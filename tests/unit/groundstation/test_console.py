@@ -413,7 +413,11 @@ def lists_aboard(room, page):
         room.run(1100, page)
         room.say_aboard(dialect.MAVLink_mission_count_message(255, 190, 0, kind))
         room.run(300, page)
-    told = [tiding["aboard"] for tiding in room.console.tidings(page, room.world.now) if "aboard" in tiding]
+    told = [
+        tiding["aboard"]
+        for tiding in room.console.tidings(page, room.world.now)
+        if "aboard" in tiding
+    ]
     assert all(told[-1][name]["known"] for name in ("mission", "fence", "rally points"))
     return told[-1]["mission"]["digest"]
 
@@ -450,7 +454,9 @@ def test_a_plan_is_sent_by_whoever_commands(room):
     # Nobody is there any more: it breaks off.
     room.here(page, visible=False)
     room.run(1000)
-    transfer = [t["transfer"] for t in room.console.tidings(page, room.world.now) if "transfer" in t][-1]
+    transfer = [
+        t["transfer"] for t in room.console.tidings(page, room.world.now) if "transfer" in t
+    ][-1]
     assert transfer["activity"] in ("reading back", "")
     assert room.sent(MISSION_COUNT) == []
 
