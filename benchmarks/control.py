@@ -32,6 +32,7 @@ class Result(msgspec.Struct, frozen=True):
         w1: The workload that other simulators run too.
         us_per_step: The tracking controller for one vehicle, in plain floats. [us]
         operations: Arithmetic operations of its texts.
+        flight_s: How long each ellipse was flown. [s]
         sun_2022: By condition.
         curves_cm: Error and what was published, by curve.
         recovery: From upside down.
@@ -40,6 +41,7 @@ class Result(msgspec.Struct, frozen=True):
     w1: W1
     us_per_step: dict[str, Spread]
     operations: dict[str, int]
+    flight_s: float
     sun_2022: dict[str, Tracked]
     curves_cm: dict[str, tuple[float, str]]
     recovery: list[Recovered]
@@ -61,13 +63,11 @@ def run(options: Options) -> Result:
         ("", "us", "operations"),
         [(name, report.figure(s.min), str(operations[name])) for name, s in us.items()],
     )
-    # Compiling costs more than four seconds of flight do.
-    ellipses = (
-        fly_ellipses(4.0, Rows)
-        if options.quick
-        else fly_ellipses(20.0, w1_measured.EXECUTORS.get("numba", Rows))
-    )
-    return Result(workload, us, operations, ellipses, fly_curves(), recover())
+    flight_s, executor = 20.0, w1_measured.EXECUTORS.get("numba", Rows)
+    if options.quick:  # compiling costs more than four seconds of flight do
+        flight_s, executor = 4.0, Rows
+    ellipses = fly_ellipses(flight_s, executor)
+    return Result(workload, us, operations, flight_s, ellipses, fly_curves(), recover())
 
 
 def _microseconds(text: Tracking, repeats: int) -> Spread:

@@ -1,10 +1,11 @@
-"""``python -m benchmarks.control_plots RESULT.json DIR``: the plots of docs/control-core.md.
+"""``python -m benchmarks.control_plots RESULT.json``: plots and tables of docs/control-core.md.
 
-Needs matplotlib (extra `bench`). The first three are drawn from what ``python -m benchmarks control
---peers`` left; the fourth flies one ellipse again.
+Needs matplotlib (extra `bench`). All but one plot come from what ``python -m benchmarks control
+--peers`` left; that one flies an ellipse again. Tables stand in the document between comments.
 """
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -20,19 +21,22 @@ from benchmarks.control import Result
 from benchmarks.control_flights import Setup, start
 from benchmarks.control_plant import Plant, Truth
 from benchmarks.control_sun import GAINS, LIMITS, SUN, Tracked
+from benchmarks.program import ROOT
 from flightcore.control.tracking import SIZES, tracking
 from flightcore.trajectory.literature import sun_2022
 from flightcore.trajectory.reach import within_reach
 from flightcore.trajectory.sampled import Trajectory
 from tracing.executors import Array, Rows
 
-_OURS, _DFBC, _NMPC = "#1f4e79", "#c55a11", "#7f7f7f"
+_OURS, _PLAIN, _DFBC, _NMPC = "#1f4e79", "#9dc3e6", "#c55a11", "#7f7f7f"
 _CONDITIONS: Final = (
     "76 feasible", "drag +50 %", "drag +100 %", "mass -30 %", "mass +30 %",
     "centre of gravity 10 %", "force 5 N", "force 10 N", "force 15 N", "moment 0.1 N m",
     "moment 0.2 N m", "moment 0.3 N m", "latency 10 ms", "latency 30 ms", "latency 50 ms",
     "68 infeasible",
 )  # fmt: skip
+_DOCUMENT: Final = ROOT / "docs" / "control-core.md"
+_IMAGES: Final = ROOT / "docs" / "images"
 _PREFIXES: Final = ("rejection: ", "prediction: ", "planned ahead: ", "")
 
 
@@ -41,31 +45,89 @@ class _File(msgspec.Struct):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Draw."""
+    """Draw, and put the tables in their places."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.control_plots")
-    parser.add_argument("result", type=Path)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("result", type=Path, help="what `python -m benchmarks control` left")
     arguments = parser.parse_args(argv)
+    text = _DOCUMENT.read_text()
     result = msgspec.json.decode(arguments.result.read_bytes(), type=_File).results["control"]
+    for name, lines in _tables(result, arguments.result.name).items():
+        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = "\n".join([before + begin, *lines, end + after])
+    _DOCUMENT.write_text(text)
     for name, draw in (("sun", _sun), ("w1", _w1), ("recovery", _recovery)):
         figure = Figure(figsize=(9.0, 5.0), layout="constrained")
         draw(result, figure.subplots())
-        figure.savefig(arguments.directory / f"control-{name}.png", dpi=110)
+        figure.savefig(_IMAGES / f"control-{name}.png", dpi=110)
     figure = Figure(figsize=(6.0, 6.0), layout="constrained")
     _ellipse(figure.subplots())
-    figure.savefig(arguments.directory / "control-ahead.png", dpi=110)
+    figure.savefig(_IMAGES / "control-ahead.png", dpi=110)
     return 0
 
 
+def _tables(result: Result, source: str) -> dict[str, list[str]]:
+    """Return the document's tables by name, as lines of Markdown."""
+    workload = result.w1
+    counts = list(next(iter(workload.vehicle_steps_per_s.values())))
+    rates = {f"ours, {k}, float64": v for k, v in workload.vehicle_steps_per_s.items()}
+    rates |= {name: peer.rates for name, peer in workload.peers.items()}
+    alone = {**workload.us_per_step, **result.us_per_step}
+    times = [(name, f"{spread.min:.2f}") for name, spread in alone.items()]
+    times += [(f"{name}, closed loop", f"{p.us:,.0f}") for name, p in workload.peers.items()]
+    batches = [
+        (name, *(f"{each[n] / 1e6:.2f}" if n in each else "-" for n in counts))
+        for name, each in rates.items()
+    ]
+    return {
+        "sun": [
+            *_table(
+                ("condition", "mean", "SD", "greatest", "left", "NMPC", "DFBC"),
+                [
+                    (name, f"{t.mean_m:.3f}", f"{t.sd_m:.3f}", f"{t.max_m:.2f}",
+                     f"{t.left} of {t.flights}", t.nmpc, t.dfbc)
+                    for name, t in result.sun_2022.items()
+                ],
+            ),
+            "",
+            f"{result.flight_s:.0f} s each, `{source}`.",
+        ],
+        "lee": _table(
+            ("reading", "s until Psi < 1"),
+            [(each.name, f"{each.seconds:.3f}") for each in result.recovery],
+        ),
+        "curves": _table(
+            ("curve", "RMSE in cm", "published"),
+            [(name, f"{cm:.1f}", said) for name, (cm, said) in result.curves_cm.items()],
+        ),
+        "cost": [
+            *_table(("one vehicle, plain floats", "us a step"), times),
+            "",
+            *_table(("M vehicle-steps a second, N =", *counts), batches),
+            "",
+            f"Least of many repeats, `{source}`.",
+        ],
+    }  # fmt: skip
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
 def _sun(result: Result, axes: Axes) -> None:
-    best = [_best(result.sun_2022, name) for name in _CONDITIONS]
+    rows = result.sun_2022
+    best = [_best(rows, name) for name in _CONDITIONS]
     at = np.arange(len(best))
-    ours = [each.mean_m for _, each in best]
-    axes.bar(at - 0.27, [_number(each.nmpc) for _, each in best], 0.26, color=_NMPC)
-    axes.bar(at, [_number(each.dfbc) for _, each in best], 0.26, color=_DFBC)
-    axes.bar(at + 0.27, ours, 0.26, color=_OURS)
-    for x, mean in enumerate(ours):
-        axes.text(x + 0.27, mean, f" {mean:.2f}", rotation=90, fontsize=8, ha="center")
+    for shift, colour, said in (
+        (-0.3, _NMPC, [_published(rows, name, "nmpc") for name in _CONDITIONS]),
+        (-0.1, _DFBC, [_published(rows, name, "dfbc") for name in _CONDITIONS]),
+        (0.1, _PLAIN, [rows[n].mean_m if n in rows else math.nan for n in _CONDITIONS]),
+        (0.3, _OURS, [row.mean_m for _, row in best]),
+    ):
+        axes.bar(at + shift, said, 0.2, color=colour)
+    for x, (_, row) in enumerate(best):
+        axes.text(x + 0.3, row.mean_m, f" {row.mean_m:.2f}", rotation=90, fontsize=8, ha="center")
     names = [
         f"{name}\n({prefix[:-2]})" if prefix else name
         for name, (prefix, _) in zip(_CONDITIONS, best, strict=True)
@@ -73,8 +135,8 @@ def _sun(result: Result, axes: Axes) -> None:
     axes.set_xticks(at, names, rotation=60, ha="right", fontsize=8)
     axes.set_yscale("symlog", linthresh=0.1)
     axes.set_ylabel("position RMSE, mean of the flights that stayed [m]")
-    axes.set_title("Sun et al. 2022: their NMPC and DFBC as published, ours on their model")
-    axes.legend(["NMPC", "DFBC", "ours"])
+    axes.set_title("Sun et al. 2022 (theirs with INDI where they give it)")
+    axes.legend(["NMPC, published", "DFBC, published", "ours, plain", "ours, as named below"])
 
 
 def _best(rows: dict[str, Tracked], name: str) -> tuple[str, Tracked]:
@@ -83,9 +145,15 @@ def _best(rows: dict[str, Tracked], name: str) -> tuple[str, Tracked]:
     return prefix, rows[prefix + name]
 
 
+def _published(rows: dict[str, Tracked], name: str, whose: str) -> float:
+    """Return a published figure, that with INDI first."""
+    said = (_number(getattr(rows[p + name], whose)) for p in _PREFIXES if p + name in rows)
+    return next((figure for figure in said if not math.isnan(figure)), math.nan)
+
+
 def _number(published: str) -> float:
     found = re.match(r"[\d.]+", published)
-    return float(found[0]) if found else float("nan")
+    return float(found[0]) if found else math.nan
 
 
 def _w1(result: Result, axes: Axes) -> None:
@@ -121,14 +189,14 @@ def _ellipse(axes: Axes) -> None:
         if not e.vertical and e.ratio == 1 and e.peak_acceleration == 60.0 and e.top_speed == 15.0
     )  # fmt: skip
     reference = ellipse.trajectory(6.0)
-    times = np.linspace(0.0, 6.0, 1_500)
+    times = np.linspace(0.0, 4.5, 1_500)  # the end of a plan is free to run away
     wanted = reference.sample(times)
     axes.plot(wanted[1], wanted[0], color=_NMPC, label="reference: 60 m/s2 at 15 m/s")
     for name, aim, colour in (
         ("followed as it is", reference, _DFBC),
         ("planned ahead", within_reach(reference, SUN), _OURS),
     ):
-        flown = _path(aim, reference, 6.0)
+        flown = _path(aim, reference, 4.5)
         axes.plot(flown[1], flown[0], color=colour, lw=1.0, label=name)
     axes.set_aspect("equal")
     axes.set_xlabel("east [m]")
