@@ -8,60 +8,53 @@ that it is on disk.
 
 from collections import Counter
 from collections.abc import Sequence, Set
-from typing import Final, NamedTuple
+from typing import Final
 
-from crypto.chunks import Blob, Kind, Piece
+from crypto.chunks import Kind, Piece
 from crypto.generation import Opened
 from crypto.messages import DOWN_OVERHEAD
 from crypto.pair import PairRecord
 from crypto.primitives import RandomBytes
 from crypto.responder import Established, PairChanged, Reply, Responder
-from crypto.revocation import (
-    AuthorityPublic,
-    RefusedListError,
-    RevocationList,
-    accept_untrusted,
-)
+from crypto.revocation import AuthorityPublic, RevocationList
 from crypto.sessions import Path
 from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
-from flightcore.audit import Event, Topic, Trail, describe_operation
+from flightcore.audit import describe_operation
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
+from flightcore.custody import AcceptedList, Custody, Saved
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness, Refuse
-from flightcore.recorder import Recorder
 from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
+from flightcore.tasking.tasking import Tasking
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO, Address
 from wire.mavlink import dialect
+from wire.recorder import Recorder
 from wire.records import (
     AUTHORITY,
     CHUNK,
     CHUNK_ACK,
     CONFIRM,
     FRAGMENT,
+    TRAJECTORY,
     MalformedRecordsError,
     parse_records,
 )
+from wire.tasking import FlyReason
+from wire.trail import Event, Topic, Trail
 
 _STATUS_BYTES = 10
 NOBODY_REVOKED: Final = RevocationList()
 _UNCONFIRMED: Final = Refuse("unconfirmed", "not confirmed")
 
 
-class AcceptedList(NamedTuple):
-    """A revocation list that has been verified, and the bytes it came in."""
-
-    revocations: RevocationList
-    signed: bytes
-
-
-Save = PairRecord | AuthorityState | AcceptedList | SigningFloor | SigningKeys
+Save = Saved | AuthorityState | SigningFloor | SigningKeys
 
 
 class Companion:
@@ -94,19 +87,26 @@ class Companion:
         )
         self._options = options
         self._boot_count = boot_count
-        self._fleet = fleet
-        self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
         self._to_line: list[bytes] = []
         self._to_save: list[Save] = []
         self._notes: list[str] = []
+        self.custody = Custody(self.link, self.stations, fleet, revocations, self._note)
         self.air = Air(
             self.link,
             self.stations,
             self.arbiter,
             options,
             self.dropped,
-            lambda: self._revocations.serial,
+            lambda: self.custody.revocations.serial,
+        )
+        self.tasking = Tasking(
+            self.watch.offboard,
+            self.watch.fence,
+            self.autopilot,
+            self.arbiter.authority,
+            options.policy,
+            self.stations,
         )
         self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
@@ -129,7 +129,7 @@ class Companion:
         if before not in (None, self.autopilot.sysid):
             self.watch.line_lost()
         self.recorder.receive(frames, now_ns)
-        self.recorder.follow(self.autopilot.state, now_ns)
+        self.recorder.follow(self.autopilot.is_armed, now_ns)
         self.watch.receive(frames, now_ns)
         for text in self.autopilot.notices():
             self.watch.voice.tell(dialect.MAV_SEVERITY_WARNING, text)
@@ -148,15 +148,18 @@ class Companion:
                 case Reply(datagram=reply):
                     self.air.reply(reply, event.path, now_ns)
                 case PairChanged(record=record):
-                    self._to_save.append(record)
-                    text = f"{record.peer}: pre-shared key {record.psk_generation}"
-                    self._note(Event(Topic.KEY, text, by=record.peer), now_ns)
+                    self.custody.changed(record, now_ns)
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
+                    self.tasking.begin_session(name, now_ns)
                     self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
         if events:
             self.air.drain_radio(now_ns)
         return bool(events)
+
+    def settle(self, now_ns: int) -> None:
+        """Pass on what the control loop has said."""
+        self._settle(now_ns)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
@@ -174,6 +177,7 @@ class Companion:
             self.autopilot.signing.deadline_ns(),
             self.recorder.deadline_ns(),
             self.trail.deadline_ns(),
+            self.tasking.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -212,7 +216,7 @@ class Companion:
 
     def outgoing_saves(self) -> list[Save]:
         """Return what must be written to disk, in this order, each to be followed by `saved`."""
-        out, self._to_save = self._to_save, []
+        out, self._to_save = [*self._to_save, *self.custody.to_save()], []
         return out
 
     def outgoing_notes(self) -> list[str]:
@@ -224,39 +228,33 @@ class Companion:
         """Let something take effect: it is on disk."""
         if isinstance(item, AuthorityState):
             self.arbiter.saved(item, now_ns)
+            self.watch.offboard.abort(FlyReason.COMMAND_CHANGED, now_ns)
             self._show_authority()
             self._settle(now_ns)
             return
-        if isinstance(item, AcceptedList):
-            self._keep(item.revocations)
-            for station in self.stations.values():
-                station.authority_due_ns = now_ns
-            return
-        if not isinstance(item, PairRecord):
-            return  # what the line is signed with holds from the moment it was seen
-        paired = self.stations.get(item.peer)
-        record = None if paired is None else paired.saved(item)
-        if record is not None:
-            self.link.replace_record(record, now_ns)
+        if isinstance(item, PairRecord | AcceptedList):
+            self.custody.saved(item, now_ns)
+        # What the line is signed with holds from the moment it was seen.
 
     def save_failed(self, item: Save, now_ns: int) -> None:
         """Go on with what is on disk: something could not be written."""
         self.dropped["not_saved"] += 1
         if isinstance(item, AuthorityState):
             self.arbiter.not_saved(now_ns)
-        elif isinstance(item, PairRecord) and item.peer in self.stations:
-            self.stations[item.peer].not_saved()
         elif isinstance(item, SigningFloor | SigningKeys):
             self.autopilot.signing.not_saved(item, now_ns)
+        else:
+            self.custody.save_failed(item)
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
         status = describe(
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
-        status.revocation_serial = self._revocations.serial
+        status.revocation_serial = self.custody.revocations.serial
         status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.flight = self.watch.offboard.describe(now_ns).status()
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
         if self.watch.rates is not None:
@@ -304,15 +302,18 @@ class Companion:
             case _ if kind == AUTHORITY:
                 other = self.arbiter.receive_request(station, opened, context, value, now_ns)
                 if other is not None:
-                    self.shut_out(other.name, now_ns)
+                    self.custody.shut_out(other.name, now_ns)
             case _ if kind == CONFIRM:
                 asked = self.arbiter.receive_confirmation(station, opened, context, value, now_ns)
                 if asked is not None:
                     passed = asked.asker.uplink.confirmed(asked.frame, self.autopilot, now_ns)
                     self._carry_out(asked.asker, passed, now_ns)
+            case _ if kind == TRAJECTORY:
+                self.tasking.receive_request(station, opened, context, value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
                 if station.is_of_session(opened.order):
-                    self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
+                    piece = Piece(kind == CHUNK_ACK, value)
+                    self._receive_piece(station, opened, context, piece, now_ns)
             case _ if kind == FRAGMENT and opened.age_bound_ns is not None:
                 whole = station.reassembler.receive(value, now_ns - opened.age_bound_ns)
                 if whole is not None:
@@ -324,6 +325,26 @@ class Companion:
             case _:
                 station.uplink.dropped["unknown_record"] += 1
 
+    def _receive_piece(
+        self,
+        station: PairedGround,
+        opened: Opened,
+        context: Context,
+        piece: Piece,
+        now_ns: int,
+    ) -> None:
+        """Take a piece of a transfer; of a trajectory only from whoever may upload one."""
+        is_upload = not piece.is_ack and piece.value[:1] == bytes((Kind.TRAJECTORY,))
+        if is_upload and not self.tasking.may_upload(station, opened, context, now_ns):
+            return
+        blob = station.transfers.receive(piece, now_ns)
+        if blob is None:
+            return
+        if blob.kind is Kind.TRAJECTORY:
+            self.tasking.receive_document(station, blob.data, now_ns)
+        else:
+            self.custody.receive(station, blob, now_ns)
+
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._write_line(passed.frames, now_ns)
         self.watch.passed(passed.frames, now_ns)
@@ -332,12 +353,6 @@ class Companion:
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
         if passed.answers:
             self.air.send(station, passed.answers, now_ns)
-
-    def shut_out(self, name: str, now_ns: int) -> None:
-        """Close the sessions of a station and answer it no more until a restart."""
-        self.link.forget(name, now_ns)
-        del self.stations[name]
-        self._note(Event(Topic.REVOCATION, f"{name}: shut out"), now_ns)
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
@@ -350,7 +365,10 @@ class Companion:
             self._to_save.append(change)
         for station, record in self.arbiter.outgoing():
             self.air.send(station, [record], now_ns)
-        for event in self.arbiter.outgoing_events():
+        self.tasking.settle(now_ns)
+        for station, record in self.tasking.outgoing(now_ns):
+            self.air.send(station, [record], now_ns)
+        for event in (*self.arbiter.outgoing_events(), *self.tasking.outgoing_events()):
             self._note(event, now_ns)
         for station in self.stations.values():
             while station.uplink.refused:
@@ -389,64 +407,6 @@ class Companion:
         """Let handshakes say who commands."""
         self.link.authority_epoch = self.arbiter.authority.state.epoch
         self.link.holder = self.arbiter.holder()
-
-    def _receive_piece(self, station: PairedGround, piece: Piece, now_ns: int) -> None:
-        blob = station.transfers.receive(piece, now_ns)
-        match blob:
-            case Blob(kind=Kind.ENCAPSULATION_KEY, data=ek):
-                self._receive_key(station, ek, now_ns)
-            case Blob(kind=Kind.REVOCATIONS, data=data):
-                self._receive_revocations(station, data, now_ns)
-            case _:
-                pass
-
-    def _receive_key(self, station: PairedGround, ek: bytes, now_ns: int) -> None:
-        record = station.offer_key(ek)
-        if record is None:
-            station.uplink.dropped["ratchet_refused"] += 1
-            return
-        # Until the new key is on disk neither it nor the one it replaces is good for a handshake.
-        self.link.replace_record(record.with_next(None), now_ns)
-        self._to_save.append(record)
-
-    def _receive_revocations(self, station: PairedGround, data: bytes, now_ns: int) -> None:
-        """Take a list that any paired station may bring: only the fleet authority can make one."""
-        if self._fleet is None:
-            station.uplink.dropped["revocation_no_authority"] += 1
-            return
-        try:
-            revocations = accept_untrusted(data, self._revocations, self._fleet)
-        except RefusedListError as error:
-            station.uplink.dropped[error.reason] += 1
-            return
-        self._to_save.append(AcceptedList(revocations, data))
-        text = f"{station.name}: brings revocation list {revocations.serial}"
-        self._note(Event(Topic.REVOCATION, text, by=station.name), now_ns)
-        self.revoke(revocations, now_ns)
-
-    def revoke(self, revocations: RevocationList, now_ns: int) -> None:
-        """Shut out whom a verified list names, at once: this is safe before it is on disk."""
-        for name, station in list(self.stations.items()):
-            if revocations.revokes(station.peer.record):
-                text = f"{name}: revoked by list {revocations.serial}"
-                self._note(Event(Topic.REVOCATION, text), now_ns)
-                self.shut_out(name, now_ns)
-
-    def revoked_on_disk(
-        self, fleet: AuthorityPublic | None, revocations: RevocationList, now_ns: int
-    ) -> None:
-        """Heed what was installed on this machine: the fleet authority, and the list in force."""
-        self._fleet = fleet
-        self._keep(revocations)
-        self.revoke(revocations, now_ns)
-
-    def _keep(self, revocations: RevocationList) -> None:
-        """Refuse older lists from now on: this one is on disk.
-
-        Not before, so that one that could not be written is written when it comes again.
-        """
-        if revocations.serial > self._revocations.serial:
-            self._revocations = revocations
 
     def _context(self, station: PairedGround, path: Path, now_ns: int) -> Context:
         options = self._options

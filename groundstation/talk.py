@@ -1,15 +1,18 @@
 """What the console's page says to the gateway, as types: anything else is refused by name."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from crypto.confirmation import NONCE_BYTES
+from groundstation.flights import Flights
 from groundstation.orders import Action, Arguments
+from groundstation.plan.deeds import Planning
 from wire.authority import NOBODY
 
-MAX_BYTES = 4096
+MAX_BYTES: Final = 524_288  # a view may send a whole file
+MAX_HELLO_BYTES: Final = 4096
 
 
 class Role(StrEnum):
@@ -74,7 +77,7 @@ class Reload(_Deed, frozen=True, tag="reload"):
     """Read mission and fence from the drone again."""
 
 
-Said = Hello | Here | Give | Answer | Ask | Reload
+Said = Hello | Here | Give | Answer | Ask | Reload | Planning | Flights
 
 _DECODER: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from crypto.aio.store import Store
 from crypto.confirmation import NONCE_BYTES
 from crypto.pair import PairRecord
 from groundstation.aio.endpoints import Endpoint, TcpServer, UdpOut, UdpServer
+from groundstation.aio.recorder import DroneRecorder, open_recorder
 from groundstation.aio.udp_link import UdpLink
 from groundstation.config import Drone, GroundConfig
 from groundstation.station import Station, StationStatus
@@ -22,6 +23,9 @@ from wire.aio.serial_link import SerialLink, line_rate
 from wire.authority import NOBODY, Verb
 from wire.locality import RADIO, UDP, Address, NotAllowedError, parse_local, parse_loopback
 from wire.summary import LinkSummary, merge_drops
+from wire.tasking import NO_TRAJECTORY, FlyVerb
+from wire.trail import Event, Topic
+from wire.trajectory import IDENTITY_BYTES, MAX_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -30,22 +34,48 @@ OnPlain = Callable[[bytes, int], None]  # MAVLink frames of one datagram, the ti
 _OVERDUE_NS = 1_000_000_000
 
 
-class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `sekisho authority` and `sekisho confirm` ask of a running gateway.
+_UPLOAD: Final = "fly_upload"
+_FLY: Final = "fly_"
+_VALUE_BYTES: Final = {
+    "confirm": (NONCE_BYTES,),
+    "decline": (NONCE_BYTES,),
+    _UPLOAD: (0,),
+    **{f"{_FLY}{verb.name.lower()}": (0, IDENTITY_BYTES) for verb in FlyVerb},
+}
 
-    `value` is hexadecimal: the station a request names, or the nonce that is confirmed.
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `sekisho authority`, `confirm` and `trajectory` ask of a running gateway.
+
+    `value` is hexadecimal: the station a request names, the nonce that is confirmed, or the
+    trajectory that is meant. `document` is the trajectory that is brought.
     """
 
     drone: str
     do: Literal[
-        "hand_over", "accept", "claim", "preempt", "suspend", "clear_alarm", "confirm", "decline"
+        "hand_over",
+        "accept",
+        "claim",
+        "preempt",
+        "suspend",
+        "clear_alarm",
+        "confirm",
+        "decline",
+        "fly_upload",
+        "fly_start",
+        "fly_pause",
+        "fly_resume",
+        "fly_abort",
+        "fly_clear",
     ]
     value: str = ""
+    document: bytes = b""
 
     def __post_init__(self) -> None:
-        size = len(bytes.fromhex(self.value))
-        if size not in ((NONCE_BYTES,) if self.do in ("confirm", "decline") else (0, len(NOBODY))):
+        if len(bytes.fromhex(self.value)) not in _VALUE_BYTES.get(self.do, (0, len(NOBODY))):
             raise ValueError("the value has the wrong length")
+        if (self.do == _UPLOAD) != (0 < len(self.document) <= MAX_BYTES):
+            raise ValueError("the document has the wrong length")
 
 
 class GatewayStatus(msgspec.Struct):
@@ -59,15 +89,18 @@ class _DroneLink:
     """One drone: its socket, its core and its endpoints."""
 
     def __init__(
-        self, config: Drone, store: Store, disk: Disk, pair: PairRecord, boot_count: int
+        self,
+        config: Drone,
+        store: Store,
+        disk: Disk,
+        station: Station,
+        recorder: DroneRecorder,
     ) -> None:
         self.name = config.name
         self._store = store
         self._disk = disk
-        ways = [UDP] if config.address is not None else []
-        ways += [RADIO] if config.device is not None else []
-        rate = config.rate or line_rate(config.baud)
-        self.station = Station(pair, boot_count, os.urandom, ways, rate)
+        self.station = station
+        self.recorder = recorder
         self.endpoints: list[Endpoint] = []
         self._udp = (
             None if config.address is None else UdpLink(parse_local(config.address), self._from_udp)
@@ -112,11 +145,13 @@ class _DroneLink:
     def send(self, frames: list[bytes]) -> None:
         """Send what an operator or a tool has to say to the drone."""
         now_ns = monotonic_ns()
+        self.recorder.send(frames, now_ns)
         self.station.send(frames, now_ns)
         self._pump(now_ns)
 
     def close(self) -> None:
         """Stop at once."""
+        self.recorder.finish(monotonic_ns())
         self._alarm.cancel()
         if self._udp is not None:
             self._udp.close()
@@ -139,6 +174,7 @@ class _DroneLink:
         ]
         if self._radio is not None:
             status.radio = self._radio.describe()
+        status.recorder = self.recorder.status()
         if self._udp is not None:
             noise.append(self._udp.dropped)
         status.link.dropped = merge_drops(status.link.dropped, *noise)
@@ -154,6 +190,14 @@ class _DroneLink:
                 answer = "sent" if is_open else "nothing waits for that confirmation"
             case "decline":
                 command.decline(bytes.fromhex(request.value))
+                answer = "sent"
+            case "fly_upload":
+                self.station.task.offer(request.document, now_ns)
+                answer = "sent"
+            case fly if fly.startswith(_FLY):
+                identity = bytes.fromhex(request.value) or NO_TRAJECTORY
+                verb = FlyVerb[fly.removeprefix(_FLY).upper()]
+                self.station.task.request(verb, identity, now_ns)
                 answer = "sent"
             case _:
                 station = bytes.fromhex(request.value) or NOBODY
@@ -176,6 +220,7 @@ class _DroneLink:
     def _receive(self, datagram: bytes, path: Address, now_ns: int) -> None:
         plain = self.station.receive_link(datagram, now_ns, path)
         if plain:
+            self.recorder.receive(plain, now_ns)
             for endpoint in self.endpoints:
                 endpoint.send(plain)
             if self._watch is not None:
@@ -189,7 +234,12 @@ class _DroneLink:
             station.tick(now_ns)
             self._send()
             deadline_ns = station.deadline_ns()
+        record_ns = self.recorder.deadline_ns()
+        if record_ns is not None and record_ns <= now_ns:
+            self.recorder.tick(now_ns)
+            record_ns = self.recorder.deadline_ns()
         self._alarm.set(deadline_ns, now_ns)
+        self._alarm.set(record_ns, now_ns)
         if station.is_live(now_ns) != self._was_live:
             self._was_live = not self._was_live
             _log.info("%s: link %s", self.name, "up" if self._was_live else "lost")
@@ -203,7 +253,7 @@ class _DroneLink:
             )
 
     def _send(self) -> None:
-        for record in self.station.outgoing_saves():
+        for record in self.station.custody.outgoing_saves():
             self._save(record)
         for datagram, path in self.station.outgoing():
             if path == RADIO and self._radio is not None:
@@ -215,12 +265,19 @@ class _DroneLink:
         def done(is_saved: bool) -> None:  # noqa: FBT001 - the disk's answer
             now_ns = monotonic_ns()
             if is_saved:
-                self.station.saved(record)
+                self.station.custody.saved(record)
             else:
-                self.station.save_failed(now_ns)
+                self.station.custody.save_failed(now_ns)
             self._pump(now_ns)
 
         self._disk.write(lambda: self._store.update_pair(record), done)
+
+
+def _station(config: Drone, pair: PairRecord, boot_count: int) -> Station:
+    ways = [UDP] if config.address is not None else []
+    ways += [RADIO] if config.device is not None else []
+    rate = config.rate or line_rate(config.baud)
+    return Station(pair, boot_count, os.urandom, ways, rate)
 
 
 @contextlib.contextmanager
@@ -240,10 +297,12 @@ class Gateway:
         self, config: GroundConfig, store: Store, pairs: dict[str, PairRecord], boot_count: int
     ) -> None:
         self._disk = Disk((OSError, StoreError))
-        self._links = [
-            _DroneLink(drone, store, self._disk, pairs[drone.name], boot_count)
-            for drone in config.drone
-        ]
+        self._recorder = open_recorder(config, store, pairs, boot_count)
+        self._links = []
+        for drone in config.drone:
+            station = _station(drone, pairs[drone.name], boot_count)
+            recorder = DroneRecorder(drone.name, station, self._recorder, config.recorder.when)
+            self._links.append(_DroneLink(drone, store, self._disk, station, recorder))
         self._store = store
         self.reload_revocations()
 
@@ -256,6 +315,7 @@ class Gateway:
         """Stop at once, once what must survive is on disk."""
         for link in self._links:
             link.close()
+        self._recorder.close(monotonic_ns())
         self._disk.close()
 
     @property
@@ -271,6 +331,14 @@ class Gateway:
         """Send frames to one drone."""
         self._named(drone).send(frames)
 
+    def note(self, event: Event) -> None:
+        """Write down what operators do."""
+        self._recorder.note(event, monotonic_ns())
+
+    def recorder(self, drone: str) -> dict[str, str | int | None]:
+        """Describe what is being recorded of one drone."""
+        return self._named(drone).recorder.status()
+
     def pump(self, drone: str) -> None:
         """Let what has been asked of one drone's core leave at once."""
         self._named(drone).send([])
@@ -280,7 +348,9 @@ class Gateway:
         signed = self._store.load_signed_revocations()
         if signed is not None:
             for link in self._links:
-                link.station.bring_revocations(self._store.load_revocations().serial, signed)
+                link.station.custody.bring_revocations(
+                    self._store.load_revocations().serial, signed
+                )
 
     def stuck(self) -> str | None:
         """Return what no longer runs, None while all is well."""
@@ -299,6 +369,9 @@ class Gateway:
         """Carry out what the operator asks for in words; return what became of it."""
         for link in self._links:
             if link.name == request.drone:
+                self.note(
+                    Event(Topic.AUTHORITY, request.do, by="command line", drone=request.drone)
+                )
                 return link.request(request)
         names = ", ".join(link.name for link in self._links)
         return f"no drone {request.drone!r} here; known: {names}"

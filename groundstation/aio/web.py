@@ -10,6 +10,8 @@ import html
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -24,11 +26,22 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import groundstation
+from crypto.aio.files import StoreError
 from groundstation.aio.door import COOKIE, ENTER, Door, Guard
+from groundstation.aio.drafts import Drafts
+from groundstation.aio.flights import Library
 from groundstation.aio.gateway import Gateway
 from groundstation.aio.tiles import Tiles
 from groundstation.console import MAX_FAULTS, Console, Session
-from groundstation.talk import MAX_BYTES, Hello, NotUnderstoodError, Role, parse_untrusted
+from groundstation.flights import Flights
+from groundstation.talk import (
+    MAX_BYTES,
+    MAX_HELLO_BYTES,
+    Hello,
+    NotUnderstoodError,
+    Role,
+    parse_untrusted,
+)
 from wire.aio.alarm import monotonic_ns
 from wire.locality import Address
 
@@ -53,15 +66,20 @@ _log = logging.getLogger(__name__)
 class WebConsole:
     """The console of one gateway, on one loopback address."""
 
-    def __init__(self, gateway: Gateway, address: Address, maps: Path) -> None:
+    def __init__(self, gateway: Gateway, address: Address, state: Path, library: Library) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
         self._console = Console(gateway.stations)
         self._files = dict(_files())
-        self._tiles = Tiles(maps)
+        self._tiles = Tiles(state / "maps")
+        self._library = library
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
+        self._reading: set[asyncio.Task[None]] = set()
         self._tick_task: asyncio.Task[None] | None = None
-        for name, drone in self._console.drones.items():
-            gateway.watch(name, drone.receive)
+        self._drafts = Drafts(state / "plans", self._console.planning)
+        self._drafts.load(self._console.drones)
+        for name in self._console.drones:
+            gateway.watch(name, partial(self._receive, name))
         self._app = Guard(
             Starlette(
                 routes=[
@@ -103,6 +121,8 @@ class WebConsole:
             finally:
                 tick.cancel()
                 self._tiles.close()
+                self._reader.shutdown(wait=False, cancel_futures=True)
+                self._drafts.close()
                 server.should_exit = True
                 await asyncio.wait([serve])
 
@@ -111,9 +131,42 @@ class WebConsole:
             self._tick()
             await asyncio.sleep(PICTURE_S)
 
+    def _receive(self, name: str, plain: bytes, now_ns: int) -> None:
+        drone = self._console.drones[name]
+        drone.receive(plain, now_ns)
+        answers = drone.answers(now_ns)
+        if answers:
+            self._gateway.send(name, answers)
+
     def _tick(self) -> None:
         for name, frames in self._console.tick(monotonic_ns()).items():
             self._gateway.send(name, frames)
+        self._drafts.save()
+        for event in self._console.events():
+            self._gateway.note(event)
+        for name in self._console.drones:
+            self._console.show_recorder(name, self._gateway.recorder(name))
+
+    async def _read(self, session: Session, wanted: Flights) -> None:
+        """Read what a page wants from the disk, one thing after the other."""
+        run = asyncio.get_running_loop().run_in_executor
+        written = (self._gateway.recorder(name).get("file") for name in self._console.drones)
+        try:
+            if wanted.do == "list":
+                being_written = frozenset(str(file) for file in written if file is not None)
+                rows, note = await run(self._reader, self._library.rows, being_written)
+                session.flights.listed(rows, note)
+            else:
+                session.flights.opened(await run(self._reader, self._library.open, wanted.name))
+        except (OSError, StoreError) as error:
+            session.flights.failed(str(error))
+
+    def _begin_reading(self, session: Session) -> None:
+        wanted = session.flights.wanted()
+        if wanted is not None:
+            task = asyncio.create_task(self._read(session, wanted))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
 
     async def _enter(self, request: Request) -> Response:
         entered = self.door.enter(request.path_params["token"])
@@ -177,6 +230,8 @@ class WebConsole:
         await _send(socket, {**self._console.welcome(session, monotonic_ns()), "maps": maps})
         while True:
             await _send(socket, self._console.picture(session, monotonic_ns()))
+            for tiding in self._console.tidings(session, monotonic_ns()):
+                await _send(socket, tiding)
             with contextlib.suppress(TimeoutError):
                 reply = await asyncio.wait_for(replies.get(), PICTURE_S)
                 await _send(socket, reply)
@@ -202,6 +257,7 @@ class WebConsole:
                 return
             if reply is not None:
                 replies.put_nowait(reply)
+            self._begin_reading(session)
             self._tick()  # so that an order leaves at once
 
 
@@ -227,6 +283,8 @@ async def _send(socket: WebSocket, reply: Any) -> None:  # noqa: ANN401 - of JSO
 
 
 def _is_hello(text: str | bytes, key: str) -> bool:
+    if len(text) > MAX_HELLO_BYTES:
+        return False
     try:
         said = parse_untrusted(text)
     except NotUnderstoodError:

@@ -17,6 +17,7 @@ export class Live {
     this.model = model;
     this.onChange = onChange;
     this.state = "connecting"; // connecting | open | lost | refused
+    this.onView = {}; // by the view's name: takes what the gateway tells that view
     setInterval(() => this.#beat(), BEAT);
     document.addEventListener("visibilitychange", () => this.#beat());
     this.#connect();
@@ -68,6 +69,9 @@ export class Live {
       case "picture":
         this.model.picture(reply);
         this.onChange("picture");
+        break;
+      case "view":
+        this.onView[reply.view]?.(reply);
         break;
       case "result":
         this.#settle(reply.id, reply.error);

@@ -11,6 +11,7 @@ import { Maps } from "./map.js";
 import { Model } from "./model.js";
 import { Panel } from "./panel.js";
 import { age } from "./units.js";
+import { Views } from "./views.js";
 
 const THEME = "sekisho-theme";
 const DRAW_AT_LEAST = 250; // ms: ages grow without pictures too
@@ -23,6 +24,7 @@ const live = new Live(model, onChange);
 const actions = new Actions(model, live, maps);
 const panel = new Panel(byId("panel"), actions);
 const alarm = new Alarm(select);
+const views = new Views({ model, live, maps, select });
 
 function select(name) {
   if (!model.drones.has(name)) return;
@@ -75,6 +77,7 @@ function draw() {
   maps.show(model);
   alarm.show(model);
   actions.show();
+  views.show(model);
 }
 
 function setTheme(theme) {

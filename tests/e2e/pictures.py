@@ -8,6 +8,7 @@ pictures are for people to judge and for the documents; nothing compares them.
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,9 +18,11 @@ from playwright.sync_api import Page, sync_playwright
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
+from crypto.aio.log_files import list_logs
 from tests.e2e.between import LinkProxy
 from tests.e2e.browser import Browser, slide
-from tests.e2e.stack import Stack
+from tests.e2e.processes import ENVIRONMENT
+from tests.e2e.stack import NAME, SEKISHO, Stack
 from tests.e2e.vehicles import HOME, EmbeddedAutopilot
 
 CORNERS = ((90, 0), (90, 150), (-60, 150), (-60, 0))
@@ -92,15 +95,57 @@ def record(directory: Path, home: Path) -> None:
         plan(stack)
         with sync_playwright() as playwright, Browser(playwright, stack) as browser:
             page, album = browser.enter(), Album(browser.page, directory)
+            draft(page, album)
             take_off(page, album)
             look_around(page, album)
             attack(page, album, proxy)
             lose(page, album, stack)
             see_the_world(page, album)
+            look_back(page, album)
+            print_report(browser.new_page(), stack, directory, home / "report.html")
     finally:
         stack.report()
         proxy.close()
         vehicle.stop()
+
+
+def draft(page: Page, album: Album) -> None:
+    """Plan a survey beside what is aboard, inside a fence."""
+    page.locator(".banner.good").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Plan", exact=True).click()
+    page.locator(".plan-aboard", has_text="rally points").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Take from drone").click()
+    page.locator(".plan-head").nth(6).wait_for()
+    page.get_by_role("button", name="Whole plan").click()
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+
+    def click(*places: tuple[float, float]) -> None:
+        for x, y in places:
+            page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            page.wait_for_timeout(400)
+
+    page.locator("[data-tool=rally]").click()
+    click((0.52, 0.6))
+    page.locator("[data-tool=survey]").click()
+    click((0.62, 0.3), (0.78, 0.28), (0.8, 0.66), (0.6, 0.62))
+    page.keyboard.press("Enter")
+    page.locator(".plan-title", has_text="Survey").wait_for()
+    page.locator("[data-tool=select]").click()
+    for name in ("dark", "night", "day"):
+        theme(page, name)
+        album.take(f"plan-{name}")
+    page.get_by_role("button", name="Compare and send").click()
+    page.locator("[data-key=send]:enabled").wait_for(timeout=30_000)
+    album.take("plan-compare")
+    page.locator("[data-key=send]").click()
+    page.locator(".plan-outcome").nth(1).wait_for(timeout=60_000)
+    album.take("plan-sent")
+    page.keyboard.press("Escape")
+    album.take("plan-small", (1024, 768))
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Fly", exact=True).click()
 
 
 def take_off(page: Page, album: Album) -> None:
@@ -156,6 +201,28 @@ def see_the_world(page: Page, album: Album) -> None:
         page.click("#zoom-out")
     page.wait_for_timeout(1500)
     album.take("world")
+
+
+def look_back(page: Page, album: Album) -> None:
+    theme(page, "dark")
+    page.get_by_role("button", name="Flights").click()
+    page.get_by_role("button", name="Open flights").first.click()
+    page.locator(".replay-banner").wait_for()
+    length = float(page.locator(".replay-slider").get_attribute("max") or 0)
+    page.locator(".replay-slider").fill(str(round(length * 0.4, 1)))
+    page.locator(".replay-play").click()
+    album.take("replay")
+
+
+def print_report(page: Page, stack: Stack, directory: Path, out: Path) -> None:
+    (recording, *_) = list_logs(stack.ground_state / "logs" / f"flights-{NAME}")
+    key = stack.ground_state / "log-keys/log-private.key"
+    argv = [*SEKISHO, "logs", "report", recording, "--key", key, "--out", out]
+    subprocess.run(argv, check=True, capture_output=True, timeout=120, env=ENVIRONMENT)
+    page.set_viewport_size({"width": 1100, "height": 1500})
+    page.goto(out.as_uri())
+    page.screenshot(path=directory / "flight-report.png", timeout=60_000)
+    print("flight-report")
 
 
 def main() -> int:

@@ -176,6 +176,7 @@ CHECKS = [
 ]  # fmt: skip
 ATTITUDE = "tests/property/test_control_attitude.py::"
 BODY = "tests/unit/sim/test_rigid_body.py::"
+MOTION = "tests/property/test_offboard_motion.py::"
 TRACKING = "tests/unit/flightcore/test_tracking.py::"
 REFEREES = {
     "flightcore.control.attitude.axes_from_thrust": ATTITUDE
@@ -203,6 +204,14 @@ REFEREES = {
     "flightcore.flight_log._axes": check_log,
     "flightcore.monitor.inertial.receive_attitude": check_dead_reckoning,
     "flightcore.monitor.inertial.receive_sample": check_dead_reckoning,
+    "flightcore.offboard.estimate._flown": MOTION
+    + "test_the_state_is_known_when_what_is_asked_takes_effect",
+    "flightcore.offboard.motion.receive": MOTION
+    + "test_an_attitude_is_turned_to_the_time_of_its_position",
+    "flightcore.offboard.motion.turned": MOTION
+    + "test_an_attitude_is_turned_to_the_time_of_its_position",
+    "flightcore.offboard.outer.quaternion_of": MOTION
+    + "test_axes_become_the_quaternion_that_scipy_finds",
     "sim.autopilot.guided._turned": check_heading,
     "sim.control.cascade.attitude": check_simulated_attitude,
     "sim.control.cascade.rates": check_simulated_rates,
