@@ -15,9 +15,9 @@ from flightcore.flight_log import FlightLog, LogError
 from flightcore.identification import Estimate, Identified, identify
 from flightcore.vehicle_file import VehicleFile
 from sekisho.config_file import load
-from sekisho.log_outputs import TlogSplitter
 from sekisho.log_reports import add_known, open_with
 from sekisho.runtime import OperationFailedError
+from wire.tlog import TlogSplitter
 
 _AXES: Final = ("forwards", "sideways", "down")
 

@@ -29,6 +29,7 @@ from flightcore.flight_log import _axes
 from flightcore.monitor.inertial import DeadReckoning
 from flightcore.monitor.messages import Attitude, Imu
 from sim.airframe import QUAD_X
+from sim.autopilot.flight import _uprightness
 from sim.autopilot.guided import _turned
 from sim.control import vector
 from sim.control.cascade import InnerLoop, OuterLoop
@@ -118,6 +119,10 @@ def check_simulated_attitude(a, b, v, roll, pitch, yaw):
     same(q, Rotation.from_rotvec(angle * axis) * Rotation.from_rotvec([0, 0, yaw]), 1e-6)
 
 
+def check_uprightness(a, b, v, roll, pitch, yaw):
+    close(_uprightness(quat(a)), a.apply([0, 0, 1])[2])
+
+
 def check_simulated_rates(a, b, v, roll, pitch, yaw):
     """A small step along the rates comes nearer, whatever the signs of the quaternions."""
     inner = InnerLoop(QUAD_X)
@@ -173,6 +178,7 @@ def check_dead_reckoning(a, b, v, roll, pitch, yaw):
 CHECKS = [
     check_products, check_euler, check_log, check_heading, check_forces,
     check_simulated_attitude, check_simulated_rates, check_prediction, check_dead_reckoning,
+    check_uprightness,
 ]  # fmt: skip
 ATTITUDE = "tests/property/test_control_attitude.py::"
 BODY = "tests/unit/sim/test_rigid_body.py::"
@@ -212,6 +218,7 @@ REFEREES = {
     + "test_an_attitude_is_turned_to_the_time_of_its_position",
     "flightcore.offboard.outer.quaternion_of": MOTION
     + "test_axes_become_the_quaternion_that_scipy_finds",
+    "sim.autopilot.flight._uprightness": check_uprightness,
     "sim.autopilot.guided._turned": check_heading,
     "sim.control.cascade.attitude": check_simulated_attitude,
     "sim.control.cascade.rates": check_simulated_rates,
