@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sim.airframe import Airframe
 from sim.control.inner import AIM, steered
 from sim.dynamics import BODY, CONTACT, over_ground, runge_kutta
-from tracing.executors import Array, FloatProgram, Rows, Text, floats
+from tracing.executors import Array, Batch, FloatProgram, Rows, Text, floats
 from tracing.terms import Group
 
 _ROWS_FROM: Final = 12  # vehicles; fewer are faster one by one
@@ -99,12 +99,26 @@ class RigidBody:
         dt_s: float,
         heading: float = 0.0,
         is_steered: bool = False,
+        executor: type[Batch] | None = None,
     ) -> None:
-        self._rows: Rows | None = None
+        """Make `count` vehicles on the ground.
+
+        Args:
+            airframe: Of all of them.
+            count: N.
+            dt_s: Step. [s]
+            heading: Of all of them. [rad]
+            is_steered: `advance` takes aims, and the inner loops run with the physics.
+            executor: What runs them, as `tracing.compiled.Compiled`; by default floats or rows, by
+                their number.
+        """
+        self._rows: Batch | None = None
         rotors = len(airframe.rotors)
-        if count >= _ROWS_FROM:
+        if executor is None and count >= _ROWS_FROM:
+            executor = Rows
+        if executor is not None:
             text, sizes = (steered if is_steered else flight)(airframe, dt_s)
-            self._rows = Rows(text, sizes, count, feedback=((0, 0),))
+            self._rows = executor(text, sizes, count, feedback=((0, 0),))
             self._state, self._command, self._wind, health = self._rows.inputs
             self._contact = self._rows.outputs[1]
             throttle = self._rows.outputs[2] if is_steered else self._command

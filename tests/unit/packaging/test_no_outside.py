@@ -28,8 +28,8 @@ FORBIDDEN_CALLS = {
 }
 # `sekisho demo` starts the services of this very package, and the companion its own control loop.
 MAY_RUN_PROGRAMS = {"sekisho/demo_stack.py", "flightcore/aio/loop_port.py"}
-# Writes its own arithmetic out as straight-line code, from constants of this package.
-MAY_COMPILE = {"tracing/executors.py"}
+# Write their own arithmetic out as straight-line code, from constants of this package.
+MAY_COMPILE = {"tracing/compiled.py", "tracing/executors.py"}
 # The command line imports its own subcommand by a name out of a constant table.
 MAY_IMPORT_BY_NAME = {"sekisho/cli.py"}
 
