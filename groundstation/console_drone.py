@@ -12,10 +12,10 @@ import msgspec
 from groundstation.operation import describe
 from groundstation.orderly import Order, Orderly
 from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
+from groundstation.screen.assess import assess
 from groundstation.screen.link import LinkWatch
 from groundstation.screen.plan import PlanReader
-from groundstation.screen.sensors import ekf_faults, prearm_good, unhealthy
-from groundstation.screen.situation import Situation, judge
+from groundstation.screen.situation import judge
 from groundstation.screen.vehicle import VehicleScreen
 from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
@@ -29,16 +29,9 @@ RADIO_SHARE: Final = 0.25  # of the rates asked for elsewhere
 _SYSTEM: Final = dialect.MAVLINK_MSG_ID_SYS_STATUS
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
 _POSITION: Final = dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT
-_EKF: Final = dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT
-_GNSS: Final = dialect.MAVLINK_MSG_ID_GPS_RAW_INT
-_FENCE: Final = dialect.MAVLINK_MSG_ID_FENCE_STATUS
 _HOME: Final = dialect.MAVLINK_MSG_ID_HOME_POSITION
 _MISSION: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
 _BATTERY: Final = dialect.MAVLINK_MSG_ID_BATTERY_STATUS
-_AIRBORNE: Final = frozenset(
-    (dialect.MAV_STATE_ACTIVE, dialect.MAV_STATE_CRITICAL, dialect.MAV_STATE_EMERGENCY)
-)
-_ARMED: Final = 0x80
 _KINDS: Final = (dialect.MAV_MISSION_TYPE_MISSION, dialect.MAV_MISSION_TYPE_FENCE)
 _SMOOTHING: Final = 0.02  # of the current, at ten looks a second: about 5 s
 
@@ -188,8 +181,8 @@ class ConsoleDrone:
 
     def _look(self, clash: str, now_ns: int) -> None:
         """Judge the state and show it."""
-        situation = self._situation(clash, now_ns)
         screen = self.screen
+        situation = assess(screen, self._view, self._status, self._station, clash, now_ns)
         position = screen.values(_POSITION) if situation.heartbeat_s is not None else None
         fresh = screen.fresh(_POSITION, "lat", now_ns) is not None
         lat, lon = (position[0], position[1]) if position and fresh else (None, None)
@@ -220,51 +213,6 @@ class ConsoleDrone:
                 self._plans_shown[kind] = plan.version
                 self._show(f"plan{kind}", plan.items)
         self._show("orders", [_shown_order(order) for order in self._orderly.orders])
-
-    def _situation(self, clash: str, now_ns: int) -> Situation:
-        screen, view, station = self.screen, self._view, self._station
-
-        def fresh(number: int, name: str) -> Any:  # noqa: ANN401 - a number or None
-            return screen.fresh(number, name, now_ns)
-
-        base_mode = fresh(_HEARTBEAT, "base_mode")
-        armed = None if base_mode is None else bool(base_mode & _ARMED)
-        status = fresh(_HEARTBEAT, "system_status")
-        if screen.other_sysid is not None:
-            clash = f"Two autopilots on one line: system ids {screen.sysid}, {screen.other_sysid}"
-        present = fresh(_SYSTEM, "onboard_control_sensors_present")
-        enabled = fresh(_SYSTEM, "onboard_control_sensors_enabled") or 0
-        health = fresh(_SYSTEM, "onboard_control_sensors_health") or 0
-        ekf = screen.values(_EKF) if fresh(_EKF, "flags") is not None else None
-        authority = self._status.authority
-        return Situation(
-            link="live"
-            if station.is_live(now_ns)
-            else view.state
-            if view.state != "live"
-            else "lost",
-            heard_s=self._status.heard_s,
-            picture_s=view.picture_s,
-            attack=view.attack,
-            noise=view.noise,
-            loss_down=view.loss_down,
-            navigation_suspect=bool(authority["navigation_suspect"]),
-            is_holder=station.is_holder,
-            holder_lost=bool(authority["holder_lost"]),
-            sysid_clash=clash,
-            heartbeat_s=screen.age_s(_HEARTBEAT, now_ns),
-            armed=armed,
-            flying=bool(armed) and status in _AIRBORNE,
-            mode=fresh(_HEARTBEAT, "custom_mode"),
-            system_status=status,
-            prearm_good=None if present is None else prearm_good(present, health),
-            unhealthy=() if present is None else unhealthy(present, enabled, health),
-            battery_percent=fresh(_SYSTEM, "battery_remaining"),
-            fix_type=fresh(_GNSS, "fix_type"),
-            ekf_faults=() if ekf is None else ekf_faults(int(ekf[0] or 0), ekf[1:]),
-            fence_breached=bool(fresh(_FENCE, "breach_status")),
-            prearm_texts=screen.prearm_texts(now_ns),
-        )
 
     def _endurance_s(self, now_ns: int) -> int | None:
         """Estimate how long the battery lasts: what is left over the mean current."""
