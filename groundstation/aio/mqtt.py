@@ -102,33 +102,35 @@ class MqttPublisher:
                     self._is_connected = True
                     self._connections += 1
                     self._outbox.connected()
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(_throw_away(client))
-                        tasks.create_task(self._publish(client))
+                    await self._publish(client)
             except* aiomqtt.MqttError as errors:
-                first = errors.exceptions[0]
-                why = str(first.__cause__ or first)
+                # The library has words for what hinders a connection, none for its end.
+                why = "connection lost" if self._is_connected else str(errors.exceptions[0])
                 if why != said:
                     said = why
                     _log.warning("mqtt: %s: %s; trying again", self._broker, said)
-            finally:
-                self._is_connected = False
+            self._is_connected = False
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     async def _publish(self, client: aiomqtt.Client) -> None:
-        """Send what waits, one at a time; ends in MqttError, or by cancellation with a goodbye."""
+        """Publish until the connection is lost, or until cancelled: then say goodbye."""
         try:
-            while True:
-                await self._send_waiting(client)
-                self._woken.clear()
-                await self._woken.wait()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_throw_away(client))
+                tasks.create_task(self._send_forever(client))
         except asyncio.CancelledError:
             self._bulletin.farewell()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
                     await self._send_waiting(client)
             raise
+
+    async def _send_forever(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._send_waiting(client)
+            self._woken.clear()
+            await self._woken.wait()
 
     async def _send_waiting(self, client: aiomqtt.Client) -> None:
         while (message := self._outbox.head()) is not None:

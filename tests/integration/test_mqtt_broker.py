@@ -254,6 +254,16 @@ def test_bytes_that_are_no_mqtt_hurt_nobody():
     run(scenario)
 
 
+def test_no_packet_is_long():
+    async def scenario(served):
+        async with served.client("gateway") as gateway:
+            await gateway.publish(f"{NORTH}/d1/state", b"x" * 60_000, qos=1)
+            with pytest.raises(aiomqtt.MqttError):
+                await gateway.publish(f"{NORTH}/d1/state", b"x" * 70_000, qos=1)
+
+    run(scenario)
+
+
 def test_a_subscriber_that_does_not_read_is_let_go():
     async def scenario(served):
         deaf = socket.socket()

@@ -122,3 +122,12 @@ def test_telemetry_never_piles_up():
     outbox.sent(outbox.head())
     assert outbox.head() is None
     assert outbox.counted["telemetry_replaced"] == 999
+
+
+def test_telemetry_that_came_while_its_predecessor_was_sent_stays():
+    outbox = Outbox()
+    outbox.put_telemetry("t", b"old")
+    message = outbox.head()
+    outbox.put_telemetry("t", b"new")
+    outbox.sent(message)
+    assert outbox.head().payload == b"new"

@@ -49,7 +49,21 @@ def test_what_is_below_may_be_subscribed_to(prefix, rest):
 
 
 @pytest.mark.parametrize(
-    "topic_filter", ["#", "+", "+/#", "+/b", "a/+", "a/#", "$SYS/#", "$share/g/a/b", "", "a/b/#/c"]
+    "topic_filter",
+    [
+        "#",
+        "+",
+        "+/#",
+        "+/b",
+        "a/+",
+        "a/#",
+        "$SYS/#",
+        "$share/g/a/b",
+        "",
+        "a/b/#/c",
+        "a/bc",
+        "a/bc/#",
+    ],
 )
 def test_what_is_not_may_not(topic_filter):
     assert not may_subscribe(topic_filter, ("a/b",))
@@ -60,6 +74,6 @@ def test_a_topic(topic, prefixes):
     assert may_use(topic, prefixes) == is_below(topic, prefixes)
 
 
-@pytest.mark.parametrize("topic", ["a/+", "a/#", "a/b\0"])
+@pytest.mark.parametrize("topic", ["a/+", "a/#", "a/b\0", "ab", "ab/a"])
 def test_no_topic_has_wildcards(topic):
     assert not may_use(topic, ("a",))
