@@ -100,8 +100,8 @@ class CoreEnds:
         self.now += ms * MS
         self.station.tick(self.now)
         self.companion.tick(self.now)
-        for record in self.station.outgoing_saves():
-            self.station.saved(record)
+        for record in self.station.custody.outgoing_saves():
+            self.station.custody.saved(record)
         for item in self.companion.outgoing_saves():
             self.companion.saved(item, self.now)
         for datagram, _ in self.station.outgoing():

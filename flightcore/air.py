@@ -15,11 +15,12 @@ from wire.cobs_framing import FRAMING_BYTES
 from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
 from wire.locality import RADIO
 from wire.mavlink import MAGIC_V2
-from wire.records import DroneStatus, padded
+from wire.records import DroneStatus, Refusals, padded
 from wire.send_queue import MIN_RATE, SendQueue
 
 STATUS_INTERVAL_NS: Final = 200_000_000
 AUTHORITY_INTERVAL_NS: Final = 1_000_000_000
+_FORGED: Final = (Drop.BAD_TAG, Drop.BAD_MAC, Drop.BAD_HANDSHAKE)
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 
 
@@ -102,13 +103,21 @@ class Air:
         if now_ns >= station.authority_due_ns:
             station.authority_due_ns = now_ns + AUTHORITY_INTERVAL_NS
             record = self._arbiter.state_record(station, self._revocation_serial(), now_ns)
-            self.send(station, [record], now_ns)
+            self.send(station, [record, self._refusals().encode()], now_ns)
         rate = self._options.radio_rate if station.is_on_radio else UDP_RATE
         if station.may_carry:
             for piece in station.transfers.outgoing(now_ns, rate):
                 self.send(station, [encode_piece(piece)], now_ns)
         if now_ns >= station.status_due_ns:
             self.send(station, [], now_ns)
+
+    def _refusals(self) -> Refusals:
+        dropped = self._link.dropped
+        return Refusals(
+            forged=sum(dropped[reason] for reason in _FORGED),
+            replayed=dropped[Drop.REPLAYED],
+            unsealed=dropped[Drop.PLAINTEXT_MAVLINK],
+        )
 
     def send(self, station: PairedGround, records: list[bytes], now_ns: int) -> None:
         """Send records to one station: at once, or on the radio when their turn has come."""

@@ -8,20 +8,15 @@ that it is on disk.
 
 from collections import Counter
 from collections.abc import Sequence, Set
-from typing import Final, NamedTuple
+from typing import Final
 
-from crypto.chunks import Blob, Kind, Piece
+from crypto.chunks import Piece
 from crypto.generation import Opened
 from crypto.messages import DOWN_OVERHEAD
 from crypto.pair import PairRecord
 from crypto.primitives import RandomBytes
 from crypto.responder import Established, PairChanged, Reply, Responder
-from crypto.revocation import (
-    AuthorityPublic,
-    RefusedListError,
-    RevocationList,
-    accept_untrusted,
-)
+from crypto.revocation import AuthorityPublic, RevocationList
 from crypto.sessions import Path
 from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
@@ -29,6 +24,7 @@ from flightcore.audit import Event, Topic, Trail, describe_operation
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
+from flightcore.custody import AcceptedList, Custody, Saved
 from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
@@ -54,14 +50,7 @@ NOBODY_REVOKED: Final = RevocationList()
 _UNCONFIRMED: Final = Refuse("unconfirmed", "not confirmed")
 
 
-class AcceptedList(NamedTuple):
-    """A revocation list that has been verified, and the bytes it came in."""
-
-    revocations: RevocationList
-    signed: bytes
-
-
-Save = PairRecord | AuthorityState | AcceptedList | SigningFloor | SigningKeys
+Save = Saved | AuthorityState | SigningFloor | SigningKeys
 
 
 class Companion:
@@ -94,19 +83,18 @@ class Companion:
         )
         self._options = options
         self._boot_count = boot_count
-        self._fleet = fleet
-        self._revocations = revocations  # what is on disk
         self._downlink = Downlink(MAX_DATAGRAM_BYTES - DOWN_OVERHEAD - _STATUS_BYTES)
         self._to_line: list[bytes] = []
         self._to_save: list[Save] = []
         self._notes: list[str] = []
+        self.custody = Custody(self.link, self.stations, fleet, revocations, self._note)
         self.air = Air(
             self.link,
             self.stations,
             self.arbiter,
             options,
             self.dropped,
-            lambda: self._revocations.serial,
+            lambda: self.custody.revocations.serial,
         )
         self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
@@ -148,9 +136,7 @@ class Companion:
                 case Reply(datagram=reply):
                     self.air.reply(reply, event.path, now_ns)
                 case PairChanged(record=record):
-                    self._to_save.append(record)
-                    text = f"{record.peer}: pre-shared key {record.psk_generation}"
-                    self._note(Event(Topic.KEY, text, by=record.peer), now_ns)
+                    self.custody.changed(record, now_ns)
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
                     self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
@@ -212,7 +198,7 @@ class Companion:
 
     def outgoing_saves(self) -> list[Save]:
         """Return what must be written to disk, in this order, each to be followed by `saved`."""
-        out, self._to_save = self._to_save, []
+        out, self._to_save = [*self._to_save, *self.custody.to_save()], []
         return out
 
     def outgoing_notes(self) -> list[str]:
@@ -227,34 +213,26 @@ class Companion:
             self._show_authority()
             self._settle(now_ns)
             return
-        if isinstance(item, AcceptedList):
-            self._keep(item.revocations)
-            for station in self.stations.values():
-                station.authority_due_ns = now_ns
-            return
-        if not isinstance(item, PairRecord):
-            return  # what the line is signed with holds from the moment it was seen
-        paired = self.stations.get(item.peer)
-        record = None if paired is None else paired.saved(item)
-        if record is not None:
-            self.link.replace_record(record, now_ns)
+        if isinstance(item, PairRecord | AcceptedList):
+            self.custody.saved(item, now_ns)
+        # What the line is signed with holds from the moment it was seen.
 
     def save_failed(self, item: Save, now_ns: int) -> None:
         """Go on with what is on disk: something could not be written."""
         self.dropped["not_saved"] += 1
         if isinstance(item, AuthorityState):
             self.arbiter.not_saved(now_ns)
-        elif isinstance(item, PairRecord) and item.peer in self.stations:
-            self.stations[item.peer].not_saved()
         elif isinstance(item, SigningFloor | SigningKeys):
             self.autopilot.signing.not_saved(item, now_ns)
+        else:
+            self.custody.save_failed(item)
 
     def status(self, now_ns: int) -> CompanionStatus:
         """Describe everything that is counted."""
         status = describe(
             self.stations, self.link, self.arbiter.authority, self.autopilot, self.dropped, now_ns
         )
-        status.revocation_serial = self._revocations.serial
+        status.revocation_serial = self.custody.revocations.serial
         status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
         status.prearm = self.watch.prearm.describe(now_ns)
@@ -304,7 +282,7 @@ class Companion:
             case _ if kind == AUTHORITY:
                 other = self.arbiter.receive_request(station, opened, context, value, now_ns)
                 if other is not None:
-                    self.shut_out(other.name, now_ns)
+                    self.custody.shut_out(other.name, now_ns)
             case _ if kind == CONFIRM:
                 asked = self.arbiter.receive_confirmation(station, opened, context, value, now_ns)
                 if asked is not None:
@@ -312,7 +290,9 @@ class Companion:
                     self._carry_out(asked.asker, passed, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
                 if station.is_of_session(opened.order):
-                    self._receive_piece(station, Piece(kind == CHUNK_ACK, value), now_ns)
+                    blob = station.transfers.receive(Piece(kind == CHUNK_ACK, value), now_ns)
+                    if blob is not None:
+                        self.custody.receive(station, blob, now_ns)
             case _ if kind == FRAGMENT and opened.age_bound_ns is not None:
                 whole = station.reassembler.receive(value, now_ns - opened.age_bound_ns)
                 if whole is not None:
@@ -332,12 +312,6 @@ class Companion:
             passed.answers.extend(station.uplink.ask_back(frame, text, self.autopilot))
         if passed.answers:
             self.air.send(station, passed.answers, now_ns)
-
-    def shut_out(self, name: str, now_ns: int) -> None:
-        """Close the sessions of a station and answer it no more until a restart."""
-        self.link.forget(name, now_ns)
-        del self.stations[name]
-        self._note(Event(Topic.REVOCATION, f"{name}: shut out"), now_ns)
 
     def _settle(self, now_ns: int) -> None:
         """Pass on what the arbiter and the watch want written, told and done."""
@@ -389,64 +363,6 @@ class Companion:
         """Let handshakes say who commands."""
         self.link.authority_epoch = self.arbiter.authority.state.epoch
         self.link.holder = self.arbiter.holder()
-
-    def _receive_piece(self, station: PairedGround, piece: Piece, now_ns: int) -> None:
-        blob = station.transfers.receive(piece, now_ns)
-        match blob:
-            case Blob(kind=Kind.ENCAPSULATION_KEY, data=ek):
-                self._receive_key(station, ek, now_ns)
-            case Blob(kind=Kind.REVOCATIONS, data=data):
-                self._receive_revocations(station, data, now_ns)
-            case _:
-                pass
-
-    def _receive_key(self, station: PairedGround, ek: bytes, now_ns: int) -> None:
-        record = station.offer_key(ek)
-        if record is None:
-            station.uplink.dropped["ratchet_refused"] += 1
-            return
-        # Until the new key is on disk neither it nor the one it replaces is good for a handshake.
-        self.link.replace_record(record.with_next(None), now_ns)
-        self._to_save.append(record)
-
-    def _receive_revocations(self, station: PairedGround, data: bytes, now_ns: int) -> None:
-        """Take a list that any paired station may bring: only the fleet authority can make one."""
-        if self._fleet is None:
-            station.uplink.dropped["revocation_no_authority"] += 1
-            return
-        try:
-            revocations = accept_untrusted(data, self._revocations, self._fleet)
-        except RefusedListError as error:
-            station.uplink.dropped[error.reason] += 1
-            return
-        self._to_save.append(AcceptedList(revocations, data))
-        text = f"{station.name}: brings revocation list {revocations.serial}"
-        self._note(Event(Topic.REVOCATION, text, by=station.name), now_ns)
-        self.revoke(revocations, now_ns)
-
-    def revoke(self, revocations: RevocationList, now_ns: int) -> None:
-        """Shut out whom a verified list names, at once: this is safe before it is on disk."""
-        for name, station in list(self.stations.items()):
-            if revocations.revokes(station.peer.record):
-                text = f"{name}: revoked by list {revocations.serial}"
-                self._note(Event(Topic.REVOCATION, text), now_ns)
-                self.shut_out(name, now_ns)
-
-    def revoked_on_disk(
-        self, fleet: AuthorityPublic | None, revocations: RevocationList, now_ns: int
-    ) -> None:
-        """Heed what was installed on this machine: the fleet authority, and the list in force."""
-        self._fleet = fleet
-        self._keep(revocations)
-        self.revoke(revocations, now_ns)
-
-    def _keep(self, revocations: RevocationList) -> None:
-        """Refuse older lists from now on: this one is on disk.
-
-        Not before, so that one that could not be written is written when it comes again.
-        """
-        if revocations.serial > self._revocations.serial:
-            self._revocations = revocations
 
     def _context(self, station: PairedGround, path: Path, now_ns: int) -> Context:
         options = self._options

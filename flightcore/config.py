@@ -166,6 +166,7 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What the pre-arm gate requires."""
         return PrearmOptions(
             is_enforced=self.prearm.enforce,
+            requires_recorder=self.recorder.required,
             gcs_timeout_most=self.prearm.gcs_timeout_max_s,
             gcs_sysid=self.autopilot.gcs_sysid,
             require=tuple((name, *ends) for name, ends in self.prearm.require.items()),

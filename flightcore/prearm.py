@@ -97,6 +97,7 @@ class PrearmOptions:
     """What the owner may choose about the gate. `gcs_timeout_most` is in seconds."""
 
     is_enforced: bool = True
+    requires_recorder: bool = False
     gcs_timeout_most: float = 5.0
     gcs_sysid: int = 255
     require: tuple[tuple[str, float, float], ...] = ()
@@ -195,16 +196,24 @@ class PrearmGate:
     """Judge what would arm the vehicle. The zero state has read nothing, so it is closed."""
 
     def __init__(
-        self, table: Sequence[Requirement], parameters: Parameters, voice: Voice, *, enforced: bool
+        self,
+        table: Sequence[Requirement],
+        parameters: Parameters,
+        voice: Voice,
+        options: PrearmOptions,
     ) -> None:
         self._table = table
         self._parameters = parameters
         self._voice = voice
-        self._is_enforced = enforced
+        self._options = options
         self._sticks_said_ns: int | None = None
-        self.hindrance: str | None = None  # what else keeps it closed, aboard this companion
-        if not enforced:
+        self._hindrance: str | None = None  # what else keeps it closed, aboard this companion
+        if not options.is_enforced:
             voice.note("pre-arm gate: prearm.enforce = false, it warns and refuses nothing")
+
+    def recorder_is(self, fault: str | None) -> None:
+        """Take what keeps the recorder from recording, None if nothing; it may hold arming."""
+        self._hindrance = fault if self._options.requires_recorder else None
 
     def missing(self, now_ns: int) -> list[Missing]:
         """Return what is not as required."""
@@ -225,13 +234,13 @@ class PrearmGate:
             return None
         missing = self.missing(now_ns)
         texts = [str(each) for each in missing]
-        if self.hindrance is not None:
-            texts.insert(0, self.hindrance)
+        if self._hindrance is not None:
+            texts.insert(0, self._hindrance)
         if not texts:
             return None
         if not is_sticks:
             self._voice.note(f"arming: {'; '.join(texts)}")
-        if not self._is_enforced:
+        if not self._options.is_enforced:
             return None
         if is_sticks:
             return Refuse("prearm_sticks", self._sticks_text(now_ns))
@@ -255,9 +264,9 @@ class PrearmGate:
                 proposed=row.instead_of(value),
             )
         return PrearmStatus(
-            enforced=self._is_enforced,
-            open=not missing and self.hindrance is None,
-            hindrance=self.hindrance,
+            enforced=self._options.is_enforced,
+            open=not missing and self._hindrance is None,
+            hindrance=self._hindrance,
             missing={each.name: str(each) for each in missing},
             parameters=parameters,
             writes=self._parameters.describe_writes(),

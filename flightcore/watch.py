@@ -44,9 +44,7 @@ class Watch:
         self.voice = Voice(autopilot)
         table = requirements(options.prearm)
         self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
-        self.prearm = PrearmGate(
-            table, self.parameters, self.voice, enforced=options.prearm.is_enforced
-        )
+        self.prearm = PrearmGate(table, self.parameters, self.voice, options.prearm)
         self.navigation = Navigation(self.voice)
         self.failsafe = Failsafe(
             autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect

@@ -10,14 +10,14 @@ from typing import Final
 
 import msgspec
 
-from crypto.chunks import Kind, Piece, Transfers
+from crypto.chunks import Piece
 from crypto.generation import CounterExhaustedError, Opened
 from crypto.initiator import Established, Initiator, PairChanged
 from crypto.messages import UP_OVERHEAD, Drop
 from crypto.pair import PairRecord
-from crypto.primitives import AuthenticationError, RandomBytes
-from crypto.ratchet import ANSWER_BYTES, RATCHET_EVERY_NS, RatchetOffer
+from crypto.primitives import RandomBytes
 from groundstation.command import Command
+from groundstation.custody import Custody
 from groundstation.paths import Paths
 from wire.authority import Flag
 from wire.cobs_framing import FRAMING_BYTES
@@ -32,9 +32,11 @@ from wire.records import (
     CHUNK,
     CHUNK_ACK,
     FRAGMENT,
+    REFUSALS,
     STATUS,
     DroneStatus,
     MalformedRecordsError,
+    Refusals,
     encode_record,
     padded,
     parse_records,
@@ -45,8 +47,6 @@ from wire.summary import LinkSummary, merge_drops
 KEEPALIVE_NS: Final = 200_000_000
 RADIO_KEEPALIVE_NS: Final = 500_000_000
 MAX_DATAGRAM_BYTES: Final = 1200
-# A drone that refuses a list is asked again, but not all the time.
-REVOCATIONS_EVERY_NS: Final = 60_000_000_000
 UDP_RATE: Final = 125_000.0  # bytes/s: the slowest that Wi-Fi goes
 ROUND_TRIPS: Final = 32  # of the last answers
 LATE_NS: Final = 2_000_000_000
@@ -74,6 +74,7 @@ class StationStatus(msgspec.Struct):
     expected_down: int = 0  # datagrams that the drone has sealed up to the newest that came
     round_trip_s: float | None = None  # the least of the last answers
     generation_s: float | None = None
+    aboard: dict[str, int] = {}  # what the drone has refused from strangers while we listened
 
 
 class Station:
@@ -116,21 +117,10 @@ class Station:
         self._outgoing: list[tuple[bytes, Address]] = []
         self._keepalive_ns = 0
         self._is_armed = False
-        self._random_bytes = random_bytes
-        self._transfers = Transfers({Kind.CIPHERTEXT: ANSWER_BYTES}, self.dropped)
-        self._offer: RatchetOffer | None = None
-        self._ratchet_due_ns = 0
-        self._to_save: list[PairRecord] = []
-        self._saving = 0  # handed out, and not yet said to be on disk
-        self._revocations = (0, b"")  # serial, signed list
-        self._revocations_due_ns = 0
-
-    def bring_revocations(self, serial: int, signed: bytes) -> None:
-        """Bring a fleet authority's list to the drone, if the drone has none as new."""
-        self._revocations = (serial, signed)
-        self._revocations_due_ns = 0
-        if self._transfers.is_sending(Kind.REVOCATIONS):  # the one before
-            self._transfers.send(Kind.REVOCATIONS, signed)
+        self._refused_order = (0, -1)
+        self._refused: Refusals | None = None  # as the drone counts since it started
+        self.custody = Custody(self._link, random_bytes, self.dropped)
+        self.aboard: Counter[str] = Counter()  # what the drone has refused while we listened
 
     def is_live(self, now_ns: int) -> bool:
         """Tell whether the drone is being heard: a session, and a frame in the last second."""
@@ -151,10 +141,11 @@ class Station:
                 case Opened():
                     out += self._receive_opened(event, path, len(datagram), now_ns)
                 case PairChanged(record=record):
-                    self._to_save.append(record)
-                    self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
+                    self.custody.changed(record, now_ns)
                 case Established():
                     self.is_holder = event.is_holder
+                    if self.drone_boot_count not in (None, event.drone_boot_count):
+                        self._refused = Refusals()
                     self.drone_boot_count = event.drone_boot_count
                     self.log_head = event.log_head.hex() if any(event.log_head) else None
         if self._link.session is not had_session:
@@ -189,9 +180,8 @@ class Station:
         if self._link.session is not None:
             times += [self._keepalive_due_ns, self.command.deadline_ns()]
             if self._may_carry:
-                times.append(self._transfers.deadline_ns())
-            if self._wants_ratchet:
-                times.append(self._ratchet_due_ns)
+                times.append(self.custody.transfers.deadline_ns())
+            times.append(self.custody.deadline_ns())
             if self._queue is not None and self._is_on_radio:
                 times.append(self._queue.deadline_ns())
         return min((time for time in times if time is not None), default=None)
@@ -207,13 +197,12 @@ class Station:
         probe = self._paths.probe(now_ns)
         if self._link.session is None:
             return
-        if self._wants_ratchet and now_ns >= self._ratchet_due_ns:
-            self._begin_ratchet()
+        self.custody.tick(now_ns)
         for record in self.command.outgoing(now_ns):
             self._send_record(Priority.COMMAND, record, now_ns)
         self._drain_radio(now_ns)
         rate = self._radio_rate if self._is_on_radio else UDP_RATE
-        for piece in self._transfers.outgoing(now_ns, rate) if self._may_carry else ():
+        for piece in self.custody.transfers.outgoing(now_ns, rate) if self._may_carry else ():
             record = encode_record(CHUNK_ACK if piece.is_ack else CHUNK, piece.value)
             self._send_record(Priority.BULK, record, now_ns)
         if probe is not None:
@@ -227,25 +216,6 @@ class Station:
         """Return the datagrams to send to the drone, each with its path."""
         out, self._outgoing = self._outgoing, []
         return out
-
-    def outgoing_saves(self) -> list[PairRecord]:
-        """Return the pair records that must be written to disk, each to be followed by `saved`."""
-        out, self._to_save = self._to_save, []
-        self._saving += len(out)
-        return out
-
-    def saved(self, record: PairRecord) -> None:
-        """Use a record that is on disk; one that fills the second slot is tried at once."""
-        self._saving -= 1
-        pair = self._link.pair
-        if record.psk_generation == pair.psk_generation and pair.next_psk is None:
-            self._link.replace_record(record)
-
-    def save_failed(self, now_ns: int) -> None:
-        """Go on with what is on disk: a record could not be written."""
-        self.dropped["not_saved"] += 1
-        self._saving -= 1
-        self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
 
     def status(self, now_ns: int) -> StationStatus:
         """Describe everything that is counted."""
@@ -271,6 +241,7 @@ class Station:
             expected_down=self._expected_down,
             round_trip_s=min(self._round_trips_ns) / 1e9 if self._round_trips_ns else None,
             generation_s=None if link.session is None else (now_ns - self._generation_ns) / 1e9,
+            aboard=dict(self.aboard),
         )
 
     @property
@@ -314,22 +285,7 @@ class Station:
         self._probe = None
         self._keepalive_ns = self._generation_ns = now_ns
         self._round_trips_ns.clear()
-        self._offer = None
-        self._revocations_due_ns = 0
-        self._transfers.restart()
-
-    @property
-    def _wants_ratchet(self) -> bool:
-        link = self._link
-        # One write at a time, so that the keys in memory are those on disk.
-        is_free = self._offer is None and self._saving == 0
-        return link.is_established and is_free and link.pair.next_psk is None
-
-    def _begin_ratchet(self) -> None:
-        session = self._link.session
-        assert session is not None
-        self._offer = RatchetOffer(self._link.pair, session.transcript, self._random_bytes)
-        self._transfers.send(Kind.ENCAPSULATION_KEY, self._offer.encapsulation_key)
+        self.custody.begin_session()
 
     def _receive_opened(self, opened: Opened, path: Address, size: int, now_ns: int) -> bytes:
         summary = self._summary
@@ -363,12 +319,17 @@ class Station:
                 self._receive_status(DroneStatus.parse(value), order, path, now_ns)
             case _ if kind == AUTHORITY:
                 self.command.receive_state(value, order, now_ns)
-                self._bring_revocations(now_ns)
+                if self.command.state is not None:
+                    self.custody.revocations_there(self.command.state.revocation_serial, now_ns)
+            case _ if kind == REFUSALS:
+                self._receive_refusals(value, order)
             case _ if kind == CHALLENGE:
                 self.command.receive_challenge(value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
                 if self._link.session is not None and self._link.session.number == order[0]:
-                    self._receive_piece(Piece(kind == CHUNK_ACK, value), now_ns)
+                    blob = self.custody.transfers.receive(Piece(kind == CHUNK_ACK, value), now_ns)
+                    if blob is not None:
+                        self.custody.receive(blob, now_ns)
             case _ if kind == FRAGMENT:
                 whole = self._reassembler.receive(value, now_ns)
                 return [] if whole is None else [whole.frame]
@@ -376,31 +337,13 @@ class Station:
                 self.dropped["unknown_record"] += 1
         return []
 
-    def _receive_piece(self, piece: Piece, now_ns: int) -> None:
-        blob = self._transfers.receive(piece, now_ns)
-        if blob is None or self._offer is None:
+    def _receive_refusals(self, value: bytes, order: tuple[int, int]) -> None:
+        refused = Refusals.parse(value)
+        if refused is None or order <= self._refused_order:
             return
-        offer, self._offer = self._offer, None
-        self._ratchet_due_ns = now_ns + RATCHET_EVERY_NS
-        try:
-            psk = offer.finish(blob.data)
-        except AuthenticationError:
-            self.dropped["ratchet_refused"] += 1
-            return
-        self._to_save.append(self._link.pair.with_next(psk))
-
-    def _bring_revocations(self, now_ns: int) -> None:
-        """Begin to carry the list when the drone has said that it has an older one."""
-        serial, signed = self._revocations
-        state = self.command.state
-        if state is None or serial <= state.revocation_serial:
-            return
-        is_on_its_way = self._transfers.is_sending(Kind.REVOCATIONS)
-        if not is_on_its_way and now_ns < self._revocations_due_ns:
-            return
-        self._revocations_due_ns = now_ns + REVOCATIONS_EVERY_NS
-        if not is_on_its_way:
-            self._transfers.send(Kind.REVOCATIONS, signed)
+        if self._refused is not None:  # what was before we listened is no news
+            self.aboard.update(refused.since(self._refused)._asdict())
+        self._refused, self._refused_order = refused, order
 
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""

@@ -98,7 +98,7 @@ class LineAsked:
         table = requirements(options)
         names = [row.names for row in table]
         self._parameters = Parameters(names, self._autopilot, self._voice)
-        self._gate = PrearmGate(table, self._parameters, self._voice, enforced=options.is_enforced)
+        self._gate = PrearmGate(table, self._parameters, self._voice, options)
 
     def __enter__(self) -> Self:
         return self

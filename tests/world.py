@@ -12,7 +12,8 @@ from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from crypto.revocation import RevocationList, usable_pairs
 from crypto.suites import CHACHA
 from flightcore.authority import AuthorityState
-from flightcore.companion import AcceptedList, Companion
+from flightcore.companion import Companion
+from flightcore.custody import AcceptedList
 from flightcore.options import DEFAULT_OPTIONS
 from flightcore.signing import SigningFloor
 from groundstation.station import Station
@@ -176,9 +177,9 @@ class World:
         """Do what the shells do: write, then say so; collect what reaches the line."""
         self.save_all()
         for ground in self.grounds.values():
-            for record in ground.station.outgoing_saves():
+            for record in ground.station.custody.outgoing_saves():
                 ground.disk = record
-                ground.station.saved(record)
+                ground.station.custody.saved(record)
         self.notes += self.companion.outgoing_notes()
         self.line += self.far_end.take(self.companion, self.now)
 

@@ -13,6 +13,7 @@ from wire.mavlink import MAGIC_V2, frame_bytes_untrusted
 # Record types. 0x80 and above are never assigned, so that a magic byte cannot be one.
 STATUS: Final = 0x01
 FRAGMENT: Final = 0x03
+REFUSALS: Final = 0x04  # down: what strangers have tried on the drone
 AUTHORITY: Final = 0x10  # up: a request; down: who is in command
 CHALLENGE: Final = 0x11
 CONFIRM: Final = 0x12
@@ -24,6 +25,7 @@ CHUNK_ACK: Final = 0x21
 PADDED_BYTES: Final = (96, 160, 240, 480, 960, 1200)
 
 RECORD_HEADER_BYTES: Final = 2
+_COUNT_MASK: Final = 0xFFFFFFFF
 
 Record = tuple[int, bytes]
 
@@ -113,3 +115,31 @@ class DroneStatus(NamedTuple):
         return cls(
             int.from_bytes(value[:3], "big"), int.from_bytes(value[3:7], "big"), value[7] == 1
         )
+
+
+class Refusals(NamedTuple):
+    """What the drone has refused from whoever sent it, since it started: 12 bytes.
+
+    Each counts datagrams, modulo 2^32. Only the drone can count what is sent to it alone.
+    """
+
+    forged: int = 0  # a wrong tag, code or handshake
+    replayed: int = 0  # came before
+    unsealed: int = 0  # plain MAVLink
+
+    def encode(self) -> bytes:
+        """Return the REFUSALS record."""
+        counts = (count & _COUNT_MASK for count in self)
+        return encode_record(REFUSALS, b"".join(count.to_bytes(4, "big") for count in counts))
+
+    @classmethod
+    def parse(cls, value: bytes) -> "Refusals | None":
+        """Parse the value of a REFUSALS record; None if it is not 12 bytes long."""
+        if len(value) != 12:
+            return None
+        return cls(*(int.from_bytes(value[at : at + 4], "big") for at in (0, 4, 8)))
+
+    def since(self, before: "Refusals") -> "Refusals":
+        """Return what came after `before`, of the same start of the drone."""
+        gained = ((now - then) & _COUNT_MASK for now, then in zip(self, before, strict=True))
+        return Refusals(*gained)

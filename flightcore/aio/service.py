@@ -19,9 +19,10 @@ from flightcore.aio.ports import Port, UdpPort
 from flightcore.aio.recorder import Device, Lines, open_recorder
 from flightcore.aio.signing_files import load_signing, save_floor, save_keys
 from flightcore.authority import AuthorityState
-from flightcore.companion import AcceptedList, Companion, Save
+from flightcore.companion import Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
+from flightcore.custody import AcceptedList
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from flightcore.port_scan import AUTO
@@ -81,8 +82,7 @@ class CompanionService:
         self._recorder = open_recorder(
             config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
         )
-        self._is_recorder_required = config.recorder.required
-        self._hold_arming()
+        self._companion.watch.prearm.recorder_is(self._recorder.hindrance())
 
     def _autopilot_port(self, config: DroneConfig) -> Port:
         where, radio = config.autopilot, config.link.radio
@@ -128,7 +128,7 @@ class CompanionService:
     def reload_revocations(self) -> None:
         """Heed what `sekisho revoke trust` and `apply` have put into the state directory."""
         now_ns = monotonic_ns()
-        self._companion.revoked_on_disk(
+        self._companion.custody.revoked_on_disk(
             self._store.load_authority(), self._store.load_revocations(), now_ns
         )
         self._pump(now_ns)
@@ -213,13 +213,8 @@ class CompanionService:
     def _tell(self, text: str) -> None:
         now_ns = monotonic_ns()
         self._companion.tell(dialect.MAV_SEVERITY_WARNING, text, now_ns)
-        self._hold_arming()
+        self._companion.watch.prearm.recorder_is(self._recorder.hindrance())
         self._pump(now_ns)
-
-    def _hold_arming(self) -> None:
-        """Let arming wait for the recorder, if the owner wants that."""
-        if self._is_recorder_required:
-            self._companion.watch.prearm.hindrance = self._recorder.hindrance()
 
     def _announce(self, head: bytes) -> None:
         """Let handshakes tell the ground how far the recording has come."""

@@ -203,7 +203,7 @@ class _DroneLink:
             )
 
     def _send(self) -> None:
-        for record in self.station.outgoing_saves():
+        for record in self.station.custody.outgoing_saves():
             self._save(record)
         for datagram, path in self.station.outgoing():
             if path == RADIO and self._radio is not None:
@@ -215,9 +215,9 @@ class _DroneLink:
         def done(is_saved: bool) -> None:  # noqa: FBT001 - the disk's answer
             now_ns = monotonic_ns()
             if is_saved:
-                self.station.saved(record)
+                self.station.custody.saved(record)
             else:
-                self.station.save_failed(now_ns)
+                self.station.custody.save_failed(now_ns)
             self._pump(now_ns)
 
         self._disk.write(lambda: self._store.update_pair(record), done)
@@ -280,7 +280,9 @@ class Gateway:
         signed = self._store.load_signed_revocations()
         if signed is not None:
             for link in self._links:
-                link.station.bring_revocations(self._store.load_revocations().serial, signed)
+                link.station.custody.bring_revocations(
+                    self._store.load_revocations().serial, signed
+                )
 
     def stuck(self) -> str | None:
         """Return what no longer runs, None while all is well."""

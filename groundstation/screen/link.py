@@ -7,6 +7,7 @@ import msgspec
 from groundstation.screen.window import Window
 from groundstation.station import StationStatus
 from wire.locality import RADIO
+from wire.records import Refusals
 
 _FORGED: Final = ("bad_tag", "bad_mac", "bad_handshake")
 # Not handshakes: answers to those given up come late and are refused as well.
@@ -37,6 +38,7 @@ class LinkView(msgspec.Struct):
     forged: int
     replayed: int
     plain: int
+    aboard: dict[str, int]  # forged, replayed, unsealed: what the drone has refused
     attack: str
     noise: str
 
@@ -52,6 +54,7 @@ class LinkWatch:
         link, window = status.link, self._window
         counters = {
             **link.dropped,
+            **{f"aboard_{what}": count for what, count in status.aboard.items()},
             "expected": status.expected_down,
             "received": link.datagrams_down,
         }
@@ -75,27 +78,33 @@ class LinkWatch:
             forged=_total(link.dropped, _FORGED),
             replayed=_total(link.dropped, _REPLAYED),
             plain=_total(link.dropped, _PLAIN),
+            aboard=status.aboard,
             attack=attack,
             noise=noise,
         )
 
     def _intrusion(self, *, is_radio: bool) -> tuple[str, str]:
-        """Say what was tried in the last seconds: for sure, and perhaps."""
-        window = self._window
-        forged, replayed = window.gained(*_FORGED), window.gained(*_REPLAYED)
-        plain = window.gained(*_PLAIN)
+        """Say what was tried in the last seconds, on us and on the drone: for sure, and perhaps."""
         said: list[str] = []
-        noise = ""
-        if forged >= _MANY_FORGED:
-            if is_radio:
-                noise = f"{forged} damaged or forged frames refused in 10 s"
-            else:
-                said.append(f"{forged} forged")
-        if replayed >= _MANY_REPLAYED:
-            said.append(f"{replayed} replayed")
-        if plain:
-            said.append(f"{plain} unsealed")
-        return (f"{', '.join(said)} refused in 10 s" if said else ""), noise
+        noise: list[str] = []
+        for place, *reasons in (
+            ("", _FORGED, _REPLAYED, _PLAIN),
+            (" aboard", *((f"aboard_{what}",) for what in Refusals._fields)),
+        ):
+            forged, replayed, plain = (self._window.gained(*names) for names in reasons)
+            tried: list[str] = []
+            if forged >= _MANY_FORGED:
+                if is_radio:
+                    noise.append(f"{forged} damaged or forged frames refused{place} in 10 s")
+                else:
+                    tried.append(f"{forged} forged")
+            if replayed >= _MANY_REPLAYED:
+                tried.append(f"{replayed} replayed")
+            if plain:
+                tried.append(f"{plain} unsealed")
+            if tried:
+                said.append(f"{', '.join(tried)} refused{place} in 10 s")
+        return "; ".join(said), "; ".join(noise)
 
 
 def _total(dropped: dict[str, int], reasons: tuple[str, ...]) -> int:

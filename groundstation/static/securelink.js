@@ -29,6 +29,11 @@ class Fact {
   }
 }
 
+// What came to us, and what the drone has counted since we listened to it.
+function tried(here, aboard = 0) {
+  return [aboard ? `${here}, ${aboard} aboard` : String(here), here || aboard ? "caution" : null];
+}
+
 export class SecureLink {
   constructor(actions) {
     this.state = el("span", { class: "link-state" });
@@ -81,9 +86,9 @@ export class SecureLink {
     facts.trip.show(link.round_trip_ms == null ? NONE : `${number(link.round_trip_ms, link.round_trip_ms < 10 ? 1 : 0)} ms`);
     facts.picture.show(link.picture_s == null ? NONE : age(1000 * link.picture_s), link.picture_s > 2 ? "alarm" : null);
     facts.loss.show(link.loss_down == null ? NONE : `${number(100 * link.loss_down, 1)} %`, link.loss_down >= 0.1 ? "caution" : null);
-    facts.forged.show(String(link.forged), link.forged ? "caution" : null);
-    facts.replayed.show(String(link.replayed), link.replayed ? "caution" : null);
-    facts.plain.show(String(link.plain), link.plain ? "caution" : null);
+    facts.forged.show(...tried(link.forged, link.aboard.forged));
+    facts.replayed.show(...tried(link.replayed, link.aboard.replayed));
+    facts.plain.show(...tried(link.plain, link.aboard.unsealed));
     const stale = link.stale_refused ? `, ${link.stale_refused} late` : "";
     facts.refused.show(`${link.refused}${stale}`, link.refused ? "caution" : null);
     const operator = model.role === "operator";

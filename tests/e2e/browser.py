@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Self
 
 from playwright.sync_api import Locator, Page, Playwright
@@ -17,15 +18,15 @@ ARGUMENTS = [
 ]
 
 
-def addresses(stack: Stack) -> dict[str, str]:
-    return json.loads(query(socket_path("ground", stack.ground_state), b"console\n"))
+def addresses(ground_state: Path) -> dict[str, str]:
+    return json.loads(query(socket_path("ground", ground_state), b"console\n"))
 
 
 class Browser:
     """A browser that opens the console; what it asked for and complained of is kept."""
 
     def __init__(self, playwright: Playwright, stack: Stack) -> None:
-        self._stack = stack
+        self._state = stack.ground_state
         self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -43,9 +44,12 @@ class Browser:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
 
-    def enter(self, role: str = "operator", page: Page | None = None) -> Page:
+    def enter(
+        self, role: str = "operator", page: Page | None = None, state: Path | None = None
+    ) -> Page:
+        """Open the console of the stack's gateway, or of another one by its state directory."""
         page = page or self.page
-        page.goto(addresses(self._stack)[role])
+        page.goto(addresses(state or self._state)[role])
         page.locator("#fleet button").first.wait_for(timeout=30_000)
         return page
 

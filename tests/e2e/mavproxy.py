@@ -19,9 +19,9 @@ class Position(NamedTuple):
 class MavProxy:
     """A MAVProxy listening where the gateway sends."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, transport: str = "udp") -> None:
         script = Path(sys.executable).with_name("mavproxy.py")
-        argv = [script, "--master", f"udp:127.0.0.1:{port}", "--state-basedir", directory]
+        argv = [script, "--master", f"{transport}:127.0.0.1:{port}", "--state-basedir", directory]
         self.process = Process("mavproxy", [sys.executable, *argv], directory)
 
     def type(self, line: str, expect: str, timeout_s: float = 10) -> None:

@@ -19,11 +19,12 @@ class Second:
         argv = ["pair", "lab", "--drone-dir", bench.drone_state, "--ground-dir", self.state]
         argv += ["--name", NAME, "--role", role]
         subprocess.run([*SEKISHO, *argv], check=True, capture_output=True, timeout=30)
-        (self.port,) = free_ports(1)
+        self.port, console_port = free_ports(2)
         self.config.write_text(
             f'[state]\ndir = "{self.state}"\n'
             f'[[drone]]\nname = "{NAME}"\naddress = "127.0.0.1:{bench.link_port}"\n'
             f'mavlink_out = []\nmavlink_udp = "127.0.0.1:{self.port}"\n'
+            f'[console]\nbind = "127.0.0.1:{console_port}"\n'
         )
 
     def start(self) -> None:

@@ -48,8 +48,8 @@ class Rig:
     def exchange(self):
         for item in self.companion.outgoing_saves():
             self.companion.saved(item, self.now)
-        for record in self.station.outgoing_saves():
-            self.station.saved(record)
+        for record in self.station.custody.outgoing_saves():
+            self.station.custody.saved(record)
         for datagram, _ in self.station.outgoing():
             self.captured_up.append(datagram)
             for passed in self.up(datagram):

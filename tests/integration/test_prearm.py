@@ -5,7 +5,7 @@ counts as right; trust does not end, or ends in flight; a confirmed arming is no
 sticks pass on the ground; disarming is gated; nothing is read again; the older name is not asked
 for; a restart, a silence unnoticed; no patience with an autopilot that does not answer; NaN taken;
 a write in flight, or without reading back; a switch that arms; one sequence for line and ground; a
-tool that waits is not minded, or minded without end.
+tool that waits is not minded, or minded without end; a recorder's fault held, or not.
 """
 
 import dataclasses
@@ -289,6 +289,16 @@ def test_limits_and_own_rows_of_the_owner(random_bytes):
     assert not world.executes(ARM)
     assert "Refused: RTL_ALT is 1000, wanted 1500 to 5000" in texts(world)
     world.companion.receive_line(parameter_value("RTL_ALT", 1500), world.now)
+    assert world.executes(ARM)
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_arming_waits_for_the_recorder_if_the_owner_wants_that(random_bytes, is_required):
+    world = a_world(random_bytes, options=options(requires_recorder=is_required))
+    world.companion.watch.prearm.recorder_is("recorder: disk full")
+    assert world.executes(ARM) is not is_required
+    assert ("Refused: recorder: disk full" in texts(world)) is is_required
+    world.companion.watch.prearm.recorder_is(None)
     assert world.executes(ARM)
 
 

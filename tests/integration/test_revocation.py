@@ -28,7 +28,7 @@ def a_world(random_bytes, fleet, **options):
 
 
 def bring(world, name, revocations, signed):
-    world.station(name).bring_revocations(revocations.serial, signed)
+    world.station(name).custody.bring_revocations(revocations.serial, signed)
     world.run(8000, 20)
 
 
@@ -123,7 +123,7 @@ def test_a_list_gets_through_a_radio_that_takes_more_than_a_minute_for_it(random
     ground = world.grounds["a"]
     ground.station = Station(ground.disk, 1, random_bytes, (RADIO,), rate)
     revocations = RevocationList().extended([bytes(16)])
-    ground.station.bring_revocations(1, fleet.sign(revocations))
+    ground.station.custody.bring_revocations(1, fleet.sign(revocations))
     for _ in range(6):
         world.run(60_000, 50)
     assert world.revocations_on_disk == revocations

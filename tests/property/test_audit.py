@@ -135,3 +135,18 @@ def test_operations_are_called_what_the_dialect_calls_them():
     key = dialect.MAVLink_setup_signing_message(1, 1, list(b"k" * 32), 1)
     assert named(key) == "SETUP_SIGNING"
     assert describe_operation(b"\x05\x00") == "a request for authority"
+
+
+def test_a_day_of_silence_saves_up_no_more_than_a_full_purse():
+    trail = Trail()
+    trail.add(Event(Topic.REFUSED, "first"), S)
+    trail.outgoing()
+    now = 24 * 3600 * S
+    for number in range(1000):
+        trail.add(Event(Topic.SESSION, f"{number:4} {'x' * 200}"), now)
+        trail.add(Event(Topic.REFUSED, f"{number:4} {'x' * 200}"), now)
+    size = Counter()
+    for line in trail.outgoing():
+        size[json.loads(line.text)["topic"]] += len(line.text)
+    assert all(0.8 * PURSE_BYTES < total <= PURSE_BYTES for total in size.values())
+    assert len(size) == 2

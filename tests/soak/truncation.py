@@ -12,7 +12,7 @@ from crypto.pair import pair_in_lab
 from crypto.vault import Vault
 from flightcore.aio.service import load_authority, save
 from flightcore.authority import AuthorityState
-from flightcore.companion import AcceptedList
+from flightcore.custody import AcceptedList
 from tests.soak import worker
 
 # What reads each file when a service starts, or a command that it was given.

@@ -22,7 +22,7 @@ from crypto.revocation import Authority
 from crypto.sealed_log import LogContent
 from crypto.vault import KeyFile, Vault
 from flightcore.aio.service import load_authority, save
-from flightcore.companion import AcceptedList
+from flightcore.custody import AcceptedList
 
 NAMES = PairNames("tsubame-1", "station-a", Role.COMMANDER)
 SECRET = KeyFile(bytes(range(32)))

@@ -152,9 +152,9 @@ class DroneIsReference:
             self.sent.append(datagram)
             for answer in self.drone.take(datagram, self.seconds):
                 self.down(answer)
-        for record in self.station.outgoing_saves():
+        for record in self.station.custody.outgoing_saves():
             self.record = record
-            self.station.saved(record)
+            self.station.custody.saved(record)
 
     def down(self, datagram):
         self.tools += self.station.receive_link(datagram, self.now)
@@ -546,7 +546,7 @@ def test_ground_empties_a_slot_that_the_drone_does_not_have(suite, random_bytes)
     world = DroneIsReference(suite, random_bytes)
     world.run(100)
     world.drone.fill_second_slot(bytes(32))
-    world.station.saved(world.record.with_next(random_bytes(32)))
+    world.station.custody.saved(world.record.with_next(random_bytes(32)))
     world.run(2000)
     assert world.record.next_psk is None
     assert world.station.is_live(world.now)
