@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from groundstation.console_drone import ConsoleDrone
 from groundstation.orders import ACTIONS, Action
+from groundstation.parameters.message import Parameters
 from groundstation.screen.modes import NAMES, OFFERED
 from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
 from groundstation.talk import (
     Answer,
     Ask,
+    Deed,
     Give,
     Hello,
     Here,
@@ -177,8 +179,9 @@ class Console:
                 why = self._why_not(session, said, now_ns) or self._carry_out(session, said, now_ns)
                 return {"t": "result", "id": said.id, "error": why}
 
-    def _why_not(self, session: Session, said: Give | Answer | Ask | Reload, now_ns: int) -> str:
-        if session.role is not Role.OPERATOR:
+    def _why_not(self, session: Session, said: Deed, now_ns: int) -> str:
+        only_looks = isinstance(said, Parameters) and said.only_looks
+        if session.role is not Role.OPERATOR and not only_looks:
             return "A viewer only watches"
         if said.drone not in self.drones:
             return f"drone = {said.drone!r}; allowed: {', '.join(self.drones)}"
@@ -187,7 +190,7 @@ class Console:
             return f"Expired: decided on a picture {age_ms / 1000:.1f} s old"
         return ""
 
-    def _carry_out(self, session: Session, said: Give | Answer | Ask | Reload, now_ns: int) -> str:
+    def _carry_out(self, session: Session, said: Deed, now_ns: int) -> str:
         """Do what was asked for; return why not, "" if it is done or on its way."""
         drone, command = self.drones[said.drone], self._stations[said.drone].command
         session.here_ns = now_ns
@@ -203,4 +206,8 @@ class Console:
                 command.request(Verb[verb.upper()], bytes.fromhex(station) or NOBODY, now_ns)
             case Reload():
                 drone.read_plans(now_ns)
+            case Parameters():
+                why, tidings = drone.ask_parameters(said, now_ns)
+                session.tidings += tidings
+                return why
         return ""

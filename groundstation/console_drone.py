@@ -12,6 +12,8 @@ import msgspec
 from groundstation.operation import describe
 from groundstation.orderly import Order, Orderly
 from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
+from groundstation.parameters.aboard import HEARD, ParametersAboard
+from groundstation.parameters.message import Parameters
 from groundstation.screen.assess import assess
 from groundstation.screen.link import LinkWatch
 from groundstation.screen.plan import PlanReader
@@ -50,6 +52,7 @@ class ConsoleDrone:
         self.screen = VehicleScreen()
         self._station = station
         self._orderly = Orderly()
+        self._parameters = ParametersAboard(name)
         self._watch = LinkWatch()
         self._status = station.status(0)
         self._view = self._watch.look(self._status, 0)
@@ -81,6 +84,8 @@ class ConsoleDrone:
                 case dialect.MAVLINK_MSG_ID_MISSION_ITEM_INT:
                     for plan in self._plans.values():
                         plan.receive_item(frame, now_ns)
+                case number if number in HEARD:
+                    self._parameters.receive(frame, now_ns)
                 case _:
                     pass
 
@@ -101,6 +106,12 @@ class ConsoleDrone:
         """Read mission and fence from the drone again."""
         for plan in self._plans.values():
             plan.begin(now_ns)
+
+    def ask_parameters(self, asked: Parameters, now_ns: int) -> tuple[str, list[dict[str, Any]]]:
+        """Do what a page asks about parameters; return why not, and what the page is told."""
+        if not asked.only_looks and not (self._craft.live and self._station.is_holder):
+            return "Not possible: this station is not in command of a drone that answers", []
+        return self._parameters.ask(asked, self.screen.sysid, now_ns)
 
     @property
     def sysid(self) -> int | None:
@@ -126,8 +137,12 @@ class ConsoleDrone:
         sysid = self.screen.sysid
         may_send = is_attended and self._craft.live and self._station.is_holder
         if sysid is None or not may_send:
+            self._parameters.stop("nobody could send any more")
             return []
         frames = self._orderly.outgoing(now_ns)
+        challenge = self._station.command.challenge(now_ns)
+        operation = None if challenge is None else challenge.operation
+        frames += self._parameters.outgoing(sysid, operation, now_ns, self._orderly.pack)
         messages = self._beat(now_ns) + self._ask(sysid, now_ns)
         for plan in self._plans.values():
             messages += plan.outgoing(sysid, now_ns)
@@ -212,6 +227,7 @@ class ConsoleDrone:
             if plan.items is not None and self._plans_shown.get(kind) != plan.version:
                 self._plans_shown[kind] = plan.version
                 self._show(f"plan{kind}", plan.items)
+        self._show("parameters", self._parameters.shown())
         self._show("orders", [_shown_order(order) for order in self._orderly.orders])
 
     def _endurance_s(self, now_ns: int) -> int | None:
@@ -247,6 +263,7 @@ class ConsoleDrone:
             return
         # The cover and the hold have been the two steps; a second window would only cost height.
         own = self._orderly.is_asked_for(challenge.operation)
+        is_write = self._parameters.is_asked_for(challenge.operation)
         if own and self._orderly.open_action is Action.STOP:
             command.confirm(challenge.nonce, now_ns)
             return
@@ -254,7 +271,9 @@ class ConsoleDrone:
         if text is None:
             command.decline(challenge.nonce)
             return
-        self._show("challenge", (challenge.nonce.hex(), text, _ms(challenge.expires_ns), own))
+        self._show(
+            "challenge", (challenge.nonce.hex(), text, _ms(challenge.expires_ns), own or is_write)
+        )
 
     def _beat(self, now_ns: int) -> list[dialect.MAVLink_message]:
         """Return the heartbeat that tells the autopilot of an operator's presence."""

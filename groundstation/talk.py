@@ -7,6 +7,7 @@ import msgspec
 
 from crypto.confirmation import NONCE_BYTES
 from groundstation.orders import Action, Arguments
+from groundstation.parameters.message import Parameters
 from wire.authority import NOBODY
 
 MAX_BYTES: Final = 524_288  # a view may send a whole file
@@ -75,7 +76,8 @@ class Reload(_Deed, frozen=True, tag="reload"):
     """Read mission and fence from the drone again."""
 
 
-Said = Hello | Here | Give | Answer | Ask | Reload
+Deed = Give | Answer | Ask | Reload | Parameters
+Said = Hello | Here | Deed
 
 _DECODER: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
