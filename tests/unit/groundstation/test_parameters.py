@@ -88,6 +88,27 @@ def test_a_file_that_is_left_open_is_closed_first(table):
     far.run(other, 10, lambda: other.shown()["reading"][1] > 0)  # and then it is gone
     aboard, _ = read(far)
     assert values(aboard) == aboard_of(far)
+    assert aboard.shown()["said"] == "read as a file"
+
+
+def test_what_another_program_reads_is_not_taken():
+    """QGroundControl calls itself as the console does; its answers come here as well."""
+    far = Far(loss=0.3, seed=5)
+    other = dialect.MAVLink(None, 1, 1)
+
+    def disturb():
+        false = struct.pack("<HBBBBBBI", 60_000, 0, 128, 239, 5, 0, 0, 239 * disturb.piece)
+        disturb.piece = (disturb.piece + 1) % 100
+        payload = list((false + b"?" * 239).ljust(251, b"\0"))
+        message = dialect.MAVLink_file_transfer_protocol_message(0, 255, 190, payload)
+        aboard.receive(bytes(message.pack(other)), far.now)
+
+    disturb.piece = 0
+    aboard = ParametersAboard(NAME)
+    ask(aboard, far, "read")
+    far.run(aboard, 60, lambda: not aboard.is_reading, disturb)
+    assert aboard.shown()["said"] == "read as a file"
+    assert values(aboard) == aboard_of(far)
 
 
 def test_a_silent_drone_leaves_the_table_as_it_was(table):
