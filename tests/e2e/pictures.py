@@ -92,6 +92,8 @@ def record(directory: Path, home: Path) -> None:
         plan(stack)
         with sync_playwright() as playwright, Browser(playwright, stack) as browser:
             page, album = browser.enter(), Album(browser.page, directory)
+            page.locator(".banner.good").wait_for(timeout=30_000)
+            parameters(page, album)
             take_off(page, album)
             look_around(page, album)
             attack(page, album, proxy)
@@ -101,6 +103,28 @@ def record(directory: Path, home: Path) -> None:
         stack.report()
         proxy.close()
         vehicle.stop()
+
+
+def parameters(page: Page, album: Album) -> None:
+    page.get_by_role("button", name="Parameters").click()
+    theme(page, "day")
+    album.take("parameters-empty")
+    page.get_by_role("button", name="Read from the drone").click()
+    page.locator(".p-state", has_text="parameters, ").wait_for(timeout=60_000)
+    page.get_by_role("searchbox").fill("RTL")
+    for name, value in (("RTL_ALT", "2500"), ("RTL_LOIT_TIME", "3000")):
+        page.locator(".p-body .p-row", has_text=name).first.click()
+        page.get_by_label(f"Value of {name}").fill(value)
+        page.keyboard.press("Enter")
+    page.get_by_role("searchbox").fill("")
+    for name in ("dark", "day", "night"):
+        theme(page, name)
+        album.take("parameters" if name == "dark" else f"parameters-{name}")
+    page.get_by_role("button", name="Write 2 to").click()
+    page.locator(".p-draft li", has_text="written").nth(1).wait_for(timeout=30_000)
+    theme(page, "dark")
+    album.take("parameters-small", (1024, 768))
+    page.get_by_role("button", name="Fly").click()
 
 
 def take_off(page: Page, album: Album) -> None:
