@@ -15,6 +15,7 @@ from wire.mavlink import HEADER_BYTES, dialect
 
 ANSWER_NS: Final = 1_500_000_000
 TRIES: Final = 4
+NOT_CONFIRMED: Final = "not confirmed in time"
 _NAME: Final = slice(4, 20)  # of PARAM_ERROR's payload
 _ERROR_AT: Final = 20
 _ERRORS: Final = {
@@ -101,8 +102,11 @@ class Writer:
         payload = frame[HEADER_BYTES : HEADER_BYTES + frame[1]].ljust(_ERROR_AT + 1, b"\0")
         name = payload[_NAME].rstrip(b"\0").decode("ascii", "replace")
         write, error = self.current, payload[_ERROR_AT]
-        if write is not None and name == write.name and write.outcome in OPEN:
-            self._end(Outcome.REFUSED, _ERRORS.get(error, f"error {error}"))
+        if write is None or name != write.name or write.outcome not in OPEN:
+            return
+        why = _ERRORS.get(error, f"error {error}")
+        # The drone says so when the time for the second step is over.
+        self._end(Outcome.REFUSED, NOT_CONFIRMED if write.outcome is Outcome.ASKED_BACK else why)
 
     def outgoing(self, sysid: int, operation: bytes | None, now_ns: int, pack: Pack) -> list[bytes]:
         """Return the frames to send now.
@@ -122,7 +126,7 @@ class Writer:
         if now_ns < self._due_ns:
             return []
         if write.outcome is Outcome.ASKED_BACK:
-            self._end(Outcome.REFUSED, "not confirmed")
+            self._end(Outcome.REFUSED, NOT_CONFIRMED)
             return []
         if self._tries == TRIES:
             still = self._still

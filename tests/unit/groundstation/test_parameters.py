@@ -184,7 +184,7 @@ def test_the_old_value_on_its_way_is_no_answer(table):
     assert aboard.shown()["writes"][0][3] == "sent"
 
 
-@pytest.mark.parametrize("says_yes", [True, False])
+@pytest.mark.parametrize("says_yes", [True, False, None])
 def test_one_that_is_asked_back_waits_for_the_operator(table, says_yes):
     aboard, far = table
     far.refused["FS_GCS_ENABLE"] = None  # until it is confirmed
@@ -194,13 +194,16 @@ def test_one_that_is_asked_back_waits_for_the_operator(table, says_yes):
     until = far.now + 8_000_000_000
     far.run(aboard, 20, lambda: far.now >= until, lambda: frame)
     assert [each[3] for each in aboard.shown()["writes"]] == ["asked back", "waiting"]
+    if says_yes is None:  # the drone itself says that the time is over
+        denied = dialect.MAV_PARAM_ERROR_PERMISSION_DENIED
+        far.answer(dialect.MAVLink_param_error_message(255, 190, b"FS_GCS_ENABLE", -1, denied))
     if says_yes:
         del far.refused["FS_GCS_ENABLE"]
         far.table.store("FS_GCS_ENABLE", 2)
         far.answer(far.table.message("FS_GCS_ENABLE"))
     far.run(aboard, 20, lambda: not aboard.is_writing)
     first, second = aboard.shown()["writes"]
-    assert first[3:] == (("written", "") if says_yes else ("refused", "not confirmed"))
+    assert first[3:] == (("written", "") if says_yes else ("refused", "not confirmed in time"))
     assert second[3] == "written"
 
 
