@@ -134,7 +134,7 @@ class ParametersAboard:
             self._fall_back(f"MAVLink FTP: {reader.why}", now_ns)
         elif reader.data is not None:
             try:
-                self._replace(parse_untrusted(reader.data), "read as a file", now_ns)
+                self._replace(parse_untrusted(reader.data), "as a file", now_ns)
             except PackedError as error:
                 self._fall_back(f"The file {error}", now_ns)
 
@@ -144,7 +144,7 @@ class ParametersAboard:
 
     def _settle_list(self, reader: ListReader, now_ns: int) -> None:
         if reader.table is not None:
-            self._replace(reader.table, "read one by one, without defaults", now_ns)
+            self._replace(reader.table, "one by one, without defaults", now_ns)
         elif reader.has_failed:
             got, total = reader.progress
             self._list = None

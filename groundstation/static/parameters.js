@@ -68,8 +68,10 @@ class ParametersView {
     setText(this.state, reading
       ? (reading[1] ? `Reading: ${reading[0]} of ${reading[1]} ${reading[2]}` : "Reading: asking")
       : state.read_ms == null ? state.said || "Not read yet."
-      : `${state.count} parameters, ${age(model.now() - state.read_ms)} ago. ${state.said}`);
-    for (const node of [this.readButton, this.importButton]) setHidden(node, !operator);
+      : `${state.count} parameters, read ${age(model.now() - state.read_ms)} ago ${state.said}`);
+    setHidden(this.readButton, !operator);
+    setHidden(this.importButton, !operator || !state.count);
+    setHidden(this.exports, !state.count);
     setAttribute(this.readButton, "aria-disabled", reading ? "true" : null);
     setText(this.empty, reading ? "The list is shown once all of it is here."
       : state.count ? "Nothing matches." : operator ? "Nothing has been read from this drone yet."
@@ -115,7 +117,8 @@ class ParametersView {
       el("div", { class: "row" }, this.writeButton, this.stopButton, this.discardButton, this.undoButton));
     place.replaceChildren(el("div", { class: "parameters" },
       el("div", { class: "p-tools", role: "group", "aria-label": "Reading, searching, files" },
-        this.readButton, this.progress, this.state, this.search, this.filter, this.count, this.importButton, this.file, this.exports),
+        this.readButton, this.progress, this.state, this.importButton, this.file, this.exports,
+        el("span", { class: "p-break" }), this.search, this.filter, this.count),
       el("div", { class: "p-table" }, this.grid, this.empty,
         el("p", { id: "p-how", class: "p-hint" }, "Arrows move, Enter edits, Escape leaves, Delete takes a row out of the draft.")),
       side));
@@ -319,7 +322,7 @@ class ParametersView {
     this.list.replaceChildren(...(state.writing || !draft.size ? done : drafted));
     setText(this.hint, state.writing ? "Each is read back before the next is sent. What the drone asks back appears below; answer it there."
       : draft.size ? `${this.#drone} would get ${draft.size === 1 ? "this value" : `these ${draft.size} values`}. Nothing has been sent.`
-      : writes.length ? "What became of the last writing:" : operator ? "Edit a value, or import a file: it waits here until you write it." : "This page only watches.");
+      : writes.length ? "What became of the last writing:" : operator ? (state.count ? "Edit a value, or import a file: it waits here until you write it." : "What you change waits here until you write it.") : "This page only watches.");
     setText(this.writeButton, `Write ${draft.size} to ${this.#drone}`);
     setHidden(this.writeButton, !operator || state.writing || !draft.size);
     setHidden(this.discardButton, !operator || state.writing || !draft.size);

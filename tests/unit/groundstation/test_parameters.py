@@ -60,7 +60,7 @@ def test_the_whole_table_with_its_defaults(table):
     changed = {name for name, each in again.table.items() if each.is_changed}
     assert changed == {"RTL_ALT"}
     assert again.table["RTL_ALT"].default == far.table.default("RTL_ALT")
-    assert again.shown()["said"] == "read as a file"
+    assert again.shown()["said"] == "as a file"
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ def test_a_third_lost_one_by_one(seed):
     far = Far(seed, loss=0.3, delay_ns=20_000_000, has_files=False)
     aboard, _ = read(far)
     assert values(aboard) == aboard_of(far)
-    assert aboard.shown()["said"] == "read one by one, without defaults"
+    assert aboard.shown()["said"] == "one by one, without defaults"
 
 
 def test_a_file_that_is_left_open_is_closed_first(table):
@@ -88,7 +88,7 @@ def test_a_file_that_is_left_open_is_closed_first(table):
     far.run(other, 10, lambda: other.shown()["reading"][1] > 0)  # and then it is gone
     aboard, _ = read(far)
     assert values(aboard) == aboard_of(far)
-    assert aboard.shown()["said"] == "read as a file"
+    assert aboard.shown()["said"] == "as a file"
 
 
 def test_what_another_program_reads_is_not_taken():
@@ -107,7 +107,7 @@ def test_what_another_program_reads_is_not_taken():
     aboard = ParametersAboard(NAME)
     ask(aboard, far, "read")
     far.run(aboard, 60, lambda: not aboard.is_reading, disturb)
-    assert aboard.shown()["said"] == "read as a file"
+    assert aboard.shown()["said"] == "as a file"
     assert values(aboard) == aboard_of(far)
 
 
