@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from crypto.confirmation import NONCE_BYTES
+from groundstation.flights import Flights
 from groundstation.orders import Action, Arguments
 from groundstation.parameters.message import Parameters
 from wire.authority import NOBODY
@@ -77,7 +78,7 @@ class Reload(_Deed, frozen=True, tag="reload"):
 
 
 Deed = Give | Answer | Ask | Reload | Parameters
-Said = Hello | Here | Deed
+Said = Hello | Here | Deed | Flights
 
 _DECODER: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 

@@ -9,6 +9,7 @@ const FLY = "fly";
 const VIEWS = [
   // [name, label, () => import(its module)]
   ["parameters", "Parameters", () => import("./parameters.js")],
+  ["flights", "Flights", () => import("./flights.js")],
 ];
 
 export class Views {

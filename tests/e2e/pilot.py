@@ -97,13 +97,15 @@ class Pilot:
     def arm(self, timeout_s: float) -> None:
         """Arm as soon as the autopilot lets us: it waits for its position estimate."""
         deadline = time.monotonic() + timeout_s
-        while self.command(mavlink.MAV_CMD_COMPONENT_ARM_DISARM, 1) != 0:
+        while not self.is_armed():  # and again, if its own failsafe has disarmed it meanwhile
             assert time.monotonic() < deadline, (
                 f"not armed within {timeout_s:g} s: {self.texts[-20:]}"
             )
-            pause = time.monotonic() + 0.5
-            self.until(lambda pause=pause: time.monotonic() > pause, 2, "a pause")
-        self.until(self.is_armed, 5, "armed")
+            is_accepted = self.command(mavlink.MAV_CMD_COMPONENT_ARM_DISARM, 1) == 0
+            pause = time.monotonic() + (2.0 if is_accepted else 0.5)
+            self.until(
+                lambda pause=pause: self.is_armed() or time.monotonic() > pause, 4, "a pause"
+            )
 
     def take_off(self, height: float, timeout_s: float) -> None:
         for _ in range(6):  # not in the two seconds in which motors spool up

@@ -54,12 +54,18 @@ def stack(line, proxy, tmp_path):
 def send_all(proxy, stack, datagrams):
     """Send them to the companion, which must count each as dropped and open none."""
     before = stack.status("drone")["link"]
-    for count, datagram in enumerate(datagrams, 1):
-        proxy.to_drone(datagram)
-        if count % 50 == 0:
-            time.sleep(0.005)  # not more than the socket holds
-    expected = sum(before["dropped"].values()) + len(datagrams)
-    wait_until(lambda: sum(stack.dropped("drone").values()) >= expected, 5, f"{expected} dropped")
+    expected = sum(before["dropped"].values())
+    for at in range(0, len(datagrams), 50):  # not more than the socket holds
+        burst = datagrams[at : at + 50]
+        for datagram in burst:
+            proxy.to_drone(datagram)
+        expected += len(burst)
+        wait_until(
+            lambda expected=expected: sum(stack.dropped("drone").values()) >= expected,
+            10,
+            f"{expected} dropped",
+            every_s=0.005,
+        )
     assert stack.status("drone")["link"]["datagrams_up"] == before["datagrams_up"]
 
 

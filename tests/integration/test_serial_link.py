@@ -126,9 +126,9 @@ def test_noise_before_the_first_datagram_is_cut_off():
     async def main():
         with a_link(line.device) as link:
             link.write(b"first")
-        data = read_frames(line)
-        while len(data) < 8:
-            data += read_frames(line)
+            data = read_frames(line)  # closing throws away what is still on its way
+            while len(data) < 8:
+                data += read_frames(line)
         assert DatagramSplitter().receive(b"noise" + data) == [b"first"]
 
     asyncio.run(main())
