@@ -112,8 +112,7 @@ def record(directory: Path, home: Path) -> None:
 
 def parameters(page: Page, album: Album) -> None:
     page.get_by_role("button", name="Parameters").click()
-    theme(page, "day")
-    album.take("parameters-empty")
+    theme(page, "dark")
     page.get_by_role("button", name="Read from the drone").click()
     page.locator(".p-state", has_text="parameters, ").wait_for(timeout=60_000)
     page.get_by_role("searchbox").fill("RTL")
@@ -121,15 +120,11 @@ def parameters(page: Page, album: Album) -> None:
         page.locator(".p-body .p-row", has_text=name).first.click()
         page.get_by_label(f"Value of {name}").fill(value)
         page.keyboard.press("Enter")
-    theme(page, "dark")
     album.take("parameters")
     page.get_by_role("searchbox").fill("")
-    for name in ("day", "night"):
-        theme(page, name)
-        album.take(f"parameters-{name}")
     page.get_by_role("button", name="Write 2 to").click()
     page.locator(".p-draft li", has_text="written").nth(1).wait_for(timeout=30_000)
-    theme(page, "dark")
+    theme(page, "day")
     album.take("parameters-small", (1024, 768))
     page.get_by_role("button", name="Fly").click()
 
