@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, flood, gnss, link, link_core, mqtt, report, sim
+from benchmarks import aboard, control, flood, gnss, jitter, link, link_core, mqtt, report, sim
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -20,6 +20,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "flood": flood.run,
     "gnss": gnss.run,
     "mqtt": mqtt.run,
+    "jitter": jitter.run,
 }
 _TAKES_DIRECTORY: Final = "gnss"
 _EXIT_FAILED: Final = 1
