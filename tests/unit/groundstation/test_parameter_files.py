@@ -21,7 +21,7 @@ from groundstation.parameters.files import (
 )
 from groundstation.parameters.table import INT8, INT32, REAL32, Parameter
 
-NAMES = st.from_regex(r"[A-Z][A-Z0-9_]{0,15}", fullmatch=True)
+NAMES = st.sampled_from(("A", "RTL_ALT", "WPNAV_SPEED", "A_2345678901234B", "EK3_SRC1_POSXY", "Z9"))
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TABLES = st.dictionaries(
     NAMES,
@@ -31,7 +31,7 @@ TABLES = st.dictionaries(
         st.tuples(FLOATS, st.just(REAL32)),
     ),
     min_size=1,
-    max_size=20,
+    max_size=6,
 )
 
 
