@@ -86,9 +86,11 @@ class ConsoleDrone:
             number = message_id(frame)
             if number == dialect.MAVLINK_MSG_ID_COMMAND_ACK:
                 self._orderly.receive_ack(frame, now_ns)
-            elif number in MESSAGES and frame[6] == dialect.MAV_COMP_ID_AUTOPILOT1:
+            if frame[6] != dialect.MAV_COMP_ID_AUTOPILOT1:
+                continue
+            if number in MESSAGES:
                 self.aboard.receive(number, frame, now_ns)
-            elif number in HEARD and frame[6] == dialect.MAV_COMP_ID_AUTOPILOT1:
+            if number in HEARD:  # both follow PARAM_VALUE
                 self._parameters.receive(frame, now_ns)
 
     def answers(self, now_ns: int) -> list[bytes]:
