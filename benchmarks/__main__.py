@@ -16,6 +16,7 @@ from benchmarks import (
     jitter,
     link,
     link_core,
+    mqtt,
     report,
     sim,
 )
@@ -31,6 +32,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "fleet": fleet.run,
     "flood": flood.run,
     "gnss": gnss.run,
+    "mqtt": mqtt.run,
     "jitter": jitter.run,
 }
 _TAKES_DIRECTORY: Final = "gnss"

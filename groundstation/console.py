@@ -13,6 +13,7 @@ from typing import Any, Final
 from groundstation.console_drone import ConsoleDrone
 from groundstation.flights import Flights, FlightsView
 from groundstation.orders import ACTIONS, Action
+from groundstation.parameters.message import Parameters
 from groundstation.plan.deeds import Planning, Watch
 from groundstation.plan.desk import Desk
 from groundstation.screen.modes import NAMES, OFFERED
@@ -21,6 +22,7 @@ from groundstation.station import Station
 from groundstation.talk import (
     Answer,
     Ask,
+    Deed,
     Give,
     Hello,
     Here,
@@ -201,10 +203,10 @@ class Console:
                 why = self._why_not(session, said, now_ns) or self._carry_out(session, said, now_ns)
                 return {"t": "result", "id": said.id, "error": why}
 
-    def _why_not(
-        self, session: Session, said: Give | Answer | Ask | Reload | Planning, now_ns: int
-    ) -> str:
-        is_looking = isinstance(said, Planning) and isinstance(said.do, Watch)
+    def _why_not(self, session: Session, said: Deed, now_ns: int) -> str:
+        is_looking = (isinstance(said, Planning) and isinstance(said.do, Watch)) or (
+            isinstance(said, Parameters) and said.only_looks
+        )
         if session.role is not Role.OPERATOR and not is_looking:
             return "A viewer only watches"
         if said.drone not in self.drones:
@@ -214,9 +216,7 @@ class Console:
             return f"Expired: decided on a picture {age_ms / 1000:.1f} s old"
         return ""
 
-    def _carry_out(
-        self, session: Session, said: Give | Answer | Ask | Reload | Planning, now_ns: int
-    ) -> str:
+    def _carry_out(self, session: Session, said: Deed, now_ns: int) -> str:
         """Do what was asked for; return why not, "" if it is done or on its way."""
         drone, command = self.drones[said.drone], self._stations[said.drone].command
         session.here_ns = now_ns
@@ -235,6 +235,10 @@ class Console:
                 command.request(Verb[verb.upper()], bytes.fromhex(station) or NOBODY, now_ns)
             case Reload():
                 drone.read_plans(now_ns)
+            case Parameters():
+                why, tidings = drone.ask_parameters(said, now_ns)
+                session.tidings += tidings
+                return why
             case Planning():
                 return self.planning.carry_out(session, said, now_ns)
         return ""

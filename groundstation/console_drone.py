@@ -12,14 +12,16 @@ import msgspec
 from groundstation.operation import describe
 from groundstation.orderly import Order, Orderly, Outcome
 from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
+from groundstation.parameters.aboard import HEARD, ParametersAboard
+from groundstation.parameters.message import Parameters
 from groundstation.plan.aboard import MESSAGES, Aboard
 from groundstation.plan.model import WITH_PLACE, Home
 from groundstation.plan.onboard import FENCE, MISSION, RALLY, OnboardItem
+from groundstation.screen.assess import assess
 from groundstation.screen.changes import changes_since, page_ms
 from groundstation.screen.link import LinkWatch
 from groundstation.screen.modes import AUTO
-from groundstation.screen.sensors import ekf_faults, prearm_good, unhealthy
-from groundstation.screen.situation import Situation, judge
+from groundstation.screen.situation import judge
 from groundstation.screen.vehicle import VehicleScreen
 from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
@@ -34,16 +36,9 @@ RADIO_SHARE: Final = 0.25  # of the rates asked for elsewhere
 _SYSTEM: Final = dialect.MAVLINK_MSG_ID_SYS_STATUS
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
 _POSITION: Final = dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT
-_EKF: Final = dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT
-_GNSS: Final = dialect.MAVLINK_MSG_ID_GPS_RAW_INT
-_FENCE: Final = dialect.MAVLINK_MSG_ID_FENCE_STATUS
 _HOME: Final = dialect.MAVLINK_MSG_ID_HOME_POSITION
 _CURRENT: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
 _BATTERY: Final = dialect.MAVLINK_MSG_ID_BATTERY_STATUS
-_AIRBORNE: Final = frozenset(
-    (dialect.MAV_STATE_ACTIVE, dialect.MAV_STATE_CRITICAL, dialect.MAV_STATE_EMERGENCY)
-)
-_ARMED: Final = 0x80
 _SHOWN: Final = (MISSION, FENCE)  # lists on the map
 _SCALE: Final = 1e-7
 _SMOOTHING: Final = 0.02  # of the current, at ten looks a second: about 5 s
@@ -67,6 +62,7 @@ class ConsoleDrone:
         self._status = station.status(0)
         self._view = self._watch.look(self._status, 0)
         self.aboard = Aboard()
+        self._parameters = ParametersAboard(name)
         self._may_send = False
         self._plans_shown: dict[int, int] = {}
         self._mission_total: object = None
@@ -90,8 +86,12 @@ class ConsoleDrone:
             number = message_id(frame)
             if number == dialect.MAVLINK_MSG_ID_COMMAND_ACK:
                 self._orderly.receive_ack(frame, now_ns)
-            elif number in MESSAGES and frame[6] == dialect.MAV_COMP_ID_AUTOPILOT1:
+            if frame[6] != dialect.MAV_COMP_ID_AUTOPILOT1:
+                continue
+            if number in MESSAGES:
                 self.aboard.receive(number, frame, now_ns)
+            if number in HEARD:  # both follow PARAM_VALUE
+                self._parameters.receive(frame, now_ns)
 
     def answers(self, now_ns: int) -> list[bytes]:
         """Return what a transfer has to say at once to what has just come."""
@@ -116,6 +116,12 @@ class ConsoleDrone:
     def read_plans(self, now_ns: int) -> None:
         """Read mission and fence from the drone again."""
         self.aboard.read(_SHOWN, now_ns)
+
+    def ask_parameters(self, asked: Parameters, now_ns: int) -> tuple[str, list[dict[str, Any]]]:
+        """Do what a page asks about parameters; return why not, and what the page is told."""
+        if not asked.only_looks and not (self._craft.live and self._station.is_holder):
+            return "Not possible: this station is not in command of a drone that answers", []
+        return self._parameters.ask(asked, self.screen.sysid, now_ns)
 
     @property
     def home(self) -> Home | None:
@@ -167,12 +173,16 @@ class ConsoleDrone:
             self._starve(now_ns, is_attended=is_attended)
             return []
         frames = self._orderly.outgoing(now_ns)
+        challenge = self._station.command.challenge(now_ns)
+        operation = None if challenge is None else challenge.operation
+        frames += self._parameters.outgoing(sysid, operation, now_ns, self._orderly.pack)
         messages = self._beat(now_ns) + self._ask(sysid, now_ns)
         messages += self.aboard.outgoing(sysid, now_ns)
         return frames + [self._orderly.pack(message) for message in messages]
 
     def _starve(self, now_ns: int, *, is_attended: bool) -> None:
         """Let a transfer run out while nothing may be sent: what it says is lost, as on a line."""
+        self._parameters.stop("nobody could send any more")
         if not self._station.is_holder:
             self.aboard.cancel("another station commands", now_ns)
         elif not is_attended:
@@ -230,8 +240,8 @@ class ConsoleDrone:
 
     def _look(self, clash: str, now_ns: int) -> None:
         """Judge the state and show it."""
-        situation = self._situation(clash, now_ns)
         screen = self.screen
+        situation = assess(screen, self._view, self._status, self._station, clash, now_ns)
         position = screen.values(_POSITION) if situation.heartbeat_s is not None else None
         fresh = screen.fresh(_POSITION, "lat", now_ns) is not None
         lat, lon = (position[0], position[1]) if position and fresh else (None, None)
@@ -262,52 +272,8 @@ class ConsoleDrone:
             if reader.items is not None and self._plans_shown.get(kind) != reader.version:
                 self._plans_shown[kind] = reader.version
                 self._show(f"plan{kind}", [_on_map(item) for item in reader.items])
+        self._show("parameters", self._parameters.shown())
         self._show("orders", [_shown_order(order) for order in self._orderly.orders])
-
-    def _situation(self, clash: str, now_ns: int) -> Situation:
-        screen, view, station = self.screen, self._view, self._station
-
-        def fresh(number: int, name: str) -> Any:  # noqa: ANN401 - a number or None
-            return screen.fresh(number, name, now_ns)
-
-        base_mode = fresh(_HEARTBEAT, "base_mode")
-        armed = None if base_mode is None else bool(base_mode & _ARMED)
-        status = fresh(_HEARTBEAT, "system_status")
-        if screen.other_sysid is not None:
-            clash = f"Two autopilots on one line: system ids {screen.sysid}, {screen.other_sysid}"
-        present = fresh(_SYSTEM, "onboard_control_sensors_present")
-        enabled = fresh(_SYSTEM, "onboard_control_sensors_enabled") or 0
-        health = fresh(_SYSTEM, "onboard_control_sensors_health") or 0
-        ekf = screen.values(_EKF) if fresh(_EKF, "flags") is not None else None
-        authority = self._status.authority
-        return Situation(
-            link="live"
-            if station.is_live(now_ns)
-            else view.state
-            if view.state != "live"
-            else "lost",
-            heard_s=self._status.heard_s,
-            picture_s=view.picture_s,
-            attack=view.attack,
-            noise=view.noise,
-            loss_down=view.loss_down,
-            navigation_suspect=bool(authority["navigation_suspect"]),
-            is_holder=station.is_holder,
-            holder_lost=bool(authority["holder_lost"]),
-            sysid_clash=clash,
-            heartbeat_s=screen.age_s(_HEARTBEAT, now_ns),
-            armed=armed,
-            flying=bool(armed) and status in _AIRBORNE,
-            mode=fresh(_HEARTBEAT, "custom_mode"),
-            system_status=status,
-            prearm_good=None if present is None else prearm_good(present, health),
-            unhealthy=() if present is None else unhealthy(present, enabled, health),
-            battery_percent=fresh(_SYSTEM, "battery_remaining"),
-            fix_type=fresh(_GNSS, "fix_type"),
-            ekf_faults=() if ekf is None else ekf_faults(int(ekf[0] or 0), ekf[1:]),
-            fence_breached=bool(fresh(_FENCE, "breach_status")),
-            prearm_texts=screen.prearm_texts(now_ns),
-        )
 
     def _endurance_s(self, now_ns: int) -> int | None:
         """Estimate how long the battery lasts: what is left over the mean current."""
@@ -342,6 +308,7 @@ class ConsoleDrone:
             return
         # The cover and the hold have been the two steps; a second window would only cost height.
         own = self._orderly.is_asked_for(challenge.operation)
+        is_write = self._parameters.is_asked_for(challenge.operation)
         if own and self._orderly.open_action is Action.STOP:
             command.confirm(challenge.nonce, now_ns)
             return
@@ -349,7 +316,10 @@ class ConsoleDrone:
         if text is None:
             command.decline(challenge.nonce)
             return
-        self._show("challenge", (challenge.nonce.hex(), text, page_ms(challenge.expires_ns), own))
+        self._show(
+            "challenge",
+            (challenge.nonce.hex(), text, page_ms(challenge.expires_ns), own or is_write),
+        )
 
     def _beat(self, now_ns: int) -> list[dialect.MAVLink_message]:
         """Return the heartbeat that tells the autopilot of an operator's presence."""

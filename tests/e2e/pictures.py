@@ -95,6 +95,8 @@ def record(directory: Path, home: Path) -> None:
         plan(stack)
         with sync_playwright() as playwright, Browser(playwright, stack) as browser:
             page, album = browser.enter(), Album(browser.page, directory)
+            page.locator(".banner.good").wait_for(timeout=30_000)
+            parameters(page, album)
             draft(page, album)
             take_off(page, album)
             look_around(page, album)
@@ -107,6 +109,25 @@ def record(directory: Path, home: Path) -> None:
         stack.report()
         proxy.close()
         vehicle.stop()
+
+
+def parameters(page: Page, album: Album) -> None:
+    page.get_by_role("button", name="Parameters").click()
+    theme(page, "dark")
+    page.get_by_role("button", name="Read from the drone").click()
+    page.locator(".p-state", has_text="parameters, ").wait_for(timeout=60_000)
+    page.get_by_role("searchbox").fill("RTL")
+    for name, value in (("RTL_ALT", "2500"), ("RTL_LOIT_TIME", "3000")):
+        page.locator(".p-body .p-row", has_text=name).first.click()
+        page.get_by_label(f"Value of {name}").fill(value)
+        page.keyboard.press("Enter")
+    album.take("parameters")
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("button", name="Write 2 to").click()
+    page.locator(".p-draft li", has_text="written").nth(1).wait_for(timeout=30_000)
+    theme(page, "day")
+    album.take("parameters-small", (1024, 768))
+    page.get_by_role("button", name="Fly").click()
 
 
 def draft(page: Page, album: Album) -> None:

@@ -17,6 +17,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.pair import Role as PairRole
 from groundstation.console import MAX_SAID_PER_S, MAX_SESSIONS, Console, Session
+from groundstation.parameters.table import Parameter
 from groundstation.talk import NotUnderstoodError, Role, parse_untrusted
 from tests.world import MS, World, heartbeat
 from wire.mavlink import FrameSplitter, message_id
@@ -476,3 +477,23 @@ def test_what_a_failsafe_keeps_to_is_not_changed_in_flight(room):
         room.run(100, page, armed=True)
     why = plan(room, page, "send", mission=digest)
     assert why == "The mission is being flown: pause first"
+
+
+def test_a_parameter_that_somebody_sets_reaches_its_view(room):
+    page = room.open()
+    room.run(1000, page)
+    aboard = room.console.drones[NAME]._parameters
+    aboard.table = {"RTL_ALT": Parameter("RTL_ALT", 1500.0, dialect.MAV_PARAM_TYPE_INT32)}
+    room.say_aboard(dialect.MAVLink_param_value_message(b"RTL_ALT", 4000.0, 6, 1, 0xFFFF))
+    room.run(500, page)
+    assert aboard.table["RTL_ALT"].value == 4000.0
+
+
+def test_a_viewer_sees_parameters_and_changes_none(room):
+    viewer = room.open(Role.VIEWER)
+    room.run(1000, viewer)
+    assert room.deed(viewer, type="parameters", do="show") == ""
+    (told,) = room.console.tidings(viewer, room.world.now)
+    assert (told["view"], told["rows"]) == ("parameters", [])
+    for do in ("read", "write", "stop"):
+        assert room.deed(viewer, type="parameters", do=do) == "A viewer only watches"
