@@ -182,6 +182,29 @@ def test_zones_that_make_no_sense_are_not_understood(items):
         bench.fence()
 
 
+def test_answers_to_others_are_not_taken_for_ours():
+    """An operator's tool reads the mission meanwhile, and the fence once more from its end."""
+    bench = Bench(items=SQUARE)
+    answer, fence = bench.answer, dialect.MAV_MISSION_TYPE_FENCE
+
+    def crowded(request):
+        for kind in (dialect.MAV_MISSION_TYPE_MISSION, fence):
+            if request.get_type() == "MISSION_REQUEST_LIST" and kind != fence:
+                count = dialect.MAVLink_mission_count_message(1, 190, 7, kind)
+                bench.reader.receive(pack(count), bench.now)
+            elif request.get_type() == "MISSION_REQUEST_INT":
+                number = request.seq if kind != fence else (request.seq + 2) % 3
+                head = 1, 190, number, 0, 5003, 0, 0
+                stray = *head, 1.0, 0.0, 0.0, 0.0, 5, 5, 0.0, kind
+                item = dialect.MAVLink_mission_item_int_message(*stray)
+                bench.reader.receive(pack(item), bench.now)
+        return answer(request)
+
+    bench.answer = crowded
+    assert bench.read() is Reading.KNOWN
+    assert [item.command for item in bench.reader.fence(bench.now).items] == [IN_POLYGON] * 3
+
+
 def test_the_union_is_that_of_the_owner():
     bench = Bench({**ON, "FENCE_TYPE": 4.0, "FENCE_OPTIONS": 2.0}, [*SQUARE, (IN_CIRCLE, 9, 9, 9)])
     assert bench.read() is Reading.KNOWN
