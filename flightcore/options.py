@@ -7,7 +7,7 @@ from flightcore.offboard.pilot import Form
 from flightcore.offboard.worth import DEFAULT_ABILITY, Ability
 from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
 from flightcore.prearm import PrearmOptions
-from flightcore.recorder import When
+from wire.recorder import When
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from crypto.generation import Opened
 from flightcore.arbiter import MALFORMED
-from flightcore.audit import Event, Topic
 from flightcore.authority import Authority
 from flightcore.autopilot import Autopilot
 from flightcore.flown import Flown
@@ -37,6 +36,7 @@ from wire.tasking import (
     FlyStatus,
     FlyVerb,
 )
+from wire.trail import Event, Topic
 from wire.trajectory import Document, MalformedTrajectoryError, decode_untrusted, identity_of
 
 TELL_NS: Final = 1_000_000_000

@@ -8,6 +8,7 @@ import { byId, el, setAttribute, setHidden } from "./dom.js";
 const FLY = "fly";
 const VIEWS = [
   // [name, label, () => import(its module)]
+  ["flights", "Flights", () => import("./flights.js")],
 ];
 
 export class Views {
