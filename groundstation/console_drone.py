@@ -12,9 +12,12 @@ import msgspec
 from groundstation.operation import describe
 from groundstation.orderly import Order, Orderly, Outcome
 from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
+from groundstation.plan.aboard import MESSAGES, Aboard
+from groundstation.plan.model import WITH_PLACE, Home
+from groundstation.plan.onboard import FENCE, MISSION, RALLY, OnboardItem
 from groundstation.screen.changes import changes_since, page_ms
 from groundstation.screen.link import LinkWatch
-from groundstation.screen.plan import PlanReader
+from groundstation.screen.modes import AUTO
 from groundstation.screen.sensors import ekf_faults, prearm_good, unhealthy
 from groundstation.screen.situation import Situation, judge
 from groundstation.screen.vehicle import VehicleScreen
@@ -35,13 +38,14 @@ _EKF: Final = dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT
 _GNSS: Final = dialect.MAVLINK_MSG_ID_GPS_RAW_INT
 _FENCE: Final = dialect.MAVLINK_MSG_ID_FENCE_STATUS
 _HOME: Final = dialect.MAVLINK_MSG_ID_HOME_POSITION
-_MISSION: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
+_CURRENT: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
 _BATTERY: Final = dialect.MAVLINK_MSG_ID_BATTERY_STATUS
 _AIRBORNE: Final = frozenset(
     (dialect.MAV_STATE_ACTIVE, dialect.MAV_STATE_CRITICAL, dialect.MAV_STATE_EMERGENCY)
 )
 _ARMED: Final = 0x80
-_KINDS: Final = (dialect.MAV_MISSION_TYPE_MISSION, dialect.MAV_MISSION_TYPE_FENCE)
+_SHOWN: Final = (MISSION, FENCE)  # lists on the map
+_SCALE: Final = 1e-7
 _SMOOTHING: Final = 0.02  # of the current, at ten looks a second: about 5 s
 
 Section = tuple[int, Any]
@@ -62,7 +66,8 @@ class ConsoleDrone:
         self._watch = LinkWatch()
         self._status = station.status(0)
         self._view = self._watch.look(self._status, 0)
-        self._plans = {kind: PlanReader(kind) for kind in _KINDS}
+        self.aboard = Aboard()
+        self._may_send = False
         self._plans_shown: dict[int, int] = {}
         self._mission_total: object = None
         self._sections: dict[str, Section] = {}
@@ -82,17 +87,18 @@ class ConsoleDrone:
             frame = plain[at : at + size]
             at += size
             self.screen.receive(frame, seen_ns)
-            match message_id(frame):
-                case dialect.MAVLINK_MSG_ID_COMMAND_ACK:
-                    self._orderly.receive_ack(frame, now_ns)
-                case dialect.MAVLINK_MSG_ID_MISSION_COUNT:
-                    for plan in self._plans.values():
-                        plan.receive_count(frame, now_ns)
-                case dialect.MAVLINK_MSG_ID_MISSION_ITEM_INT:
-                    for plan in self._plans.values():
-                        plan.receive_item(frame, now_ns)
-                case _:
-                    pass
+            number = message_id(frame)
+            if number == dialect.MAVLINK_MSG_ID_COMMAND_ACK:
+                self._orderly.receive_ack(frame, now_ns)
+            elif number in MESSAGES and frame[6] == dialect.MAV_COMP_ID_AUTOPILOT1:
+                self.aboard.receive(number, frame, now_ns)
+
+    def answers(self, now_ns: int) -> list[bytes]:
+        """Return what a transfer has to say at once to what has just come."""
+        sysid = self.screen.sysid
+        if sysid is None or not self._may_send or not self.aboard.is_busy:
+            return []
+        return [self._orderly.pack(m) for m in self.aboard.outgoing(sysid, now_ns)]
 
     def order(self, action: Action, arguments: Arguments, operator: str, now_ns: int) -> str:
         """Give an order; return why it cannot be given, "" if it has been."""
@@ -109,8 +115,30 @@ class ConsoleDrone:
 
     def read_plans(self, now_ns: int) -> None:
         """Read mission and fence from the drone again."""
-        for plan in self._plans.values():
-            plan.begin(now_ns)
+        self.aboard.read(_SHOWN, now_ns)
+
+    @property
+    def home(self) -> Home | None:
+        """Where the drone says that its home is."""
+        lat, lon, altitude = self.screen.values(_HOME) or (None, None, None)
+        if not lat or not lon or altitude is None or abs(lat) > 90 or abs(lon) > 180:
+            return None
+        return Home(lat, lon, altitude)
+
+    def why_no_transfer(self, kind: int | None) -> str:
+        """Return why nothing can be read, or this list not be sent, now; "" if it can."""
+        craft = self._craft
+        if not craft.live:
+            return "No link"
+        if not craft.is_holder:
+            return "Another station commands"
+        if craft.armed is None:
+            return "The autopilot is silent"
+        if kind in (FENCE, RALLY) and craft.armed:
+            return "Only while disarmed: it is where a failsafe keeps to"
+        if kind == MISSION and craft.flying and craft.mode == AUTO:
+            return "The mission is being flown: pause first"
+        return ""
 
     @property
     def sysid(self) -> int | None:
@@ -134,14 +162,22 @@ class ConsoleDrone:
         self._look(clash, now_ns)
         self._show_challenge(now_ns)
         sysid = self.screen.sysid
-        may_send = is_attended and self._craft.live and self._station.is_holder
-        if sysid is None or not may_send:
+        self._may_send = is_attended and self._craft.live and self._station.is_holder
+        if sysid is None or not self._may_send:
+            self._starve(now_ns, is_attended=is_attended)
             return []
         frames = self._orderly.outgoing(now_ns)
         messages = self._beat(now_ns) + self._ask(sysid, now_ns)
-        for plan in self._plans.values():
-            messages += plan.outgoing(sysid, now_ns)
+        messages += self.aboard.outgoing(sysid, now_ns)
         return frames + [self._orderly.pack(message) for message in messages]
+
+    def _starve(self, now_ns: int, *, is_attended: bool) -> None:
+        """Let a transfer run out while nothing may be sent: what it says is lost, as on a line."""
+        if not self._station.is_holder:
+            self.aboard.cancel("another station commands", now_ns)
+        elif not is_attended:
+            self.aboard.cancel("no operator is present", now_ns)
+        self.aboard.outgoing(0, now_ns)
 
     def since(self, cursor: int) -> dict[str, Any]:
         """Return everything that has changed since `cursor`, which is a `version`."""
@@ -199,9 +235,9 @@ class ConsoleDrone:
         position = screen.values(_POSITION) if situation.heartbeat_s is not None else None
         fresh = screen.fresh(_POSITION, "lat", now_ns) is not None
         lat, lon = (position[0], position[1]) if position and fresh else (None, None)
-        mission = self._plans[dialect.MAV_MISSION_TYPE_MISSION]
+        mission = self.aboard.readers[MISSION].items
         # Item 0 is home.
-        items = None if mission.items is None else max(0, len(mission.items) - 1)
+        items = None if mission is None else max(0, len(mission) - 1)
         self._craft = Craft(
             name=self.name,
             live=situation.link == "live",
@@ -221,10 +257,11 @@ class ConsoleDrone:
         self._show("blocked", {action.value: why_not(action, self._craft) for action in ACTIONS})
         self._show("timers", (page_ms(screen.armed_ns), page_ms(screen.flying_ns)))
         self._show("endurance", self._endurance_s(now_ns))
-        for kind, plan in self._plans.items():
-            if plan.items is not None and self._plans_shown.get(kind) != plan.version:
-                self._plans_shown[kind] = plan.version
-                self._show(f"plan{kind}", plan.items)
+        for kind in _SHOWN:
+            reader = self.aboard.readers[kind]
+            if reader.items is not None and self._plans_shown.get(kind) != reader.version:
+                self._plans_shown[kind] = reader.version
+                self._show(f"plan{kind}", [_on_map(item) for item in reader.items])
         self._show("orders", [_shown_order(order) for order in self._orderly.orders])
 
     def _situation(self, clash: str, now_ns: int) -> Situation:
@@ -332,8 +369,8 @@ class ConsoleDrone:
 
     def _ask(self, sysid: int, now_ns: int) -> list[dialect.MAVLink_message]:
         """Ask for what the console watches and the drone does not send, without any haste."""
-        total = self.screen.value(_MISSION, "total")
-        if total != self._mission_total and not any(p.is_reading for p in self._plans.values()):
+        total = self.screen.value(_CURRENT, "total")
+        if total != self._mission_total and not self.aboard.is_busy:
             self._mission_total = total
             self.read_plans(now_ns)
         if now_ns < self._ask_ns:
@@ -362,6 +399,23 @@ def _command(sysid: int, number: int, *params: float) -> dialect.MAVLink_message
     values = [*map(float, params), *(0.0,) * (7 - len(params))]
     return dialect.MAVLink_command_long_message(
         sysid, dialect.MAV_COMP_ID_AUTOPILOT1, number, 0, *values
+    )
+
+
+def _on_map(item: OnboardItem) -> tuple[int, float | None, float | None, float, float]:
+    """Return an item for the map: command, where (None if nowhere), altitude, first parameter.
+
+    In a fence the first parameter is a radius [m] or the number of a polygon's corners.
+    """
+    is_on_earth = abs(item.x) <= 90 / _SCALE and abs(item.y) <= 180 / _SCALE
+    has_place = item.command in WITH_PLACE and is_on_earth and (item.x, item.y) != (0, 0)
+    lat, lon = round(item.x * _SCALE, 7), round(item.y * _SCALE, 7)
+    return (
+        item.command,
+        lat if has_place else None,
+        lon if has_place else None,
+        item.z if abs(item.z) < 1e6 else 0.0,
+        item.params[0] if abs(item.params[0]) < 1e6 else 0.0,
     )
 
 
