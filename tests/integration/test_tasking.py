@@ -1,8 +1,7 @@
 """A trajectory from a station's hands to the vehicle's motion, with real cores and a real fence.
 
-Mutants killed: the fence not read again after it was changed; a fence that does not answer taken
-for none; the way to the first point not looked at; a repeated START carried out again; a request
-left open by a later one; uploads begun anew in no session; an upload kept going out of command.
+Mutants killed: a repeated request carried out again; what was read of the fence relied on for ever;
+what is being judged goes on when command changes; an observer told as a commander is.
 """
 
 import pytest

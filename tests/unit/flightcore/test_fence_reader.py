@@ -3,8 +3,8 @@
 The far end answers requests from a table; what is read is compared with that table.
 
 Mutants killed: what has not been answered taken for zero; a parameter that is lacking asked for in
-vain again; an item out of turn taken; items of a mission taken for the fence's; a fence in force by
-SYS_STATUS alone not kept; a change by an operator not noticed.
+vain again; an item out of turn taken; items or the count of a mission taken for the fence's; a
+fence in force by SYS_STATUS alone not kept; a change by an operator, or of all plans, not noticed.
 """
 
 import random
