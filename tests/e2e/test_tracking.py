@@ -2,7 +2,8 @@
 
 On the real ArduCopter attitudes are to be followed at least three times as closely as positions.
 
-What the law is made of is tested in tests/property/test_offboard_motion.py; here no mutant was tried.
+What the law is made of is tested in tests/property/test_offboard_motion.py; here no mutant was
+tried.
 """
 
 from contextlib import ExitStack
