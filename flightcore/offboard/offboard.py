@@ -37,6 +37,7 @@ ARRIVED: Final = (0.5, 0.3)  # at the first point: [m], [m/s]
 SETTLED_NS: Final = 1_000_000_000
 STRAYED: Final = 5.0  # from the trajectory, where the companion controls the position [m]
 SLOWEST: Final = 1.0  # on the way there, before it is given up [m/s]
+LONG_HELD_S: Final = 1.0  # an attitude, should this computer die
 SAYS: Final = 3  # how often what is said once is said, lest it be lost
 
 _ACTIVE: Final = frozenset((FlyState.APPROACHING, FlyState.RUNNING, FlyState.PAUSED))
@@ -132,6 +133,10 @@ class Offboard:
         self.sight.is_watching = True
         self.sight.ask_motion()
         self._voice.note(f"offboard: {identity.hex()} loaded, {taken.duration_s:.1f} s")
+        held_s = self._parameters.last("GUID_TIMEOUT")
+        if self._form is Form.ATTITUDE and held_s is not None and held_s > LONG_HELD_S:
+            text = f"GUID_TIMEOUT is {held_s:g} s; {LONG_HELD_S:g} is advised"
+            self._voice.tell(dialect.MAV_SEVERITY_NOTICE, text)
         return ""
 
     def start(self, identity: bytes, now_ns: int) -> str:
