@@ -124,7 +124,7 @@ def send(page):
     chosen = page.locator(".plan-kind input:checked").count()
     button.click()
     expect(page.locator(".plan-outcome")).to_have_count(chosen, timeout=LONG)
-    expect(page.locator(".plan-progress")).to_have_count(0, timeout=LONG)
+    expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
     return page.locator(".plan-outcome").all_inner_texts()
 
 
@@ -249,7 +249,7 @@ def test_by_keyboard_alone(page, stack):
     page.locator("[data-key=send]").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".plan-outcome.good").first).to_be_visible(timeout=LONG)
-    expect(page.locator(".plan-progress")).to_have_count(0, timeout=LONG)
+    expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
     page.keyboard.press("Escape")
     expect(page.locator(".plan-transfer")).to_be_hidden()
     assert [round(item.z) for item in aboard(stack, 0)][1:] == [20, 31, 30]
