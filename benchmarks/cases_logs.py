@@ -7,8 +7,8 @@ from benchmarks.clock import Batch, Case
 from crypto.log_reader import open_sealed_log
 from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import LogContent, LogHeader, SealedLogWriter
-from flightcore.recorder import Batch as FrameBatch
-from flightcore.recorder import Recorder, When, encode_tlog
+from wire.recorder import Batch as FrameBatch
+from wire.recorder import Recorder, When, encode_tlog
 
 _OPS: Final = 200
 _FILES: Final = 5

@@ -70,6 +70,20 @@ class Verdict(NamedTuple):
     damage: Damage | None = None
     found: int | None = None
 
+    def summary(self) -> str:
+        """Say it to people."""
+        whole = f"{self.chunks} chunk{'' if self.chunks == 1 else 's'}"
+        if self.damage is None:
+            if self.state is LogState.CLEAN:
+                return f"clean, {whole}"
+            return f"cut short after {whole}, at byte {self.offset}"
+        if not self.head or self.damage is Damage.HEAD_MISSING:
+            where = "damaged" if self.head else "refused"
+        else:
+            where = f"damaged at chunk {self.chunks}, byte {self.offset}"
+        number = "" if self.found is None else f" ({self.found})"
+        return f"{where}: {self.damage}{number}; {whole} before it"
+
 
 class Known(NamedTuple):
     """What the reader knows of the file from elsewhere.

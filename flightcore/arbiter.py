@@ -11,7 +11,7 @@ from crypto.confirmation import Challenge, Confirmations, UnconfirmedError
 from crypto.generation import Opened
 from crypto.pair import Role
 from crypto.primitives import RandomBytes
-from flightcore.audit import Event, Topic, describe_operation
+from flightcore.audit import describe_operation
 from flightcore.authority import Authority, AuthorityState
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness
@@ -19,6 +19,7 @@ from flightcore.uplink import Context
 from wire.authority import Answer, Flag, Request, State, Verb
 from wire.mavlink import MAGIC_V2
 from wire.records import AUTHORITY, CHALLENGE, encode_record
+from wire.trail import Event, Topic
 
 MALFORMED: Final = "malformed_records"
 

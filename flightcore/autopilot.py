@@ -120,6 +120,11 @@ class Autopilot:
         """Tell whether a heartbeat came in the last 3 s."""
         return self.heard_ns is not None and now_ns - self.heard_ns < SILENCE_NS
 
+    @property
+    def is_armed(self) -> bool | None:
+        """What it said last; None if it is not known."""
+        return None if self.state is FlightState.UNKNOWN else self.state is FlightState.ARMED
+
     def flight_state(self, now_ns: int) -> FlightState:
         """Return what it said of itself, unknown once it has fallen silent."""
         return self.state if self.is_heard(now_ns) else FlightState.UNKNOWN

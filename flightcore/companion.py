@@ -20,7 +20,7 @@ from crypto.revocation import AuthorityPublic, RevocationList
 from crypto.sessions import Path
 from flightcore.air import Air
 from flightcore.arbiter import MALFORMED, Arbiter
-from flightcore.audit import Event, Topic, Trail, describe_operation
+from flightcore.audit import describe_operation
 from flightcore.authority import AuthorityState
 from flightcore.autopilot import Autopilot
 from flightcore.companion_status import CompanionStatus, describe
@@ -29,12 +29,12 @@ from flightcore.downlink import MAX_DATAGRAM_BYTES, Downlink
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness, Refuse
-from flightcore.recorder import Recorder
 from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO, Address
 from wire.mavlink import dialect
+from wire.recorder import Recorder
 from wire.records import (
     AUTHORITY,
     CHUNK,
@@ -44,6 +44,7 @@ from wire.records import (
     MalformedRecordsError,
     parse_records,
 )
+from wire.trail import Event, Topic, Trail
 
 _STATUS_BYTES = 10
 NOBODY_REVOKED: Final = RevocationList()
@@ -117,7 +118,7 @@ class Companion:
         if before not in (None, self.autopilot.sysid):
             self.watch.line_lost()
         self.recorder.receive(frames, now_ns)
-        self.recorder.follow(self.autopilot.state, now_ns)
+        self.recorder.follow(self.autopilot.is_armed, now_ns)
         self.watch.receive(frames, now_ns)
         for text in self.autopilot.notices():
             self.watch.voice.tell(dialect.MAV_SEVERITY_WARNING, text)

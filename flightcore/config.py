@@ -11,14 +11,13 @@ import msgspec
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
 from flightcore.port_scan import AUTO
 from flightcore.prearm import PrearmOptions, requirements
-from flightcore.recorder import When
 from wire.locality import NotAllowedError, check_address, parse_local
+from wire.recorder import When, check_room
 from wire.send_queue import check_radio
 from wire.service import Service, check_service
 
 UDP_DEVICE: Final = "udp:"
 BAUDS: Final = range(1200, 12_000_001)
-_MAX_MB: Final = 10_000_000
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -218,12 +217,7 @@ def check(config: DroneConfig) -> None:
 def _check_recorder(recorder: RecorderConfig) -> None:
     if recorder.required and recorder.when is When.OFF:
         raise NotAllowedError("recorder.required", "true", "false while recorder.when is off")
-    if not 1 <= recorder.quota_mb <= _MAX_MB:
-        raise NotAllowedError("recorder.quota_mb", recorder.quota_mb, f"1 to {_MAX_MB} (MB)")
-    if not 0 <= recorder.keep_free_mb <= _MAX_MB:
-        raise NotAllowedError(
-            "recorder.keep_free_mb", recorder.keep_free_mb, f"0 to {_MAX_MB} (MB)"
-        )
+    check_room(recorder.quota_mb, recorder.keep_free_mb)
 
 
 def _check_prearm(config: DroneConfig) -> None:

@@ -16,8 +16,8 @@ from crypto.revocation import (
     RevocationList,
     accept_untrusted,
 )
-from flightcore.audit import Event, Topic
 from flightcore.paired import PairedGround
+from wire.trail import Event, Topic
 
 
 class AcceptedList(NamedTuple):

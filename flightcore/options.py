@@ -5,7 +5,7 @@ from typing import Final
 
 from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
 from flightcore.prearm import PrearmOptions
-from flightcore.recorder import When
+from wire.recorder import When
 
 
 @dataclass(frozen=True, slots=True)

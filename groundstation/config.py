@@ -14,10 +14,12 @@ from wire.locality import (
     parse_local,
     parse_loopback,
 )
+from wire.recorder import When, check_room
 from wire.send_queue import check_radio
 from wire.service import Service, check_service
 
 OFF: Final = "off"
+LAB_LOG_KEY: Final = "log-keys/log-private.key"  # where `sekisho pair lab` puts it
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +66,23 @@ class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str | None = None
 
 
+class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded here, sealed to whose key, and how much of each drone is kept.
+
+    Without `dir` recordings lie in ``logs`` of the state directory, without `recipient` the key is
+    ``log-public.key`` there. `key` is the private file that opens them for the console, looked for
+    each time one is opened; without it, ``log-keys/log-private.key`` of the state directory.
+    """
+
+    when: When = When.ARMED
+    dir: str | None = None
+    recipient: str | None = None
+    key: str | None = None
+    quota_mb: int = 1000
+    keep_free_mb: int = 200
+    delete_oldest: bool = True
+
+
 class GroundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `ground.toml`."""
 
@@ -72,11 +91,24 @@ class GroundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: Console | None = None
     mqtt: Mqtt | None = None
     service: Service = Service()
+    recorder: RecorderConfig = RecorderConfig()
 
     @property
     def state_dir(self) -> Path:
         """The state directory, with ``~`` expanded."""
         return Path(self.state.dir).expanduser()
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where recordings lie."""
+        named = self.recorder.dir
+        return self.state_dir / "logs" if named is None else Path(named).expanduser()
+
+    @property
+    def log_key(self) -> Path:
+        """Where the private key that opens recordings is looked for."""
+        named = self.recorder.key
+        return self.state_dir / LAB_LOG_KEY if named is None else Path(named).expanduser()
 
 
 def check(config: GroundConfig) -> None:
@@ -86,6 +118,7 @@ def check(config: GroundConfig) -> None:
         NotAllowedError: The first such value.
     """
     check_service(config.service)
+    check_room(config.recorder.quota_mb, config.recorder.keep_free_mb)
     if not config.drone:
         raise NotAllowedError("drone", [], "at least one [[drone]] table")
     if config.console is not None and config.console.bind != OFF:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from groundstation.console_drone import ConsoleDrone
+from groundstation.flights import Flights, FlightsView
 from groundstation.orders import ACTIONS, Action
 from groundstation.plan.deeds import Planning, Watch
 from groundstation.plan.desk import Desk
@@ -29,6 +30,7 @@ from groundstation.talk import (
     parse_untrusted,
 )
 from wire.authority import NOBODY, Verb
+from wire.trail import Event, Topic
 
 PRESENT_FOR_NS: Final = 3_000_000_000
 EXPIRED_MS: Final = 5_000
@@ -50,6 +52,7 @@ class Session:
         self.here_ns: int | None = None
         self.faults = 0
         self.tidings: list[Reply] = []  # what views of this page are to be told
+        self.flights = FlightsView()
         self._said = 0
         self._said_ns = 0
 
@@ -75,6 +78,7 @@ class Console:
         self._stations = dict(stations)
         self._sessions: set[Session] = set()
         self._numbers = 0
+        self._events: list[Event] = []
 
     def open(self, role: Role) -> Session | None:
         """Take a new page; None if there are too many."""
@@ -83,10 +87,12 @@ class Console:
         self._numbers += 1
         session = Session(f"{role.value} {self._numbers}", role)
         self._sessions.add(session)
+        self._events.append(Event(Topic.ORDER, f"{session.name} comes", by=session.name))
         return session
 
     def close(self, session: Session) -> None:
         """Let a page go."""
+        self._events.append(Event(Topic.ORDER, f"{session.name} leaves", by=session.name))
         self._sessions.discard(session)
         self.planning.forget(session)
 
@@ -159,9 +165,20 @@ class Console:
             session.shown_presence = reply["present"] = present
         return reply
 
-    def tidings(self, session: Session) -> list[Reply]:
+    def tidings(self, session: Session, now_ns: int) -> list[Reply]:
         """Return what the views of this page are to be told, oldest first."""
         out, session.tidings = session.tidings, []
+        return out + session.flights.outgoing(now_ns)
+
+    def show_recorder(self, drone: str, recorder: Mapping[str, object]) -> None:
+        """Show what is being recorded of a drone."""
+        self.drones[drone].show_recorder(recorder)
+
+    def events(self) -> list[Event]:
+        """Return what operators have done since the last call, and what came of it."""
+        out, self._events = self._events, []
+        for drone in self.drones.values():
+            out += drone.events()
         return out
 
     def receive_untrusted(self, session: Session, text: str | bytes, now_ns: int) -> Reply | None:
@@ -178,6 +195,8 @@ class Console:
             case Here(visible=visible):
                 session.here_ns = now_ns if visible else None
                 return None
+            case Flights():  # touches no drone: nothing of it expires, and viewers may
+                return {"t": "result", "id": said.id, "error": session.flights.ask(said, now_ns)}
             case _:
                 why = self._why_not(session, said, now_ns) or self._carry_out(session, said, now_ns)
                 return {"t": "result", "id": said.id, "error": why}
@@ -205,14 +224,20 @@ class Console:
             case Give(action=action, arguments=arguments):
                 return drone.order(Action(action), arguments, session.name, now_ns)
             case Answer(nonce=nonce, yes=True):
+                self._note(session, said.drone, "confirms")
                 is_open = command.confirm(bytes.fromhex(nonce), now_ns)
                 return "" if is_open else "Nothing waits for that confirmation any more"
             case Answer(nonce=nonce):
+                self._note(session, said.drone, "declines")
                 command.decline(bytes.fromhex(nonce))
             case Ask(verb=verb, station=station):
+                self._note(session, said.drone, f"asks: {verb}")
                 command.request(Verb[verb.upper()], bytes.fromhex(station) or NOBODY, now_ns)
             case Reload():
                 drone.read_plans(now_ns)
             case Planning():
                 return self.planning.carry_out(session, said, now_ns)
         return ""
+
+    def _note(self, session: Session, drone: str, text: str) -> None:
+        self._events.append(Event(Topic.AUTHORITY, text, by=session.name, drone=drone))

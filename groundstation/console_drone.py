@@ -10,11 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from groundstation.operation import describe
-from groundstation.orderly import Order, Orderly
+from groundstation.orderly import Order, Orderly, Outcome
 from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
 from groundstation.plan.aboard import MESSAGES, Aboard
 from groundstation.plan.model import WITH_PLACE, Home
 from groundstation.plan.onboard import FENCE, MISSION, RALLY, OnboardItem
+from groundstation.screen.changes import changes_since, page_ms
 from groundstation.screen.link import LinkWatch
 from groundstation.screen.modes import AUTO
 from groundstation.screen.sensors import ekf_faults, prearm_good, unhealthy
@@ -24,6 +25,7 @@ from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
 from wire.locality import RADIO
 from wire.mavlink import dialect, frame_bytes_untrusted, message_id
+from wire.trail import Event, Topic
 
 BEAT_NS: Final = 1_000_000_000
 ASK_NS: Final = 5_000_000_000
@@ -74,6 +76,7 @@ class ConsoleDrone:
         self._ask_ns = 0
         self._link_ns = 0
         self._number = 0
+        self._told: dict[int, Outcome] = {}
         self._current: float | None = None
 
     def receive(self, plain: bytes, now_ns: int) -> None:
@@ -178,23 +181,26 @@ class ConsoleDrone:
 
     def since(self, cursor: int) -> dict[str, Any]:
         """Return everything that has changed since `cursor`, which is a `version`."""
-        screen = self.screen
         changes: dict[str, Any] = {
             name: value for name, (version, value) in self._sections.items() if version > cursor
         }
-        groups = screen.since(cursor)
-        if groups:
-            changes["groups"] = {
-                name: (_ms(seen_ns), *values) for name, (seen_ns, values) in groups.items()
-            }
-        texts = [
-            (message.number, _ms(message.seen_ns), message.severity, message.text)
-            for message in screen.messages
-            if message.version > cursor
-        ]
-        if texts:
-            changes["messages"] = texts
-        return changes
+        return changes | changes_since(self.screen, cursor)
+
+    def show_recorder(self, recorder: Mapping[str, object]) -> None:
+        """Show what the gateway records of this drone."""
+        shown = {name: recorder.get(name) for name in ("state", "reason", "bytes")}
+        self._show("recorder", shown)
+
+    def events(self) -> list[Event]:
+        """Return what has been ordered since the last call, and what came of it."""
+        told, self._told = self._told, {}
+        events = []
+        for order in self._orderly.orders:
+            self._told[order.number] = order.outcome
+            if told.get(order.number) is not order.outcome:
+                text = f"{order.text} {order.outcome}{f': {order.result}' * bool(order.result)}"
+                events.append(Event(Topic.ORDER, text, by=order.operator, drone=self.name))
+        return events
 
     @property
     def version(self) -> int:
@@ -206,11 +212,11 @@ class ConsoleDrone:
         self._view = self._watch.look(status, now_ns)
         screen = self.screen
         shown = msgspec.to_builtins(self._view)
-        heard_ms = None if status.heard_s is None else _ms(now_ns - round(status.heard_s * 1e9))
+        heard_ms = None if status.heard_s is None else page_ms(now_ns - round(status.heard_s * 1e9))
         # Rounded, so that a section that says the same is not sent again.
         generation_ms = None
         if status.generation_s is not None:
-            generation_ms = _ms(now_ns - round(status.generation_s * 1e9))
+            generation_ms = page_ms(now_ns - round(status.generation_s * 1e9))
         del shown["generation_s"]
         shown |= {
             "heard_ms": heard_ms,
@@ -249,7 +255,7 @@ class ConsoleDrone:
             "word", (word.text, int(word.level), [(int(r.level), r.text) for r in word.reasons])
         )
         self._show("blocked", {action.value: why_not(action, self._craft) for action in ACTIONS})
-        self._show("timers", (_ms(screen.armed_ns), _ms(screen.flying_ns)))
+        self._show("timers", (page_ms(screen.armed_ns), page_ms(screen.flying_ns)))
         self._show("endurance", self._endurance_s(now_ns))
         for kind in _SHOWN:
             reader = self.aboard.readers[kind]
@@ -343,7 +349,7 @@ class ConsoleDrone:
         if text is None:
             command.decline(challenge.nonce)
             return
-        self._show("challenge", (challenge.nonce.hex(), text, _ms(challenge.expires_ns), own))
+        self._show("challenge", (challenge.nonce.hex(), text, page_ms(challenge.expires_ns), own))
 
     def _beat(self, now_ns: int) -> list[dialect.MAVLink_message]:
         """Return the heartbeat that tells the autopilot of an operator's presence."""
@@ -419,13 +425,8 @@ def _shown_order(order: Order) -> Mapping[str, object]:
         "action": order.action.value,
         "text": order.text,
         "operator": order.operator,
-        "asked_ms": _ms(order.asked_ns),
-        "changed_ms": _ms(order.changed_ns),
+        "asked_ms": page_ms(order.asked_ns),
+        "changed_ms": page_ms(order.changed_ns),
         "outcome": order.outcome.value,
         "result": order.result,
     }
-
-
-def _ms(time_ns: int | None) -> int | None:
-    """Return a time as the pages get it: whole milliseconds of the gateway's monotonic clock."""
-    return None if time_ns is None else time_ns // 1_000_000

@@ -71,6 +71,7 @@ class StationStatus(msgspec.Struct):
     log_head: str | None  # how far the drone's recording had come at the last handshake
     revocation_serial: int | None
     radio: dict[str, str | int] = {}
+    recorder: dict[str, str | int | None] = {}
     expected_down: int = 0  # datagrams that the drone has sealed up to the newest that came
     round_trip_s: float | None = None  # the least of the last answers
     generation_s: float | None = None
@@ -116,7 +117,7 @@ class Station:
         self._generation_ns = 0
         self._outgoing: list[tuple[bytes, Address]] = []
         self._keepalive_ns = 0
-        self._is_armed = False
+        self.is_armed: bool | None = None  # what the autopilot said last
         self._refused_order = (0, -1)
         self._refused: Refusals | None = None  # as the drone counts since it started
         self.custody = Custody(self._link, random_bytes, self.dropped)
@@ -348,9 +349,9 @@ class Station:
     def _receive_heartbeat(self, frame: bytes) -> None:
         """Change keys when the autopilot arms, so that each flight has its own."""
         is_armed = frame[1] > _BASE_MODE and bool(frame[HEADER_BYTES + _BASE_MODE] & _ARMED)
-        if is_armed and not self._is_armed:
+        if is_armed and not self.is_armed:
             self._link.rekey()
-        self._is_armed = is_armed
+        self.is_armed = is_armed
 
     def _receive_status(
         self, status: DroneStatus, order: tuple[int, int], path: Address, now_ns: int

@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from crypto.confirmation import NONCE_BYTES
+from groundstation.flights import Flights
 from groundstation.orders import Action, Arguments
 from groundstation.plan.deeds import Planning
 from wire.authority import NOBODY
@@ -76,7 +77,7 @@ class Reload(_Deed, frozen=True, tag="reload"):
     """Read mission and fence from the drone again."""
 
 
-Said = Hello | Here | Give | Answer | Ask | Reload | Planning
+Said = Hello | Here | Give | Answer | Ask | Reload | Planning | Flights
 
 _DECODER: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 

@@ -41,12 +41,12 @@ async def serving_console(config: GroundConfig, gateway: Gateway) -> AsyncIterat
     if sock is None:
         yield {"why": why}
         return
+    from groundstation.aio.flights import Library  # noqa: PLC0415
     from groundstation.aio.web import WebConsole  # noqa: PLC0415 - needs the extra `ground`
     from groundstation.talk import Role  # noqa: PLC0415
 
-    web = WebConsole(
-        gateway, parse_loopback(console.bind), config.state_dir / "maps", config.state_dir / "plans"
-    )
+    library = Library(config.logs_dir, config.log_key)
+    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir, library)
     urls = {role.value: web.door.url(role) for role in Role}
     async with web.serving(sock):
         # The address opens the console: it is shown to a person, and kept out of a journal.

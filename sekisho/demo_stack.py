@@ -176,7 +176,8 @@ class Stack:
         ground_store = Store(home / "ground")
         ground = ground_store.load_or_create_identity(os.urandom)
         console = f"127.0.0.1:{self._console_port}" if for_people else "off"
-        _, log_key = save_log_keys(home / "log-keys", XWingKeyPair(os.urandom(KEY_BYTES)))
+        _, log_key = save_log_keys(home / "ground/log-keys", XWingKeyPair(os.urandom(KEY_BYTES)))
+        install_recipient(log_key, home / "ground")
         tables = [f'[state]\ndir = "{home / "ground"}"\n']
         if not for_people or console_is_installed():
             tables.append(f'[console]\nbind = "{console}"\n')

@@ -10,7 +10,7 @@ from crypto.aio.log_keys import PUBLIC_KEY_NAME, load_log_public, load_or_create
 from crypto.aio.store import Store
 from crypto.sealed_log import LogContent
 from flightcore.aio.recorder import AUDIT
-from flightcore.audit import Event, Trail, encode_lines
+from wire.trail import Event, Trail, encode_lines
 
 _log = logging.getLogger(__name__)
 

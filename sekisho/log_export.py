@@ -17,23 +17,26 @@ from crypto.aio.log_keys import load_log_private
 from crypto.log_chain import Known, LogChain, LogState
 from crypto.primitives import XWingKeyPair
 from crypto.sealed_log import LogContent
+from sekisho.log_extras import McapOutput, ParquetOutput
 from sekisho.log_outputs import (
     Contents,
     CsvOutput,
     GpxOutput,
     Output,
     TlogOutput,
-    TlogSplitter,
     strip_position,
 )
 from sekisho.log_reports import LogReport, add_known, open_with, show
 from sekisho.runtime import OperationFailedError
+from wire.tlog import TlogSplitter
 
 RAW: Final = "raw"
 _OUTPUTS: Final[Mapping[str, Callable[[Path], Output]]] = {
     RAW: TlogOutput,
     "csv": CsvOutput,
     "gpx": GpxOutput,
+    "parquet": ParquetOutput,
+    "mcap": McapOutput,
 }
 
 
@@ -50,12 +53,13 @@ def add_export(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     export.add_argument("file", type=Path, metavar="FILE")
     export.add_argument("--key", type=Path, required=True)
-    export.add_argument("--out", type=Path, help="a new file; for csv a new directory")
+    export.add_argument("--out", type=Path, help="a new file; for csv and parquet a new directory")
     export.add_argument(
         "--format",
         choices=[RAW, *(name for name in _OUTPUTS if name != RAW)],
         default=RAW,
-        help="as it is (.tlog, or JSON lines), a table for each type of message, or the track",
+        help="as it is (.tlog, or JSON lines), a table for each type of message (csv, parquet), "
+        "the track (gpx), or all of it for Foxglove and PlotJuggler (mcap)",
     )
     export.add_argument(
         "--strip-position",

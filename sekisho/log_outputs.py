@@ -11,10 +11,10 @@ from typing import Final, Protocol, TextIO
 
 from fastcrc.crc16 import mcrf4xx
 
-from wire.mavlink import CRC_EXTRA, HEADER_BYTES, MESSAGE_NAME, dialect, frame_bytes_untrusted
+from wire.mavlink import CRC_EXTRA, HEADER_BYTES, MESSAGE_NAME, dialect
 from wire.mavlink import message_id as id_of
+from wire.tlog import STAMP
 
-_STAMP: Final = struct.Struct(">Q")
 _DEGREES: Final = re.compile(
     r"(?:^|_|gps|Offset)(?:lat|lon|lng|latitude|longitude)(?:_\w+)?$", re.IGNORECASE
 )
@@ -93,24 +93,6 @@ def strip_position(frame: bytes) -> bytes | None:
     return frame[:1] + covered + checksum.to_bytes(2, "little")
 
 
-class TlogSplitter:
-    """Take a .tlog in pieces; return what stands in it."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def receive(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Return (microseconds, frame) of what is complete."""
-        buffer, at = self._rest + data, 0
-        while (size := frame_bytes_untrusted(buffer, at + _STAMP.size)) is not None:
-            start = at + _STAMP.size
-            if start + size > len(buffer):
-                break
-            yield _STAMP.unpack_from(buffer, at)[0], buffer[start : start + size]
-            at = start + size
-        self._rest = buffer[at:]
-
-
 class Output(Protocol):
     """Where the frames of a recording go; nothing of it is left if it was not finished."""
 
@@ -129,11 +111,23 @@ class TlogOutput:
 
     def write(self, us: int, frame: bytes) -> None:
         """Write one frame behind its time."""
-        self._file.write(_STAMP.pack(us) + frame)
+        self._file.write(STAMP.pack(us) + frame)
 
     def finish(self) -> None:
         """Complete the file."""
         self._file.close()
+
+
+def row_of(us: int, frame: bytes, message: dialect.MAVLink_message) -> dict[str, float | str]:
+    """Return a decoded frame as the row of a table: one column for each number."""
+    row: dict[str, float | str] = {"us": us, "sysid": frame[5], "compid": frame[6]}
+    for field in message.get_fieldnames():
+        value = getattr(message, field)
+        if isinstance(value, list):
+            row |= {f"{field}_{index}": item for index, item in enumerate(value)}
+        else:
+            row[field] = value
+    return row
 
 
 class CsvOutput:
@@ -148,14 +142,7 @@ class CsvOutput:
     def write(self, us: int, frame: bytes) -> None:
         """Write one row."""
         message = self._parser.decode(bytearray(frame))
-        name = message.get_type()
-        row = {"us": us, "sysid": frame[5], "compid": frame[6]}
-        for field in message.get_fieldnames():
-            value = getattr(message, field)
-            if isinstance(value, list):
-                row |= {f"{field}_{index}": item for index, item in enumerate(value)}
-            else:
-                row[field] = value
+        name, row = message.get_type(), row_of(us, frame, message)
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = (self._path / f"{name}.csv").open("x", newline="")

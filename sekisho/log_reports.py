@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from crypto.aio.log_files import pieces
-from crypto.log_chain import Damage, Known, LogChain, LogState, SignedHeader, Verdict
-from crypto.log_reader import SealedLogReader
+from crypto.aio.log_files import pieces, read_log
+from crypto.log_chain import Known, LogChain, SignedHeader, Verdict
 from crypto.primitives import KEY_BYTES, XWingKeyPair
 from crypto.sealed_log import SHORT_HEAD_BYTES
 
@@ -83,11 +82,8 @@ def open_with(
     path: Path, key: XWingKeyPair, known: Known, take: Callable[[bytes], object]
 ) -> LogReport:
     """Open a file, handing its contents to `take` piece by piece."""
-    reader = SealedLogReader(key, known)
-    for piece in pieces(path):
-        for chunk in reader.receive_untrusted(piece):
-            take(chunk.data)
-    return _report(path, reader.header, reader.finish(), opened=True)
+    header, verdict = read_log(path, key, known, take)
+    return _report(path, header, verdict, opened=True)
 
 
 def _report(
@@ -100,7 +96,7 @@ def _report(
         head=verdict.head.hex(),
         offset=verdict.offset,
         damage=None if verdict.damage is None else verdict.damage.name,
-        summary=_summary(verdict),
+        summary=verdict.summary(),
         opened=opened,
     )
     if signed is not None:
@@ -111,20 +107,6 @@ def _report(
         report.signer = signed.signer.hex()
         report.recipient = signed.recipient_id.hex()
     return report
-
-
-def _summary(verdict: Verdict) -> str:
-    whole = f"{verdict.chunks} chunk{'' if verdict.chunks == 1 else 's'}"
-    if verdict.damage is None:
-        if verdict.state is LogState.CLEAN:
-            return f"clean, {whole}"
-        return f"cut short after {whole}, at byte {verdict.offset}"
-    if not verdict.head or verdict.damage is Damage.HEAD_MISSING:
-        where = "damaged" if verdict.head else "refused"
-    else:
-        where = f"damaged at chunk {verdict.chunks}, byte {verdict.offset}"
-    number = "" if verdict.found is None else f" ({verdict.found})"
-    return f"{where}: {verdict.damage}{number}; {whole} before it"
 
 
 def show(reports: Sequence[LogReport], *, ok: bool, as_json: bool) -> int:

@@ -14,6 +14,7 @@ from crypto.primitives import KEY_BYTES, XWingKeyPair
 from crypto.sealed_log import key_id
 from sekisho.erase import add_erase
 from sekisho.log_export import add_export
+from sekisho.log_report import add_report
 from sekisho.log_reports import add_known, follow, open_with, show
 
 
@@ -27,10 +28,10 @@ class KeyReport(msgspec.Struct):
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `logs keygen`, `trust`, `list`, `verify`, `export` and `erase`."""
+    """Add `logs keygen`, `trust`, `list`, `verify`, `export`, `report` and `erase`."""
     parser = subparsers.add_parser(
         "logs",
-        help="sealed recordings: keygen, trust, list, verify, export, erase",
+        help="sealed recordings: keygen, trust, list, verify, export, report, erase",
         epilog="example: sekisho logs verify --key log-private.key flight-000007.slog",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -81,6 +82,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify.set_defaults(run=run_verify)
 
     add_export(verbs)
+    add_report(verbs)
     add_erase(verbs)
 
 

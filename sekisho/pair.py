@@ -94,10 +94,12 @@ def run_lab(arguments: argparse.Namespace) -> int:
 
 
 def _let_record(drone: Path, ground: Path) -> None:
-    """Give the drone a key to seal recordings to, unless it has one."""
-    if (drone / PUBLIC_KEY_NAME).exists():
+    """Give both a key to seal recordings to, unless they have one."""
+    without = [end for end in (drone, ground) if not (end / PUBLIC_KEY_NAME).exists()]
+    if not without:
         return
     keys = ground / LAB_LOG_KEYS
     if not (keys / PUBLIC_KEY_NAME).exists():
         save_log_keys(keys, XWingKeyPair(os.urandom(KEY_BYTES)))
-    install_recipient(keys / PUBLIC_KEY_NAME, drone)
+    for end in without:
+        install_recipient(keys / PUBLIC_KEY_NAME, end)

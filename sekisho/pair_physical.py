@@ -18,7 +18,6 @@ from crypto.pair import PairRecord, Role
 from crypto.pairing import TOKEN_LIFETIME_NS, Pairing
 from crypto.pairing_exchange import DroneExchange, GroundExchange, Terms
 from crypto.suites import CHACHA, SUITES
-from flightcore.audit import Event, Topic
 from flightcore.config import BAUDS, AutopilotConfig
 from sekisho.config_file import ConfigError
 from sekisho.evidence import keep
@@ -29,6 +28,7 @@ from sekisho.runtime import query, socket_path
 from sekisho.services import load_drone_config
 from sekisho.unlock import SecretSource, add_source_options, descriptor, open_store, source_of
 from wire.locality import Address, NotAllowedError, check_address, parse_local
+from wire.trail import Event, Topic
 
 EXIT_FAILED: Final = 1
 BAUD: Final = 115_200

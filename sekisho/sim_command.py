@@ -12,17 +12,21 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from groundstation.flight_data import FlightData
 from sekisho.config_file import ConfigError
+from sekisho.flight_report import Origin
+from sekisho.log_report import check_new, report_path, write_report
 from sekisho.runtime import EXIT_INTERRUPTED
 from sim.aio.ardupilot_json import serve
 from sim.aio.pty import LinkInUseError
-from sim.aio.service import SimConfig, run
+from sim.aio.service import SimConfig, Way, run
 from sim.airframe import airframe, airframes
 from sim.ardupilot_json import JsonPhysics
 from sim.autopilot.parameter_file import ParameterFileError, parse, safe_text
 from sim.autopilot.parameters import Parameters
 from sim.sensors.gnss import Deception, Family
 from sim.wind import Flow, Wind
+from wire.mavlink import FrameSplitter
 
 _T = TypeVar("_T")
 _DECEPTION_FORM: Final = (
@@ -33,6 +37,7 @@ _EXAMPLE: Final = """example:
   sekisho sim --tty /tmp/fc --wind 4,270 &
   mavproxy.py --master=/tmp/fc,921600
   sekisho sim --tty /tmp/fc --gnss-attack pull-off,at=60,north=2,acceleration=0.1
+  sekisho sim --tty /tmp/fc --plot flight.html
   sekisho sim --ardupilot-json & arducopter --model JSON --speedup 100
 """
 
@@ -123,6 +128,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FAMILY,KEY=VALUE,...",
         help=f"deceive the GNSS receiver: {_DECEPTION_FORM}; may be given several times",
     )
+    parser.add_argument(
+        "--plot",
+        type=report_path,
+        metavar="FLIGHT.html",
+        help="at the end, write a report of what crossed the line, as a page or a .png",
+    )
     group = parser.add_argument_group("physics for the real ArduPilot")
     group.add_argument(
         "--ardupilot-json",
@@ -170,17 +181,37 @@ def run_command(args: argparse.Namespace) -> int:
     def ready(path: str) -> None:
         print(path, file=sys.stderr if args.json else sys.stdout, flush=True)
 
+    witness = None
+    if args.plot is not None:
+        check_new(args.plot)
+        witness = _Witness()
     try:
-        summary = asyncio.run(run(config, ready))
+        summary = asyncio.run(run(config, ready, witness=witness))
     except LinkInUseError as error:
         print(f"sekisho sim: --tty {args.tty}: {error}; name a free path", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"sekisho sim: --tty {args.tty}: {error}", file=sys.stderr)
         return 1
+    if witness is not None:
+        source = f"the simulator's line, seed {config.seed}"
+        name = f"the simulated {config.airframe}"
+        write_report(args.plot, witness.flight, Origin(name, source, "", 1))
     if args.json:
         print(json.dumps(asdict(summary)), flush=True)
     return EXIT_INTERRUPTED if summary.interrupted else 0
+
+
+class _Witness:
+    """Takes what crosses the line for a report."""
+
+    def __init__(self) -> None:
+        self.flight = FlightData()
+        self._splitters = {way: FrameSplitter() for way in Way}
+
+    def __call__(self, us: int, way: Way, data: bytes) -> None:
+        for frame in self._splitters[way].receive(data):
+            self.flight.write(us, frame)
 
 
 def _serve_ardupilot(args: argparse.Namespace) -> int:

@@ -88,8 +88,7 @@ def complete(directory: Path) -> Erased:
             for path in _matching(directory, ("*.lock",)):
                 path.unlink(missing_ok=True)
         _remove_empty(directory / "pairs", directory / "log-keys", directory / "plans")
-        _remove_empty(logs / "flights")
-        _remove_empty(logs / "audit", logs)
+        _remove_empty(*sorted(logs.glob("*/")), logs)
         left = [path for path in directory.iterdir() if path.name != _INTENT] if everything else []
         os.fsync(descriptor)
         with contextlib.suppress(FileNotFoundError):

@@ -6,12 +6,14 @@ A recorder must not stop a flight: what goes wrong while writing comes back as a
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from crypto.aio.files import StoreError
-from crypto.primitives import Ed25519, RandomBytes
+from crypto.log_chain import Known, SignedHeader, Verdict
+from crypto.log_reader import SealedLogReader
+from crypto.primitives import Ed25519, RandomBytes, XWingKeyPair
 from crypto.sealed_log import SHORT_HEAD_BYTES, LogContent, LogHeader, SealedLogWriter
 
 SUFFIX: Final = ".slog"
@@ -207,3 +209,18 @@ def pieces(path: Path) -> Iterator[bytes]:
                 yield piece
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
+
+
+def read_log(
+    path: Path, key: XWingKeyPair, known: Known, take: Callable[[bytes], object]
+) -> tuple[SignedHeader | None, Verdict]:
+    """Open a file, handing what is in it to `take` piece by piece.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    reader = SealedLogReader(key, known)
+    for piece in pieces(path):
+        for chunk in reader.receive_untrusted(piece):
+            take(chunk.data)
+    return reader.header, reader.finish()

@@ -10,6 +10,7 @@ import html
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -25,11 +26,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import groundstation
+from crypto.aio.files import StoreError
 from groundstation.aio.door import COOKIE, ENTER, Door, Guard
 from groundstation.aio.drafts import Drafts
+from groundstation.aio.flights import Library
 from groundstation.aio.gateway import Gateway
 from groundstation.aio.tiles import Tiles
 from groundstation.console import MAX_FAULTS, Console, Session
+from groundstation.flights import Flights
 from groundstation.talk import (
     MAX_BYTES,
     MAX_HELLO_BYTES,
@@ -62,14 +66,17 @@ _log = logging.getLogger(__name__)
 class WebConsole:
     """The console of one gateway, on one loopback address."""
 
-    def __init__(self, gateway: Gateway, address: Address, maps: Path, plans: Path) -> None:
+    def __init__(self, gateway: Gateway, address: Address, state: Path, library: Library) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
         self._console = Console(gateway.stations)
         self._files = dict(_files())
-        self._tiles = Tiles(maps)
+        self._tiles = Tiles(state / "maps")
+        self._library = library
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
+        self._reading: set[asyncio.Task[None]] = set()
         self._tick_task: asyncio.Task[None] | None = None
-        self._drafts = Drafts(plans, self._console.planning)
+        self._drafts = Drafts(state / "plans", self._console.planning)
         self._drafts.load(self._console.drones)
         for name in self._console.drones:
             gateway.watch(name, partial(self._receive, name))
@@ -114,6 +121,7 @@ class WebConsole:
             finally:
                 tick.cancel()
                 self._tiles.close()
+                self._reader.shutdown(wait=False, cancel_futures=True)
                 self._drafts.close()
                 server.should_exit = True
                 await asyncio.wait([serve])
@@ -134,6 +142,31 @@ class WebConsole:
         for name, frames in self._console.tick(monotonic_ns()).items():
             self._gateway.send(name, frames)
         self._drafts.save()
+        for event in self._console.events():
+            self._gateway.note(event)
+        for name in self._console.drones:
+            self._console.show_recorder(name, self._gateway.recorder(name))
+
+    async def _read(self, session: Session, wanted: Flights) -> None:
+        """Read what a page wants from the disk, one thing after the other."""
+        run = asyncio.get_running_loop().run_in_executor
+        written = (self._gateway.recorder(name).get("file") for name in self._console.drones)
+        try:
+            if wanted.do == "list":
+                being_written = frozenset(str(file) for file in written if file is not None)
+                rows, note = await run(self._reader, self._library.rows, being_written)
+                session.flights.listed(rows, note)
+            else:
+                session.flights.opened(await run(self._reader, self._library.open, wanted.name))
+        except (OSError, StoreError) as error:
+            session.flights.failed(str(error))
+
+    def _begin_reading(self, session: Session) -> None:
+        wanted = session.flights.wanted()
+        if wanted is not None:
+            task = asyncio.create_task(self._read(session, wanted))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
 
     async def _enter(self, request: Request) -> Response:
         entered = self.door.enter(request.path_params["token"])
@@ -197,7 +230,7 @@ class WebConsole:
         await _send(socket, {**self._console.welcome(session, monotonic_ns()), "maps": maps})
         while True:
             await _send(socket, self._console.picture(session, monotonic_ns()))
-            for tiding in self._console.tidings(session):
+            for tiding in self._console.tidings(session, monotonic_ns()):
                 await _send(socket, tiding)
             with contextlib.suppress(TimeoutError):
                 reply = await asyncio.wait_for(replies.get(), PICTURE_S)
@@ -224,6 +257,7 @@ class WebConsole:
                 return
             if reply is not None:
                 replies.put_nowait(reply)
+            self._begin_reading(session)
             self._tick()  # so that an order leaves at once
 
 

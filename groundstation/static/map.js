@@ -1,15 +1,11 @@
-// The map: drones with their tracks, home, mission, fence and the place marked to go to, over tiles
-// from a file if there are any, always over a graticule, and over the world's coast from afar.
+// The map: drones with their tracks, home, mission, fence and the place marked to go to.
 
+import { BaseMap, colour } from "./basemap.js";
 import { byId, el, setAttribute, setClass, setText, svg } from "./dom.js";
 import { LEVELS, wordOf } from "./level.js";
 import { between, degrees, distance } from "./units.js";
 
-const COAST_UP_TO = 8; // closer than this the coast is too coarse to be true
-const STEPS = [30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001];
-const LINES = 8;
 const FENCE = { 5001: ["polygon", true], 5002: ["polygon", false], 5003: ["circle", true], 5004: ["circle", false] };
-const NO_PLACE = [20, 120];
 
 const icon = (node, className, size) =>
   window.L.divIcon({ html: node, className, iconSize: [size, size], iconAnchor: [size / 2, size / 2] });
@@ -18,44 +14,38 @@ function place([lat, lon]) {
   return `${Math.abs(lat).toFixed(6)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(6)}° ${lon < 0 ? "W" : "E"}`;
 }
 
+// What stands for a drone on a map: an arrow with its name, its home, its track.
+export function craft(name, track) {
+  const L = window.L;
+  const arrow = svg("g", {}, svg("path", { d: "M0 -13L9 10L0 5L-9 10Z" }));
+  const label = el("span", { class: "label" }, name);
+  const node = el("div", { class: "drone" }, svg("svg", { viewBox: "-16 -16 32 32" }, arrow), label);
+  const mark = L.marker([0, 0], { icon: icon(node, "bare", 32), zIndexOffset: 1000, keyboard: false, interactive: false });
+  const homeNode = svg("svg", { viewBox: "-10 -10 20 20", class: "home" }, svg("path", { d: "M-8 1L0 -7L8 1V8H-8Z" }), svg("title", {}, `Home of ${name}`));
+  const home = L.marker([0, 0], { icon: L.divIcon({ html: homeNode, className: "bare", iconSize: [20, 20], iconAnchor: [26, -4] }), keyboard: false, interactive: false });
+  const line = L.polyline([], { color: colour(track), weight: 2.5, interactive: false });
+  return { mark, arrow, label, node, home, line };
+}
+
 export class Maps {
   target = null;
-  tiles = [];
   #marks = new Map();
   #follow = true;
   #seen = false;
   #plan = new Map();
-  #land = null;
   #planning = false;
 
   constructor(model) {
     this.model = model;
-    const L = window.L;
-    this.map = L.map("map", { attributionControl: false, zoomControl: false, preferCanvas: true, zoomSnap: 0.5, minZoom: 2, maxZoom: 21, worldCopyJump: true, fadeAnimation: false, keyboard: true, boxZoom: false });
-    this.map.createPane("land").style.zIndex = 150;
-    this.map.createPane("grid").style.zIndex = 250;
-    this.map.setView(NO_PLACE, 3);
-    this.map.getContainer().setAttribute("aria-label", "Map: arrow keys move it, plus and minus zoom");
-    this.map.getContainer().setAttribute("role", "application");
-    this.grid = L.layerGroup().addTo(this.map);
-    this.plan = L.layerGroup().addTo(this.map);
-    const Scale = L.Control.Scale.extend({
-      _updateScale(node, text, ratio) { // Leaflet's own writes markup
-        node.style.width = `${Math.round(this.options.maxWidth * ratio)}px`;
-        setText(node, text);
-      },
-    });
-    new Scale({ imperial: false, maxWidth: 140 }).addTo(this.map);
-    this.map.on("moveend", () => this.#graticule());
+    this.base = new BaseMap(byId("map"), byId("map-note"));
+    this.map = this.base.map;
+    this.plan = window.L.layerGroup().addTo(this.map);
     this.map.on("dragstart", () => this.#setFollow(false));
     this.map.on("contextmenu", (event) => this.#mark([event.latlng.lat, event.latlng.lng]));
     byId("zoom-in").addEventListener("click", () => this.map.zoomIn());
     byId("zoom-out").addEventListener("click", () => this.map.zoomOut());
     byId("follow").addEventListener("click", () => this.#setFollow(!this.#follow));
     byId("mark").addEventListener("click", () => this.markMiddle());
-    this.#loadLand();
-    this.#graticule();
-    new ResizeObserver(() => this.map.invalidateSize({ animate: false })).observe(byId("map"));
   }
 
   markMiddle() {
@@ -87,14 +77,13 @@ export class Maps {
   }
 
   setTheme() {
-    this.#graticule();
-    this.#styleLand();
+    this.base.setTheme();
     this.#plan.clear();
-    for (const { line } of this.#marks.values()) line.setStyle({ color: this.#colour("--track") });
+    for (const { line } of this.#marks.values()) line.setStyle({ color: colour("--track") });
   }
 
-  #colour(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  setTiles(sets) {
+    this.base.setTiles(sets);
   }
 
   #setFollow(on) {
@@ -113,70 +102,8 @@ export class Maps {
     this.targetMark.setLatLng(at);
   }
 
-  // Tiles of the files that lie in the gateway's directory, the last on top.
-  setTiles(sets) {
-    for (const layer of this.tiles) layer.remove();
-    this.tiles = sets.map(([name, low, high]) => window.L.tileLayer(`/tiles/${encodeURIComponent(name)}/{z}/{x}/{y}`, {
-      minZoom: Math.max(2, low - 1), maxZoom: 21, minNativeZoom: low, maxNativeZoom: high, className: "tile" }).addTo(this.map));
-    this.#graticule();
-  }
-
-  async #loadLand() {
-    const answer = await fetch("/vendor/land.json");
-    const land = await answer.json();
-    const copy = (shift) => window.L.geoJSON(land, {
-      pane: "land", interactive: false, coordsToLatLng: ([lon, lat]) => window.L.latLng(lat, lon + shift) });
-    this.#land = window.L.featureGroup([-360, 0, 360].map(copy));
-    this.#styleLand();
-    this.#graticule();
-  }
-
-  #styleLand() {
-    this.#land?.setStyle({ color: this.#colour("--coast"), weight: 1, fillColor: this.#colour("--land"), fillOpacity: 1 });
-  }
-
-  #graticule() {
-    const L = window.L;
-    const far = this.map.getZoom() <= COAST_UP_TO;
-    if (this.#land) {
-      if (far && !this.map.hasLayer(this.#land)) this.#land.addTo(this.map);
-      if (!far && this.map.hasLayer(this.#land)) this.#land.remove();
-    }
-    setClass(byId("map"), "near", !far);
-    setText(byId("map-note"), far ? "Coast is coarse (Natural Earth)" : this.tiles.length ? "" : "Grid only: no map tiles here");
-    const bounds = this.map.getBounds();
-    const [south, north] = [Math.max(-85, bounds.getSouth()), Math.min(85, bounds.getNorth())];
-    const [west, east] = [bounds.getWest(), bounds.getEast()];
-    const span = Math.max(north - south, (east - west) / 2);
-    const step = STEPS.find((candidate) => span / candidate >= LINES / 2) ?? STEPS.at(-1);
-    const decimals = Math.max(0, Math.ceil(-Math.log10(step)));
-    const style = { pane: "grid", color: this.#colour("--grid"), weight: 1, interactive: false };
-    this.grid.clearLayers();
-    const label = (at, text, className) => this.grid.addLayer(L.marker(at, {
-      pane: "grid", interactive: false, keyboard: false, icon: L.divIcon({ html: el("span", {}, text), className: `grid-label ${className}`, iconSize: [0, 0] }) }));
-    for (let lat = Math.ceil(south / step) * step; lat <= north; lat += step) {
-      this.grid.addLayer(L.polyline([[lat, west], [lat, east]], style));
-      label([lat, west], `${Math.abs(lat).toFixed(decimals)}°${lat < -step / 2 ? "S" : "N"}`, "by-row");
-    }
-    for (let lon = Math.ceil(west / step) * step; lon <= east; lon += step) {
-      this.grid.addLayer(L.polyline([[south, lon], [north, lon]], style));
-      const wrapped = ((((lon + 180) % 360) + 360) % 360) - 180;
-      label([north, lon], `${Math.abs(wrapped).toFixed(decimals)}°${wrapped < -step / 2 ? "W" : "E"}`, "by-column");
-    }
-  }
-
   #drone(drone) {
-    const L = window.L;
-    if (!this.#marks.has(drone.name)) {
-      const arrow = svg("g", {}, svg("path", { d: "M0 -13L9 10L0 5L-9 10Z" }));
-      const label = el("span", { class: "label" }, drone.name);
-      const node = el("div", { class: "drone" }, svg("svg", { viewBox: "-16 -16 32 32" }, arrow), label);
-      const mark = L.marker([0, 0], { icon: icon(node, "bare", 32), zIndexOffset: 1000, keyboard: false, interactive: false });
-      const homeNode = svg("svg", { viewBox: "-10 -10 20 20", class: "home" }, svg("path", { d: "M-8 1L0 -7L8 1V8H-8Z" }), svg("title", {}, `Home of ${drone.name}`));
-      const home = L.marker([0, 0], { icon: L.divIcon({ html: homeNode, className: "bare", iconSize: [20, 20], iconAnchor: [26, -4] }), keyboard: false, interactive: false });
-      const line = L.polyline([], { color: this.#colour("--track"), weight: 2.5, interactive: false });
-      this.#marks.set(drone.name, { mark, arrow, label, node, home, line, drawn: 0 });
-    }
+    if (!this.#marks.has(drone.name)) this.#marks.set(drone.name, craft(drone.name, "--track"));
     return this.#marks.get(drone.name);
   }
 
@@ -252,7 +179,7 @@ export class Maps {
       const node = el("span", { class: index + 1 === current ? "waypoint current" : "waypoint" }, String(index + 1));
       this.plan.addLayer(L.marker([lat, lon], { icon: icon(node, "bare", 22), keyboard: false, interactive: false }));
     }
-    if (path.length > 1) this.plan.addLayer(L.polyline(path, { color: this.#colour("--mission"), weight: 2, dashArray: "7 5", interactive: false }));
+    if (path.length > 1) this.plan.addLayer(L.polyline(path, { color: colour("--mission"), weight: 2, dashArray: "7 5", interactive: false }));
   }
 
   #fence(items) {
@@ -261,7 +188,7 @@ export class Maps {
     for (const [command, lat, lon, , param1] of items) {
       const kind = FENCE[command];
       if (!kind || lat == null) continue;
-      const style = { color: this.#colour("--fence"), weight: 2.5, dashArray: kind[1] ? null : "3 6", fill: !kind[1], fillOpacity: 0.15, interactive: false };
+      const style = { color: colour("--fence"), weight: 2.5, dashArray: kind[1] ? null : "3 6", fill: !kind[1], fillOpacity: 0.15, interactive: false };
       if (kind[0] === "circle") this.plan.addLayer(L.circle([lat, lon], { ...style, radius: param1 }));
       else {
         corners.push([lat, lon]);

@@ -21,6 +21,7 @@ export class Drone {
     this.authority = {};
     this.challenge = null;
     this.endurance = null;
+    this.recorder = null;
     this.plan0 = null;
     this.plan1 = null;
   }

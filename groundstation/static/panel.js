@@ -68,6 +68,16 @@ function deception(drone) {
   return isNone(suspect) ? [NONE] : suspect ? ["SUSPECT", "", "alarm"] : ["no alarm"];
 }
 
+const RECORDING = { recording: ["recording"], idle: ["ready"], off: ["off", "", "caution"], unavailable: ["NONE", "no key to seal to", "caution"] };
+
+function recorder(drone) {
+  const { state, reason, bytes } = drone.recorder ?? {};
+  if (isNone(state)) return [NONE];
+  if (state === "stopped") return ["STOPPED", reason ?? "", "alarm"];
+  const [text, unit = "", level = null] = RECORDING[state];
+  return [text, state === "recording" ? `${number((bytes ?? 0) / 1e6, 1)} MB` : unit, level];
+}
+
 function vibration(drone) {
   const values = ["vibration_x", "vibration_y", "vibration_z"].map((name) => drone.get("vibration", name));
   const worst = isNone(values[0]) ? null : Math.max(...values);
@@ -76,18 +86,10 @@ function vibration(drone) {
 
 const value = (group, field, decimals, unit) => (drone) => [number(drone.get(group, field), decimals), unit];
 
-export class Panel {
-  constructor(root, actions) {
+// What flies, as numbers: the same for what is live and for what is played again.
+export class Instruments {
+  constructor() {
     this.attitude = new Attitude();
-    this.secure = new SecureLink(actions);
-    this.trend = new Trend();
-    this.name = el("h2", { class: "vehicle" });
-    this.word = el("p", { class: "word" });
-    this.reasons = el("ul", { class: "reasons" });
-    this.mode = el("p", { class: "mode" });
-    this.banner = el("div", { class: "banner" }, this.word, this.mode);
-    this.timers = el("p", { class: "timers" });
-    this.clear = el("button", { type: "button", onclick: () => actions.authority("clear_alarm") }, "Clear navigation alarm");
     this.battery = el("progress", { max: 100, "aria-label": "Battery" });
     this.batteryBox = el("div", { class: "battery" }, this.battery);
     this.primary = [
@@ -108,16 +110,44 @@ export class Panel {
     ];
     this.navigation = [
       new Cell("GNSS", "gnss", gnss),
-      new Cell("Deception monitor", "heartbeat", deception, "The companion's monitor for false positions"),
       new Cell("EKF, worst ratio", "ekf", ekf, "ArduCopter acts at 0.8"),
       new Cell("Vibration", "vibration", vibration),
+    ];
+    this.fly = el("div", { class: "fly" }, this.attitude.root, cells("primary", this.primary));
+    this.about = [cells("flight", this.flight), this.batteryBox, cells("energy", this.energy)];
+  }
+
+  show(drone) {
+    this.attitude.show(drone);
+    const percent = drone.get("system", "battery_remaining");
+    this.battery.value = percent ?? 0;
+    setAttribute(this.batteryBox, "data-level", below(percent, 30, 15));
+    setClass(this.batteryBox, "stale", percent == null || drone.isStale("system"));
+    for (const cell of [...this.primary, ...this.flight, ...this.energy, ...this.navigation]) cell.show(drone);
+  }
+}
+
+export class Panel {
+  constructor(root, actions) {
+    this.secure = new SecureLink(actions);
+    this.trend = new Trend();
+    this.name = el("h2", { class: "vehicle" });
+    this.word = el("p", { class: "word" });
+    this.reasons = el("ul", { class: "reasons" });
+    this.mode = el("p", { class: "mode" });
+    this.banner = el("div", { class: "banner" }, this.word, this.mode);
+    this.timers = el("p", { class: "timers" });
+    this.clear = el("button", { type: "button", onclick: () => actions.authority("clear_alarm") }, "Clear navigation alarm");
+    this.instruments = new Instruments();
+    this.more = [
+      new Cell("Deception monitor", "heartbeat", deception, "The companion's monitor for false positions"),
+      new Cell("Recorder", "recorder", recorder, "What the gateway records of this drone, sealed"),
     ];
     this.body = el("div", { class: "body" },
       el("header", { class: "head" }, el("div", { class: "title" }, this.name, this.timers),
         this.banner, this.reasons, this.clear),
-      el("div", { class: "fly" }, this.attitude.root, cells("primary", this.primary)), cells("flight", this.flight),
-      this.batteryBox, cells("energy", this.energy),
-      this.secure.root, cells("navigation", this.navigation),
+      this.instruments.fly, ...this.instruments.about, this.secure.root,
+      cells("navigation", [...this.instruments.navigation, ...this.more]),
       el("h3", {}, "Last ten minutes"), this.trend.root);
     this.empty = el("p", { class: "empty" }, "No drone is selected.");
     root.append(this.empty, this.body);
@@ -138,12 +168,8 @@ export class Panel {
     const [armed, flying] = drone.timers;
     setText(this.timers, flying != null ? `Flying ${clock(model.now() - flying)}` : armed != null ? `Armed ${clock(model.now() - armed)}` : "On ground");
     setHidden(this.clear, !drone.authority.navigation_suspect);
-    this.attitude.show(drone);
-    const percent = drone.get("system", "battery_remaining");
-    this.battery.value = percent ?? 0;
-    setAttribute(this.batteryBox, "data-level", below(percent, 30, 15));
-    setClass(this.batteryBox, "stale", percent == null || drone.isStale("system"));
-    for (const cell of [...this.primary, ...this.flight, ...this.energy, ...this.navigation]) cell.show(drone);
+    this.instruments.show(drone);
+    for (const cell of this.more) cell.show(drone);
     this.secure.show(drone);
     this.trend.show(drone);
   }

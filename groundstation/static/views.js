@@ -9,6 +9,7 @@ const FLY = "fly";
 const VIEWS = [
   // [name, label, () => import(its module)]
   ["plan", "Plan", () => import("./plan.js")],
+  ["flights", "Flights", () => import("./flights.js")],
 ];
 
 export class Views {

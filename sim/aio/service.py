@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,17 @@ _WAKE_S: Final = 0.005
 _BEHIND_MAX_S: Final = 0.25
 _REPORT_S: Final = 10.0
 _APART_M: Final = 5.0
+
+
+class Way(Enum):
+    """Where bytes on the line go."""
+
+    UP = "to the vehicle"
+    DOWN = "from the vehicle"
+
+
+# Vehicle time as the wall clock's [us since 1970], where to, bytes as they come.
+Witness = Callable[[int, Way, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,10 @@ def build(config: SimConfig, epoch_us: int) -> Fleet:
 
 
 async def run(
-    config: SimConfig, ready: Callable[[str], None], stop: asyncio.Event | None = None
+    config: SimConfig,
+    ready: Callable[[str], None],
+    stop: asyncio.Event | None = None,
+    witness: Witness | None = None,
 ) -> SimSummary:
     """Simulate until stopped.
 
@@ -128,6 +143,7 @@ async def run(
         config: What to simulate.
         ready: Called once per drone with the path clients open.
         stop: Set to end. Without it SIGINT and SIGTERM end the simulation.
+        witness: Sees what crosses the first drone's line.
 
     Returns:
         What happened; `interrupted` tells SIGINT from the rest.
@@ -156,7 +172,8 @@ async def run(
             link = _link(config, number)
             if link is not None:
                 pty.link(link)
-        service = _Service(build(config, time.time_ns() // 1000), ptys, config.speedup)
+        epoch_us = time.time_ns() // 1000
+        service = _Service(build(config, epoch_us), ptys, config.speedup, epoch_us, witness)
         for number, pty in enumerate(ptys):
             ready(str(_link(config, number) or pty.path))
         await service.run(stop)
@@ -173,7 +190,16 @@ def _link(config: SimConfig, number: int) -> Path | None:
 class _Service:
     """The loop. It decides nothing: it moves bytes and time."""
 
-    def __init__(self, fleet: Fleet, ptys: list[Pty], speedup: float) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        ptys: list[Pty],
+        speedup: float,
+        epoch_us: int,
+        witness: Witness | None,
+    ) -> None:
+        self._epoch_us = epoch_us
+        self._witness = witness
         self._fleet = fleet
         self._ptys = ptys
         self._speedup = speedup
@@ -213,6 +239,8 @@ class _Service:
                 if data:
                     self._bytes_in += len(data)
                     simulation.receive(data)
+                    if pty is self._ptys[0]:
+                        self._show(Way.UP, data)
             # Four ticks are one period of the slow tasks, at whose end replies are ready.
             for _ in range(4):
                 fleet.step()
@@ -220,6 +248,12 @@ class _Service:
                 sent = b"".join(simulation.outgoing())
                 self._bytes_out += len(sent)
                 pty.write(sent, time.monotonic())
+                if pty is self._ptys[0]:
+                    self._show(Way.DOWN, sent)
+
+    def _show(self, way: Way, data: bytes) -> None:
+        if self._witness is not None and data:
+            self._witness(self._epoch_us + self._fleet.now_ns // 1000, way, data)
 
     def summary(self, *, interrupted: bool) -> SimSummary:
         wall_s = max(time.monotonic() - self._started_s, TICK_S)

@@ -8,6 +8,7 @@ pictures are for people to judge and for the documents; nothing compares them.
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,9 +18,11 @@ from playwright.sync_api import Page, sync_playwright
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
+from crypto.aio.log_files import list_logs
 from tests.e2e.between import LinkProxy
 from tests.e2e.browser import Browser, slide
-from tests.e2e.stack import Stack
+from tests.e2e.processes import ENVIRONMENT
+from tests.e2e.stack import NAME, SEKISHO, Stack
 from tests.e2e.vehicles import HOME, EmbeddedAutopilot
 
 CORNERS = ((90, 0), (90, 150), (-60, 150), (-60, 0))
@@ -98,6 +101,8 @@ def record(directory: Path, home: Path) -> None:
             attack(page, album, proxy)
             lose(page, album, stack)
             see_the_world(page, album)
+            look_back(page, album)
+            print_report(browser.new_page(), stack, directory, home / "report.html")
     finally:
         stack.report()
         proxy.close()
@@ -196,6 +201,28 @@ def see_the_world(page: Page, album: Album) -> None:
         page.click("#zoom-out")
     page.wait_for_timeout(1500)
     album.take("world")
+
+
+def look_back(page: Page, album: Album) -> None:
+    theme(page, "dark")
+    page.get_by_role("button", name="Flights").click()
+    page.get_by_role("button", name="Open flights").first.click()
+    page.locator(".replay-banner").wait_for()
+    length = float(page.locator(".replay-slider").get_attribute("max") or 0)
+    page.locator(".replay-slider").fill(str(round(length * 0.4, 1)))
+    page.locator(".replay-play").click()
+    album.take("replay")
+
+
+def print_report(page: Page, stack: Stack, directory: Path, out: Path) -> None:
+    (recording, *_) = list_logs(stack.ground_state / "logs" / f"flights-{NAME}")
+    key = stack.ground_state / "log-keys/log-private.key"
+    argv = [*SEKISHO, "logs", "report", recording, "--key", key, "--out", out]
+    subprocess.run(argv, check=True, capture_output=True, timeout=120, env=ENVIRONMENT)
+    page.set_viewport_size({"width": 1100, "height": 1500})
+    page.goto(out.as_uri())
+    page.screenshot(path=directory / "flight-report.png", timeout=60_000)
+    print("flight-report")
 
 
 def main() -> int:

@@ -49,8 +49,8 @@ def stack(tmp_path, vehicle):
     print(stack.report())
 
 
-def configure(stack, **settings):
-    config = stack.configs["drone"]
+def configure(stack, kind="drone", **settings):
+    config = stack.configs[kind]
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     config.write_text("\n".join([config.read_text(), "[recorder]", *lines, ""]))
 
@@ -63,8 +63,9 @@ def flights(stack):
     return list_logs(stack.drone_state / "logs/flights")
 
 
-def opened(stack, path):
-    signer = load_or_create_log_signer(SecretFiles(stack.drone_state), os.urandom).public
+def opened(stack, path, state_dir=None):
+    secrets = SecretFiles(state_dir or stack.drone_state)
+    signer = load_or_create_log_signer(secrets, os.urandom).public
     key = load_log_private(private_key(stack))
     chunks, verdict = open_sealed_log(key, path.read_bytes(), Known(signer))
     return b"".join(chunk.data for chunk in chunks), verdict
@@ -296,13 +297,16 @@ def fill(disk):
     return ballast
 
 
-def test_a_full_or_frozen_disk_does_not_delay_commands(stack, disk):
-    configure(stack, dir=str(disk / "logs"), when="always", keep_free_mb=0, delete_oldest=False)
+@pytest.mark.parametrize("side", ["drone", "ground"])
+def test_a_full_or_frozen_disk_does_not_delay_commands(stack, disk, side):
+    settings = {"when": "always", "keep_free_mb": 0, "delete_oldest": False}
+    configure(stack, side, dir=str(disk / "logs"), **settings)
     stack.start()
     stack.await_link()
 
     def recorder():
-        return stack.status("drone")["recorder"]
+        status = stack.status(side)
+        return (status if side == "drone" else status["peers"][NAME])["recorder"]
 
     with Pilot(f"tcp:127.0.0.1:{stack.tcp_port}") as pilot:
         pilot.connect()
@@ -310,11 +314,12 @@ def test_a_full_or_frozen_disk_does_not_delay_commands(stack, disk):
         ballast = fill(disk)
         wait_until(lambda: recorder()["state"] == "stopped", 10, "the disk is full")
         taken["full"] = round_trips(pilot, COMMANDS)
-        pilot.until(
-            lambda: any(text.startswith("recorder: recording stopped") for text in pilot.texts),
-            5,
-            "the operator is told",
-        )
+        if side == "drone":
+            pilot.until(
+                lambda: any(text.startswith("recorder: recording stopped") for text in pilot.texts),
+                5,
+                "the operator is told",
+            )
         assert recorder()["dropped_frames"] > 0
         ballast.unlink()
         wait_until(lambda: recorder()["state"] == "recording", 15, "it records again")
@@ -331,10 +336,10 @@ def test_a_full_or_frozen_disk_does_not_delay_commands(stack, disk):
         # Twice the idle one, and room for a busy machine's hiccups: a disk costs seconds here.
         assert p50 < 2 * taken["idle"][len(times) // 2] + 0.01
         assert p99 < 0.5
-    assert [opened(stack, path)[1].state for path in list_logs(disk / "logs/flights")] == [
-        LogState.CLEAN,
-        LogState.CLEAN,
-    ]
+    directory = disk / "logs" / ("flights" if side == "drone" else f"flights-{NAME}")
+    state_dir = stack.drone_state if side == "drone" else stack.ground_state
+    states = [opened(stack, path, state_dir)[1].state for path in list_logs(directory)]
+    assert states == [LogState.CLEAN, LogState.CLEAN]
 
 
 WAYPOINT = (-35.3123457, 149.2345679)  # nowhere near

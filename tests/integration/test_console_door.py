@@ -21,6 +21,7 @@ import groundstation
 from crypto.aio.store import Store
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from groundstation.aio import web
+from groundstation.aio.flights import Library
 from groundstation.aio.gateway import Gateway
 from groundstation.aio.web import WebConsole
 from groundstation.config import Drone, GroundConfig
@@ -50,8 +51,9 @@ class Served:
         sock.setblocking(False)
         self.port = sock.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        maps, plans = self._directory / "maps", self._directory / "plans"
-        self.web = WebConsole(self._gateway, ("127.0.0.1", self.port), maps, plans)
+        library = Library(self._directory / "logs", self._directory / "log-private.key")
+        address = ("127.0.0.1", self.port)
+        self.web = WebConsole(self._gateway, address, self._directory, library)
         self._stack = contextlib.AsyncExitStack()
         await self._gateway.start()
         await self._stack.enter_async_context(self.web.serving(sock))

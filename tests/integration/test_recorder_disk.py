@@ -17,16 +17,16 @@ import time
 
 import pytest
 
-import flightcore.aio.log_series as log_series
+from crypto.aio import log_series
 from crypto.aio.log_files import LogFile, LogOrigin, list_logs
+from crypto.aio.log_series import LogSeries
 from crypto.log_chain import Known, LogState
 from crypto.log_reader import open_sealed_log
 from crypto.primitives import Ed25519, XWingKeyPair
+from crypto.quota import Budget
 from crypto.sealed_log import LogContent
-from flightcore.aio.log_series import LogSeries
 from flightcore.aio.recorder import RecorderThread
-from flightcore.quota import Budget
-from flightcore.recorder import Batch, Chunk, End, encode_tlog
+from wire.recorder import Batch, Chunk, End, encode_tlog
 
 KEY = XWingKeyPair(bytes(range(32)))
 SIGNER = Ed25519(bytes(range(32)))

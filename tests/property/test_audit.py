@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from flightcore.audit import (
+from flightcore.audit import describe_operation
+from wire.trail import (
     PURSE_BYTES,
     PURSE_PER_HOUR,
     SUM_NS,
@@ -20,7 +21,6 @@ from flightcore.audit import (
     Line,
     Topic,
     Trail,
-    describe_operation,
     encode_lines,
 )
 

@@ -12,9 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from flightcore.policy import FlightState
-from flightcore.quota import Budget, make_room
-from flightcore.recorder import (
+from crypto.quota import Budget, make_room
+from wire.recorder import (
     BEFORE_BYTES,
     BEFORE_NS,
     CHUNK_NS,
@@ -37,7 +36,7 @@ def frame(number, size=20, message=30):
 
 
 SIGNING = frame(0, message=dialect.MAVLINK_MSG_ID_SETUP_SIGNING)
-STATES = st.sampled_from(FlightState)
+STATES = st.sampled_from((True, False, None))
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("frames"), st.integers(1, 4), st.sampled_from([10, 255])),
@@ -83,13 +82,13 @@ class Slow:
     def state(self, state, now):
         if self.when is When.OFF:
             return
-        if state is FlightState.ARMED and not self.armed:
+        if state is True and not self.armed:
             self.armed = True
             if self.end is not None:
                 self.finish()
             if not self.recording:
                 self.begin()
-        if state is FlightState.DISARMED and self.armed:
+        if state is False and self.armed:
             self.armed, self.end = False, now + TAIL_NS
 
     def tick(self, now):
@@ -98,25 +97,23 @@ class Slow:
 
 
 @given(st.sampled_from(When), STEPS)
-@example(
-    When.ARMED, [("frames", 2, 10), ("wait", BEFORE_NS, None), ("state", FlightState.ARMED, 0)]
-)
+@example(When.ARMED, [("frames", 2, 10), ("wait", BEFORE_NS, None), ("state", True, 0)])
 @example(  # armed again while the tail is being recorded
     When.ARMED,
     [
-        ("state", FlightState.ARMED, 0),
+        ("state", True, 0),
         ("frames", 1, 10),
-        ("state", FlightState.DISARMED, 0),
+        ("state", False, 0),
         ("frames", 1, 10),
-        ("state", FlightState.ARMED, 0),
+        ("state", True, 0),
         ("frames", 1, 10),
     ],
 )
 @example(  # the tail is as long as it is said to be
     When.ARMED,
     [
-        ("state", FlightState.ARMED, 0),
-        ("state", FlightState.DISARMED, 0),
+        ("state", True, 0),
+        ("state", False, 0),
         ("wait", TAIL_NS - 1, 0),
         ("frames", 1, 10),
         ("wait", 1, 0),
@@ -127,8 +124,8 @@ class Slow:
     When.ALWAYS,
     [
         ("frames", 1, 10),
-        ("state", FlightState.ARMED, 0),
-        ("state", FlightState.DISARMED, 0),
+        ("state", True, 0),
+        ("state", False, 0),
         ("wait", TAIL_NS, 0),
         ("frames", 1, 10),
     ],
@@ -206,7 +203,7 @@ def test_what_waits_for_an_arming_is_bounded():
     recorder = Recorder(When.ARMED)
     for number in range(200):
         recorder.receive([frame(number, 255)] * 100, 1)
-    recorder.follow(FlightState.ARMED, 1)
+    recorder.follow(True, 1)
     recorder.finish()
     chunks = [item for item in recorder.outgoing() if isinstance(item, Chunk)]
     size = sum(len(encode_tlog(chunk.batches, 0)) for chunk in chunks)
@@ -218,7 +215,7 @@ def test_with_nothing_kept_before_a_recording_begins_with_the_arming():
     recorder = Recorder(When.ARMED, keeps_before=False)
     recorder.receive([frame(1)], 1)
     recorder.receive([frame(2)], 2)
-    recorder.follow(FlightState.ARMED, 2)
+    recorder.follow(True, 2)
     recorder.finish()
     assert recorder.outgoing() == [Chunk(1, [Batch(2, [frame(2)])]), End(1)]
 

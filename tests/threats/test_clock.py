@@ -20,7 +20,7 @@ WALL = {"time", "time_ns", "localtime", "gmtime", "ctime", "asctime", "mktime", 
 # Where the wall clock may be read, and why.
 NAMED = {
     "flightcore/aio/service.py": "our signatures to the autopilot start no earlier; judges nobody",
-    "flightcore/aio/log_series.py": "the times that a recording shows; nothing reads them",
+    "crypto/aio/log_series.py": "the times that a recording shows; nothing reads them",
 }
 
 

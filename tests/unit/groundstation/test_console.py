@@ -159,6 +159,47 @@ def test_an_order_and_its_answer(room):
     assert (order["action"], order["operator"]) == ("arm", page.name)
 
 
+def test_what_operators_do_is_for_the_record(room):
+    """Mutants that died: an outcome noted twice, or not at all; whose order it was left out."""
+    page = room.open()
+    room.run(500, page)
+    assert room.deed(page, type="order", action="arm") == ""
+    room.run(100, page)
+    asked = room.console.events()
+    assert [(e.topic, e.text.split()[-1], e.by, e.drone) for e in asked] == [
+        ("order", "comes", "operator 1", None),
+        ("order", "sent", "operator 1", NAME),
+    ]
+    assert room.console.events() == []
+    room.run(100, page)
+    room.say_aboard(dialect.MAVLink_command_ack_message(176, 4, 0, 0, 255, 190))
+    room.run(500, page)
+    (done,) = room.console.events()
+    assert done.text.endswith("refused: MAV_RESULT_FAILED")
+    assert room.deed(page, type="authority", verb="hand_over", station="00" * 16) == ""
+    room.console.close(page)
+    said = [(e.topic, e.text) for e in room.console.events()]
+    assert said == [("authority", "asks: hand_over"), ("order", "operator 1 leaves")]
+
+
+def test_the_recorder_is_shown(room):
+    page = room.open()
+    room.console.show_recorder(NAME, {"state": "recording", "bytes": 5, "file": "/secret"})
+    shown = room.console.picture(page, room.world.now)["drones"][NAME]["recorder"]
+    assert shown == {"state": "recording", "reason": None, "bytes": 5}
+
+
+def test_flights_touch_no_drone(room):
+    """A viewer may look back; nothing is sent, and nothing expires."""
+    viewer = room.open(Role.VIEWER)
+    said = {"type": "flights", "id": 7, "saw": 0}
+    assert room.say(viewer, **said, do="list") == {"t": "result", "id": 7, "error": ""}
+    assert viewer.flights.wanted().do == "list"
+    assert "No recording" in room.say(viewer, **said, do="play")["error"]
+    room.run(500, viewer)
+    assert room.up == []
+
+
 def test_a_picture_is_what_has_changed(room):
     page = room.open(Role.VIEWER)
     room.run(100, page)

@@ -8,6 +8,7 @@ frame taken for a whole one.
 import csv
 import json
 import struct
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -19,11 +20,12 @@ from crypto.aio.log_files import LogFile, LogOrigin, SyncPolicy
 from crypto.aio.log_keys import save_log_keys
 from crypto.primitives import Ed25519, XWingKeyPair
 from crypto.sealed_log import LogContent
-from flightcore.audit import Event, Topic, Trail, encode_lines
-from flightcore.recorder import Batch, encode_tlog
 from sekisho.cli import main
-from sekisho.log_outputs import OPAQUE, PLACES, TlogSplitter, strip_position
+from sekisho.log_outputs import OPAQUE, PLACES, strip_position
 from wire.mavlink import is_valid_frame
+from wire.recorder import Batch, encode_tlog
+from wire.tlog import TlogSplitter
+from wire.trail import Event, Topic, Trail, encode_lines
 
 KEY = XWingKeyPair(bytes(range(32)))
 ORIGIN = LogOrigin(KEY.public, Ed25519(bytes(range(32))), bytes(16), 1)
@@ -237,3 +239,55 @@ def test_events_come_out_as_json_lines(capsys, write, tmp_path):
         code, _, err = run(capsys, *argv)
         assert code == 2
         assert "holds events" in err
+
+
+def test_parquet_holds_the_same_numbers_as_the_tables(capsys, flight, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="no pyarrow")
+    path, key = flight
+    argv = ["logs", "export", path, "--key", key, "--out"]
+    assert run(capsys, *argv, tmp_path / "csv", "--format", "csv")[0] == 0
+    assert run(capsys, *argv, tmp_path / "parquet", "--format", "parquet")[0] == 0
+    names = {path.stem for path in (tmp_path / "csv").iterdir()}
+    assert {path.stem for path in (tmp_path / "parquet").iterdir()} == names
+    for name in names:
+        with (tmp_path / f"csv/{name}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        table = parquet.read_table(tmp_path / f"parquet/{name}.parquet").to_pylist()
+        assert [{k: str(v) for k, v in row.items()} for row in table] == rows
+
+
+def test_mcap_is_read_by_its_own_library(capsys, flight, tmp_path):
+    reader = pytest.importorskip("mcap.reader", reason="no mcap")
+    path, key = flight
+    out = tmp_path / "flight.mcap"
+    argv = ["logs", "export", path, "--key", key, "--format", "mcap", "--out"]
+    assert run(capsys, *argv, out)[0] == 0
+    with out.open("rb") as file:
+        read = [
+            (schema.name, channel.topic, message.log_time, json.loads(message.data))
+            for schema, channel, message in reader.make_reader(file).iter_messages()
+        ]
+    assert len(read) == len(FRAMES) + 2
+    places = [each for each in read if each[0] == "foxglove.LocationFix"]
+    assert [place[2] for place in places] == [1 * 10**9, 7 * 10**9]
+    assert places[0][3]["latitude"] == LATITUDE / 1e7
+    assert places[0][3]["timestamp"] == {"sec": 1, "nsec": 0}
+    attitude = next(each for each in read if each[1] == "mavlink/ATTITUDE")
+    assert attitude[3]["roll"] == 0.25
+    stripped = tmp_path / "stripped.mcap"
+    assert run(capsys, *argv, stripped, "--strip-position")[0] == 0
+    with stripped.open("rb") as file:
+        topics = {channel.topic for _, channel, _ in reader.make_reader(file).iter_messages()}
+    assert "location" not in topics
+
+
+def test_an_export_without_its_library_names_it(capsys, flight, tmp_path, monkeypatch):
+    path, key = flight
+    for name, module in (("mcap", "mcap.writer"), ("parquet", "pyarrow")):
+        monkeypatch.setitem(sys.modules, module, None)
+        out = tmp_path / name
+        code, _, said = run(
+            capsys, "logs", "export", path, "--key", key, "--out", out, "--format", name
+        )
+        assert (code, out.exists()) == (2, False)
+        assert f"pip install 'sekisho[{name}]'" in said

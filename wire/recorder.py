@@ -7,21 +7,21 @@ vehicle was armed. Nothing is encoded here: a chunk is a list of references unti
 writes it puts it together.
 """
 
-import struct
 from collections import deque
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from flightcore.policy import FlightState
+from wire.locality import NotAllowedError
 from wire.mavlink import dialect
+from wire.tlog import STAMP
 
 CHUNK_BYTES: Final = 1 << 14
 CHUNK_NS: Final = 1_000_000_000
 BEFORE_NS: Final = 30_000_000_000
 BEFORE_BYTES: Final = 1 << 22
 TAIL_NS: Final = 10_000_000_000
-_STAMP: Final = struct.Struct(">Q")
+_MAX_MB: Final = 10_000_000
 _SETUP_SIGNING: Final = dialect.MAVLINK_MSG_ID_SETUP_SIGNING.to_bytes(3, "little")
 
 
@@ -66,9 +66,20 @@ def encode_tlog(batches: Sequence[Batch], offset_ns: int) -> bytes:
     """
     pieces = []
     for now_ns, frames in batches:
-        stamp = _STAMP.pack((now_ns + offset_ns) // 1000)
+        stamp = STAMP.pack((now_ns + offset_ns) // 1000)
         pieces += [stamp, stamp.join(frames)]
     return b"".join(pieces)
+
+
+def check_room(quota_mb: int, keep_free_mb: int) -> None:
+    """Refuse what a configuration may not ask for.
+
+    Raises:
+        NotAllowedError: It does.
+    """
+    for key, value, least in (("quota_mb", quota_mb, 1), ("keep_free_mb", keep_free_mb, 0)):
+        if not least <= value <= _MAX_MB:
+            raise NotAllowedError(f"recorder.{key}", value, f"{least} to {_MAX_MB} (MB)")
 
 
 class Recorder:
@@ -109,17 +120,17 @@ class Recorder:
         elif self._waiting_bytes >= CHUNK_BYTES:
             self._cut()
 
-    def follow(self, state: FlightState, now_ns: int) -> None:
-        """Begin with the arming, and end some time after the disarming."""
+    def follow(self, is_armed: bool | None, now_ns: int) -> None:  # noqa: FBT001 - a state
+        """Begin with the arming, and end some time after the disarming; None is not known."""
         if self.when is When.OFF:
             return
-        if state is FlightState.ARMED and not self._is_armed:
+        if is_armed and not self._is_armed:
             self._is_armed = True
             if self._end_ns is not None:
                 self.finish()
             if not self.is_recording:
                 self._begin()
-        elif state is FlightState.DISARMED and self._is_armed:
+        elif is_armed is False and self._is_armed:
             self._is_armed = False
             self._end_ns = now_ns + TAIL_NS
 
@@ -175,4 +186,4 @@ class Recorder:
 
 
 def _size(frames: list[bytes]) -> int:
-    return sum(map(len, frames)) + _STAMP.size * len(frames)
+    return sum(map(len, frames)) + STAMP.size * len(frames)

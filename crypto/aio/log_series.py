@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crypto.aio.log_files import LogFault, LogFile, LogOrigin, SyncPolicy, list_logs
+from crypto.quota import Budget, make_room
 from crypto.sealed_log import CHUNK_OVERHEAD, END_BYTES, HEADER_BYTES, LogContent
-from flightcore.quota import Budget, make_room
 
 _SYNC: Final = SyncPolicy(bytes=1 << 16, ns=1_000_000_000)
 _RETRY_NS: Final = 5_000_000_000
