@@ -21,7 +21,7 @@ from wire.mavlink import FrameSplitter, message_id
 pytestmark = pytest.mark.slow
 S = 10**9
 STEP_NS = 20_000_000
-HOME = Home(35.6585999, 139.7454001, 20.0)
+HOME = Home(35.6589, 139.7458, 25.0)  # planned, and not where the drone is
 CORNERS = ((35.65, 139.73), (35.65, 139.76), (35.67, 139.76), (35.67, 139.73))
 
 
