@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, flood, gnss, link, link_core, report, sim
+from benchmarks import aboard, control, flood, gnss, jitter, link, link_core, report, sim
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "sim": sim.run,
     "flood": flood.run,
     "gnss": gnss.run,
+    "jitter": jitter.run,
 }
 _TAKES_DIRECTORY: Final = "gnss"
 _EXIT_FAILED: Final = 1

@@ -1,7 +1,7 @@
-"""Carry a blob too large for one frame: 64-byte chunks with selective acknowledgement.
+"""Carry a blob too large for one frame: in chunks, with selective acknowledgement.
 
-Runs inside an authenticated session, behind everything else: ML-KEM keys of the ratchet and
-revocation lists. A chunk is ``kind, id, index, count, data``; an acknowledgement is
+Runs inside an authenticated session, behind everything else: ML-KEM keys of the ratchet, revocation
+lists, trajectories. A chunk is ``kind, id, index, count, data``; an acknowledgement is
 ``kind, id, count, bitmap`` (bit i of byte i // 8 stands for chunk i). The id tells one blob of a
 kind from the next.
 """
@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-CHUNK_BYTES: Final = 64
 MAX_CHUNKS: Final = 255
 RESEND_NS: Final = 1_000_000_000
 ACK_DELAY_NS: Final = 200_000_000
-LINK_SHARE: Final = 0.05
 _CHUNK_HEADER = 4
 _ACK_HEADER = 3
-# What one chunk costs on a radio, in the smallest padded datagram that holds it.
-_CHUNK_ON_AIR: Final = 98
 
 
 class _MalformedError(Exception):
@@ -32,7 +28,28 @@ class Kind(IntEnum):
     ENCAPSULATION_KEY = 1
     CIPHERTEXT = 2
     REVOCATIONS = 3
+    TRAJECTORY = 4
 
+
+class Shape(NamedTuple):
+    """How a kind is carried: bytes of a chunk, what one costs on a radio, share of the link.
+
+    On a radio a chunk takes the smallest padded datagram that holds it, and two bytes around it.
+    """
+
+    chunk_bytes: int
+    on_air: int
+    share: float
+
+
+_PATIENT = Shape(64, 98, 0.05)
+SHAPES: Final[Mapping[Kind, Shape]] = {
+    Kind.ENCAPSULATION_KEY: _PATIENT,
+    Kind.CIPHERTEXT: _PATIENT,
+    Kind.REVOCATIONS: _PATIENT,
+    # The operator waits for it.
+    Kind.TRAJECTORY: Shape(128, 162, 0.5),
+}
 
 _KINDS = frozenset(map(int, Kind))
 
@@ -54,9 +71,9 @@ class Blob(NamedTuple):
 class _Outbound:
     """A blob on its way out: which chunks are acknowledged, and when each was last sent."""
 
-    def __init__(self, number: int, data: bytes) -> None:
+    def __init__(self, number: int, data: bytes, size: int) -> None:
         self.number = number
-        self.chunks = [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)]
+        self.chunks = [data[i : i + size] for i in range(0, len(data), size)]
         self.sent_ns: dict[int, int | None] = dict.fromkeys(range(len(self.chunks)))
 
     def acknowledged(self, bitmap: bytes) -> None:
@@ -99,9 +116,9 @@ class Transfers:
     A transfer lives within one session: `restart` when there is another. Only the numbers go on, so
     that what was still queued of a former transfer is told from the next.
 
-    Invariants: each blob sent is delivered at most once; chunks use at most a twentieth of the
-    link, on average over any stretch; memory is bounded by `limits`, the greatest length in bytes
-    of each kind that may arrive.
+    Invariants: each blob sent is delivered at most once; chunks use at most their kind's share of
+    the link, on average over any stretch; memory is bounded by `limits`, the greatest length in
+    bytes of each kind that may arrive.
     """
 
     def __init__(self, limits: Mapping[Kind, int], dropped: Counter[str] | None = None) -> None:
@@ -119,13 +136,26 @@ class Transfers:
 
     def send(self, kind: Kind, data: bytes) -> None:
         """Begin to carry a blob, in place of any of its kind that is still on its way."""
-        assert 0 < len(data) <= CHUNK_BYTES * MAX_CHUNKS
+        size = SHAPES[kind].chunk_bytes
+        assert 0 < len(data) <= size * MAX_CHUNKS
         self._numbers = (self._numbers + 1) % 256
-        self._outbound[kind] = _Outbound(self._numbers, data)
+        self._outbound[kind] = _Outbound(self._numbers, data, size)
 
     def is_sending(self, kind: Kind) -> bool:
         """Tell whether a blob of this kind has not been acknowledged whole."""
         return kind in self._outbound
+
+    def cancel(self, kind: Kind) -> None:
+        """Send no more of a kind."""
+        self._outbound.pop(kind, None)
+
+    def progress(self, kind: Kind) -> tuple[int, int]:
+        """Return how many chunks of a kind have been acknowledged, and of how many; of none, 0."""
+        outbound = self._outbound.get(kind)
+        if outbound is None:
+            return 0, 0
+        count = len(outbound.chunks)
+        return count - len(outbound.sent_ns), count
 
     def receive(self, piece: Piece, now_ns: int) -> Blob | None:
         """Take a piece from the authenticated peer; return the blob it completes, if it does."""
@@ -154,7 +184,8 @@ class Transfers:
             outbound.sent_ns[index] = now_ns
             header = bytes((kind, outbound.number, index, len(outbound.chunks)))
             pieces.append(Piece(is_ack=False, value=header + outbound.chunks[index]))
-            self._clear_ns = now_ns + int(_CHUNK_ON_AIR / (rate * LINK_SHARE) * 1e9)
+            shape = SHAPES[kind]
+            self._clear_ns = now_ns + int(shape.on_air / (rate * shape.share) * 1e9)
             break
         return pieces
 
@@ -186,12 +217,13 @@ class Transfers:
         kind = Kind(value[0])
         number, index, count = value[1:_CHUNK_HEADER]
         data = value[_CHUNK_HEADER:]
+        size = SHAPES[kind].chunk_bytes
         is_last = index == count - 1
         if (
             index >= count
-            or len(data) > CHUNK_BYTES
-            or (len(data) < CHUNK_BYTES and not is_last)
-            or (count - 1) * CHUNK_BYTES + (len(data) if is_last else 1) > self._limits.get(kind, 0)
+            or len(data) > size
+            or (len(data) < size and not is_last)
+            or (count - 1) * size + (len(data) if is_last else 1) > self._limits.get(kind, 0)
         ):
             raise _MalformedError
         inbound = self._inbound.get(kind)

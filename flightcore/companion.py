@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from typing import Final
 
-from crypto.chunks import Piece
+from crypto.chunks import Kind, Piece
 from crypto.generation import Opened
 from crypto.messages import DOWN_OVERHEAD
 from crypto.pair import PairRecord
@@ -30,6 +30,7 @@ from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.paired import PairedGround
 from flightcore.policy import Freshness, Refuse
 from flightcore.signing import Signing, SigningFloor, SigningKeys, stripped
+from flightcore.tasking.tasking import Tasking
 from flightcore.uplink import Context, Passed
 from flightcore.watch import Watch
 from wire.locality import RADIO, Address
@@ -41,9 +42,11 @@ from wire.records import (
     CHUNK_ACK,
     CONFIRM,
     FRAGMENT,
+    TRAJECTORY,
     MalformedRecordsError,
     parse_records,
 )
+from wire.tasking import FlyReason
 from wire.trail import Event, Topic, Trail
 
 _STATUS_BYTES = 10
@@ -97,6 +100,14 @@ class Companion:
             self.dropped,
             lambda: self.custody.revocations.serial,
         )
+        self.tasking = Tasking(
+            self.watch.offboard,
+            self.watch.fence,
+            self.autopilot,
+            self.arbiter.authority,
+            options.policy,
+            self.stations,
+        )
         self.recorder = Recorder(options.record, keeps_before=not options.purges)
         self.trail = Trail()
         self._show_authority()
@@ -140,10 +151,15 @@ class Companion:
                     self.custody.changed(record, now_ns)
                 case Established(peer=name, number=number):
                     self.stations[name].begin_session(number, now_ns)
+                    self.tasking.begin_session(name, now_ns)
                     self._note(Event(Topic.SESSION, f"{name}: session {number}", by=name), now_ns)
         if events:
             self.air.drain_radio(now_ns)
         return bool(events)
+
+    def settle(self, now_ns: int) -> None:
+        """Pass on what the control loop has said."""
+        self._settle(now_ns)
 
     def line_lost(self) -> None:
         """Forget the autopilot: its line is gone."""
@@ -161,6 +177,7 @@ class Companion:
             self.autopilot.signing.deadline_ns(),
             self.recorder.deadline_ns(),
             self.trail.deadline_ns(),
+            self.tasking.deadline_ns(),
             self.air.deadline_ns(),
         )
         return min((time for time in times if time is not None), default=None)
@@ -211,6 +228,7 @@ class Companion:
         """Let something take effect: it is on disk."""
         if isinstance(item, AuthorityState):
             self.arbiter.saved(item, now_ns)
+            self.watch.offboard.abort(FlyReason.COMMAND_CHANGED, now_ns)
             self._show_authority()
             self._settle(now_ns)
             return
@@ -236,6 +254,7 @@ class Companion:
         status.revocation_serial = self.custody.revocations.serial
         status.policy_override = self._options.policy.fingerprint
         status.failsafe = self.watch.failsafe.describe(now_ns)
+        status.flight = self.watch.offboard.describe(now_ns).status()
         status.prearm = self.watch.prearm.describe(now_ns)
         status.monitor = self.watch.navigation.status(now_ns)
         if self.watch.rates is not None:
@@ -289,11 +308,12 @@ class Companion:
                 if asked is not None:
                     passed = asked.asker.uplink.confirmed(asked.frame, self.autopilot, now_ns)
                     self._carry_out(asked.asker, passed, now_ns)
+            case _ if kind == TRAJECTORY:
+                self.tasking.receive_request(station, opened, context, value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
                 if station.is_of_session(opened.order):
-                    blob = station.transfers.receive(Piece(kind == CHUNK_ACK, value), now_ns)
-                    if blob is not None:
-                        self.custody.receive(station, blob, now_ns)
+                    piece = Piece(kind == CHUNK_ACK, value)
+                    self._receive_piece(station, opened, context, piece, now_ns)
             case _ if kind == FRAGMENT and opened.age_bound_ns is not None:
                 whole = station.reassembler.receive(value, now_ns - opened.age_bound_ns)
                 if whole is not None:
@@ -304,6 +324,26 @@ class Companion:
                     self._carry_out(station, passed, now_ns)
             case _:
                 station.uplink.dropped["unknown_record"] += 1
+
+    def _receive_piece(
+        self,
+        station: PairedGround,
+        opened: Opened,
+        context: Context,
+        piece: Piece,
+        now_ns: int,
+    ) -> None:
+        """Take a piece of a transfer; of a trajectory only from whoever may upload one."""
+        is_upload = not piece.is_ack and piece.value[:1] == bytes((Kind.TRAJECTORY,))
+        if is_upload and not self.tasking.may_upload(station, opened, context, now_ns):
+            return
+        blob = station.transfers.receive(piece, now_ns)
+        if blob is None:
+            return
+        if blob.kind is Kind.TRAJECTORY:
+            self.tasking.receive_document(station, blob.data, now_ns)
+        else:
+            self.custody.receive(station, blob, now_ns)
 
     def _carry_out(self, station: PairedGround, passed: Passed, now_ns: int) -> None:
         self._write_line(passed.frames, now_ns)
@@ -325,7 +365,10 @@ class Companion:
             self._to_save.append(change)
         for station, record in self.arbiter.outgoing():
             self.air.send(station, [record], now_ns)
-        for event in self.arbiter.outgoing_events():
+        self.tasking.settle(now_ns)
+        for station, record in self.tasking.outgoing(now_ns):
+            self.air.send(station, [record], now_ns)
+        for event in (*self.arbiter.outgoing_events(), *self.tasking.outgoing_events()):
             self._note(event, now_ns)
         for station in self.stations.values():
             while station.uplink.refused:

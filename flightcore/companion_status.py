@@ -42,6 +42,8 @@ class CompanionStatus(msgspec.Struct):
     monitor: Status | None = None
     policy_override: str | None = None
     revocation_serial: int = 0
+    flight: dict[str, str | int | float | None] = {}
+    control_loop: object = None
     radio: dict[str, str | int] = {}
     address: str = "present"
 

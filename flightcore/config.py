@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from flightcore.offboard.worth import DEFAULT_ABILITY, Ability
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Freshness
 from flightcore.port_scan import AUTO
 from flightcore.prearm import PrearmOptions, requirements
@@ -140,6 +141,28 @@ class FailsafeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     radio_lost_s: float = RADIO_LIMITS[Freshness.PRESENCE] / 1e9
 
 
+class Setpoints(StrEnum):
+    """What the setpoints say by which the companion flies a trajectory."""
+
+    POSITION = "position"
+    MOTION = "motion"
+    ATTITUDE = "attitude"
+
+
+class FlightConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Flying trajectories. The others are the most that one may ask for. [m/s], [m/s2], degrees."""
+
+    setpoints: Setpoints = Setpoints.ATTITUDE
+    speed_max: float = DEFAULT_ABILITY.speed
+    acceleration_max: float = DEFAULT_ABILITY.acceleration
+    tilt_max: float = round(math.degrees(DEFAULT_ABILITY.tilt), 6)
+
+    @property
+    def ability(self) -> Ability:
+        """What a trajectory may ask for."""
+        return Ability(self.speed_max, self.acceleration_max, math.radians(self.tilt_max))
+
+
 class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `drone.toml`."""
 
@@ -159,6 +182,7 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     prearm: PrearmConfig = PrearmConfig()
     failsafe: FailsafeConfig = FailsafeConfig()
+    flight: FlightConfig = FlightConfig()
 
     @property
     def prearm_options(self) -> PrearmOptions:
@@ -208,6 +232,9 @@ def check(config: DroneConfig) -> None:
         check_radio("link.radio", radio.baud, radio.rate)
         _check_ages("link.radio.max_age", radio.max_age, failsafe.radio_lost_s)
     _check_prearm(config)
+    _check_range("flight.speed_max", config.flight.speed_max, 0.5, 30)
+    _check_range("flight.acceleration_max", config.flight.acceleration_max, 0.5, 10)
+    _check_range("flight.tilt_max", config.flight.tilt_max, 5, 40)
     if config.policy.file is None and config.policy.accept is not None:
         raise NotAllowedError("policy.accept", config.policy.accept, "only with policy.file")
     check_service(config.service)

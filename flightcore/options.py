@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from flightcore.offboard.pilot import Form
+from flightcore.offboard.worth import DEFAULT_ABILITY, Ability
 from flightcore.policy import BUILT_IN, RADIO_LIMITS, WIFI_LIMITS, AgeLimits, Policy
 from flightcore.prearm import PrearmOptions
 from wire.recorder import When
@@ -22,6 +24,8 @@ class Options:
     policy: Policy = BUILT_IN
     record: When = When.OFF
     purges: bool = False  # mission, fence and rally points after landing
+    ability: Ability = DEFAULT_ABILITY  # what a trajectory may ask for
+    setpoints: Form = Form.ATTITUDE
 
 
 DEFAULT_OPTIONS: Final = Options(

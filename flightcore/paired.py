@@ -17,6 +17,7 @@ from wire.priority import Priority, priority_of
 from wire.records import CHALLENGE, CHUNK, CHUNK_ACK, encode_record
 from wire.send_queue import SendQueue
 from wire.summary import LinkSummary
+from wire.trajectory import MAX_BYTES
 
 _PRIORITY = {CHALLENGE: Priority.COMMAND, CHUNK: Priority.BULK, CHUNK_ACK: Priority.BULK}
 _FINAL_ANSWERS = frozenset((Answer.DONE, Answer.OFFERED, Answer.WRITING))
@@ -43,7 +44,11 @@ class PairedGround:
         self.request_number = 0
         self.request_answer = Answer.NONE
         self.transfers = Transfers(
-            {Kind.ENCAPSULATION_KEY: EK_BYTES, Kind.REVOCATIONS: MAX_LIST_BYTES},
+            {
+                Kind.ENCAPSULATION_KEY: EK_BYTES,
+                Kind.REVOCATIONS: MAX_LIST_BYTES,
+                Kind.TRAJECTORY: MAX_BYTES,
+            },
             self.uplink.dropped,
         )
         self.queue: SendQueue | None = None  # only on the radio

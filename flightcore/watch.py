@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
-from flightcore.failsafe import Failsafe
+from flightcore.failsafe import Failsafe, Phase
 from flightcore.navigation import Navigation
+from flightcore.offboard.aboard import PARAMETERS
+from flightcore.offboard.offboard import Offboard
 from flightcore.options import Options
 from flightcore.parameters import Parameters
 from flightcore.prearm import PrearmGate, requirements
 from flightcore.purge import Purge
 from flightcore.rates import Rates
+from flightcore.tasking.fence_reader import FenceReader
 from flightcore.voice import Said, Voice
+from wire.tasking import FlyReason
 
 
 class Part(Protocol):
@@ -43,14 +47,31 @@ class Watch:
         self._autopilot = autopilot
         self.voice = Voice(autopilot)
         table = requirements(options.prearm)
-        self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
+        names = [row.names for row in table]
+        names += [own for own in PARAMETERS if own not in names]
+        self.parameters = Parameters(names, autopilot, self.voice)
         self.prearm = PrearmGate(table, self.parameters, self.voice, options.prearm)
         self.navigation = Navigation(self.voice)
         self.failsafe = Failsafe(
             autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
         )
         self.rates = Rates(autopilot, self.voice) if options.asks_rates else None
-        self._parts: list[Part] = [self.parameters, self.navigation, self.failsafe]
+        self.offboard = Offboard(
+            autopilot,
+            self.parameters,
+            self.voice,
+            self._hindrance,
+            options.ability,
+            options.setpoints,
+        )
+        self.fence = FenceReader(autopilot, self.voice)
+        self._parts: list[Part] = [
+            self.parameters,
+            self.navigation,
+            self.failsafe,
+            self.offboard,
+            self.fence,
+        ]
         if self.rates is not None:
             self._parts.append(self.rates)
         if options.purges:
@@ -75,6 +96,8 @@ class Watch:
         """Note what an operator has been let say to the autopilot."""
         self.parameters.passed(frames, now_ns)
         self.failsafe.passed(frames, now_ns)
+        self.offboard.passed(frames, now_ns)
+        self.fence.passed(frames)
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
@@ -90,6 +113,12 @@ class Watch:
         """Forget the autopilot: its line is gone."""
         for part in self._parts:
             part.forget()
+
+    def _hindrance(self) -> FlyReason:
+        """Return what forbids the companion to steer."""
+        if self.failsafe.phase is not Phase.UP:
+            return FlyReason.LINK_LOST
+        return FlyReason.NAVIGATION if self.navigation.is_suspect else FlyReason.NONE
 
     def outgoing(self) -> Said:
         """Return what the parts have to say."""

@@ -19,6 +19,7 @@ from crypto.primitives import RandomBytes
 from groundstation.command import Command
 from groundstation.custody import Custody
 from groundstation.paths import Paths
+from groundstation.tasking import Task, TaskStatus
 from wire.authority import Flag
 from wire.cobs_framing import FRAMING_BYTES
 from wire.cobs_framing import MAX_DATAGRAM_BYTES as MAX_RADIO_BYTES
@@ -34,6 +35,7 @@ from wire.records import (
     FRAGMENT,
     REFUSALS,
     STATUS,
+    TRAJECTORY,
     DroneStatus,
     MalformedRecordsError,
     Refusals,
@@ -75,6 +77,7 @@ class StationStatus(msgspec.Struct):
     expected_down: int = 0  # datagrams that the drone has sealed up to the newest that came
     round_trip_s: float | None = None  # the least of the last answers
     generation_s: float | None = None
+    trajectory: TaskStatus = msgspec.field(default_factory=TaskStatus)
     aboard: dict[str, int] = {}  # what the drone has refused from strangers while we listened
 
 
@@ -121,6 +124,7 @@ class Station:
         self._refused_order = (0, -1)
         self._refused: Refusals | None = None  # as the drone counts since it started
         self.custody = Custody(self._link, random_bytes, self.dropped)
+        self.task = Task(self.custody.transfers, random_bytes)
         self.aboard: Counter[str] = Counter()  # what the drone has refused while we listened
 
     def is_live(self, now_ns: int) -> bool:
@@ -177,9 +181,9 @@ class Station:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = [self._link.deadline_ns(), self._paths.deadline_ns()]
+        times = [self._link.deadline_ns(), self._paths.deadline_ns(), self.task.deadline_ns()]
         if self._link.session is not None:
-            times += [self._keepalive_due_ns, self.command.deadline_ns()]
+            times += [self._keepalive_due_ns, self.command.deadline_ns(), self.task.send_ns()]
             if self._may_carry:
                 times.append(self.custody.transfers.deadline_ns())
             times.append(self.custody.deadline_ns())
@@ -196,10 +200,11 @@ class Station:
             if self._is_on_radio and self._queue is not None:
                 self._queue.spent(len(handshake) + FRAMING_BYTES, now_ns)
         probe = self._paths.probe(now_ns)
+        self.task.settle(now_ns, is_holder=self.is_holder)
         if self._link.session is None:
             return
         self.custody.tick(now_ns)
-        for record in self.command.outgoing(now_ns):
+        for record in (*self.command.outgoing(now_ns), *self.task.outgoing(now_ns)):
             self._send_record(Priority.COMMAND, record, now_ns)
         self._drain_radio(now_ns)
         rate = self._radio_rate if self._is_on_radio else UDP_RATE
@@ -242,6 +247,7 @@ class Station:
             expected_down=self._expected_down,
             round_trip_s=min(self._round_trips_ns) / 1e9 if self._round_trips_ns else None,
             generation_s=None if link.session is None else (now_ns - self._generation_ns) / 1e9,
+            trajectory=self.task.describe(now_ns),
             aboard=dict(self.aboard),
         )
 
@@ -287,6 +293,7 @@ class Station:
         self._keepalive_ns = self._generation_ns = now_ns
         self._round_trips_ns.clear()
         self.custody.begin_session()
+        self.task.begin_session(now_ns)
 
     def _receive_opened(self, opened: Opened, path: Address, size: int, now_ns: int) -> bytes:
         summary = self._summary
@@ -327,16 +334,24 @@ class Station:
             case _ if kind == CHALLENGE:
                 self.command.receive_challenge(value, now_ns)
             case _ if kind in (CHUNK, CHUNK_ACK):
-                if self._link.session is not None and self._link.session.number == order[0]:
-                    blob = self.custody.transfers.receive(Piece(kind == CHUNK_ACK, value), now_ns)
-                    if blob is not None:
-                        self.custody.receive(blob, now_ns)
+                self._receive_piece(Piece(kind == CHUNK_ACK, value), order, now_ns)
+            case _ if kind == TRAJECTORY:
+                self.task.receive_status(value, order, now_ns)
             case _ if kind == FRAGMENT:
                 whole = self._reassembler.receive(value, now_ns)
                 return [] if whole is None else [whole.frame]
             case _:
                 self.dropped["unknown_record"] += 1
         return []
+
+    def _receive_piece(self, piece: Piece, order: tuple[int, int], now_ns: int) -> None:
+        """Take a piece of a transfer, which lives within one session."""
+        if self._link.session is None or self._link.session.number != order[0]:
+            return
+        blob = self.custody.transfers.receive(piece, now_ns)
+        if blob is not None:
+            self.custody.receive(blob, now_ns)
+        self.task.acknowledged(order, now_ns)
 
     def _receive_refusals(self, value: bytes, order: tuple[int, int]) -> None:
         refused = Refusals.parse(value)

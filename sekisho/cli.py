@@ -28,6 +28,7 @@ _MODULES: Final = {
     "doctor": "sekisho.doctor",
     "authority": "sekisho.authority",
     "confirm": "sekisho.authority",
+    "trajectory": "sekisho.trajectory",
     "console": "sekisho.console",
     "logs": "sekisho.logs",
     "signing": "sekisho.signing",

@@ -61,6 +61,8 @@ class DroneReport(msgspec.Struct, tag_field="kind", tag="drone"):
     prearm: object
     policy_override: object
     revocation_serial: int
+    flight: object
+    control_loop: object
     radio: object
     address: str
     service: ServiceStatus

@@ -17,6 +17,7 @@ REFUSALS: Final = 0x04  # down: what strangers have tried on the drone
 AUTHORITY: Final = 0x10  # up: a request; down: who is in command
 CHALLENGE: Final = 0x11
 CONFIRM: Final = 0x12
+TRAJECTORY: Final = 0x13  # up: a request; down: how it stands
 CHUNK: Final = 0x20
 CHUNK_ACK: Final = 0x21
 

@@ -34,6 +34,7 @@ class Topic(StrEnum):
     PAIRING = "pairing"
     REVOCATION = "revocation"
     ERASURE = "erasure"
+    TRAJECTORY = "trajectory"
     NOTE = "note"  # what the companion's own watch, or the gateway, has to say
     LINK = "link"  # the ground's side of it: up, lost, another path
     ATTACK = "attack"

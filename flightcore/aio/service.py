@@ -14,6 +14,7 @@ from crypto.aio.store import Store
 from crypto.pair import PairRecord
 from crypto.revocation import RefusedListError
 from flightcore.aio.link_port import LinkPort
+from flightcore.aio.loop_port import LoopPort
 from flightcore.aio.port_finder import AutoLine, candidates
 from flightcore.aio.ports import Port, UdpPort
 from flightcore.aio.recorder import Device, Lines, open_recorder
@@ -23,6 +24,7 @@ from flightcore.companion import Companion, Save
 from flightcore.companion_status import CompanionStatus
 from flightcore.config import UDP_DEVICE, DroneConfig, MaxAge, RateWish
 from flightcore.custody import AcceptedList
+from flightcore.offboard.pilot import Form
 from flightcore.options import DEFAULT_OPTIONS, Options
 from flightcore.policy import RADIO_LIMITS, WIFI_LIMITS, Policy
 from flightcore.port_scan import AUTO
@@ -79,6 +81,7 @@ class CompanionService:
             else SerialLink("link.radio.device", radio.device, radio.baud, self._radioed)
         )
         self._alarm = Alarm(self._settle)
+        self._control = LoopPort(self._companion.watch.offboard, self._steered)
         self._recorder = open_recorder(
             config, store, Device(pairs[0].drone_id, boot_count), self._tell, self._announce
         )
@@ -116,6 +119,7 @@ class CompanionService:
     def close(self) -> None:
         """Stop at once, once what must survive is on disk."""
         self._alarm.cancel()
+        self._control.close()
         if self._radio is not None:
             self._radio.close()
         self._link.close()
@@ -175,6 +179,7 @@ class CompanionService:
         status.link.dropped = merge_drops(status.link.dropped, self._link.dropped)
         status.address = "present" if self._link.has_address() else "absent"
         status.recorder = self._recorder.status()
+        status.control_loop = self._control.status()
         return status
 
     def _from_line(self, data: bytes) -> None:
@@ -195,6 +200,11 @@ class CompanionService:
 
     def _settle(self) -> None:
         self._pump(monotonic_ns())
+
+    def _steered(self) -> None:
+        now_ns = monotonic_ns()
+        self._companion.settle(now_ns)
+        self._pump(now_ns)
 
     def _radioed(self, datagram: bytes) -> None:
         now_ns = monotonic_ns()
@@ -242,6 +252,7 @@ class CompanionService:
                     self._radio.write(datagram)
                 continue
             self._link.send(datagram, path)
+        self._control.settle()
 
     def _save(self, item: Save) -> None:
         def done(is_saved: bool) -> None:  # noqa: FBT001 - the disk's answer
@@ -305,4 +316,6 @@ def _options(config: DroneConfig, policy: Policy) -> Options:
         record=config.recorder.when,
         prearm=config.prearm_options,
         purges=config.recorder.purge_after_landing,
+        ability=config.flight.ability,
+        setpoints=Form[config.flight.setpoints.name],
     )

@@ -15,6 +15,7 @@ _REFUSED: Final = {
     Kind.ITEM: Reason.ITEM,
     Kind.PARAMETER: Reason.PARAMETER,
     Kind.FILE: Reason.FILE,
+    Kind.TRAJECTORY: Reason.TRAJECTORY,
 }
 
 

@@ -11,6 +11,7 @@ TITLES: Final = {
     Kind.ITEM: "Mission items: MISSION_ITEM and MISSION_ITEM_INT",
     Kind.PARAMETER: "Parameters: PARAM_SET",
     Kind.FILE: "File operations: FILE_TRANSFER_PROTOCOL",
+    Kind.TRAJECTORY: "Trajectories: TRAJECTORY records and their upload",
 }
 
 

@@ -100,6 +100,10 @@ class Policy:
         # The first alternative that matches is the group that matched.
         self._pattern = re.compile("|".join(f"({pattern})" for pattern in patterns), re.DOTALL)
         self._parameters = [(row.rule, row.why) for row in parameters.values()]
+        self._trajectories = {
+            name: compiled(Kind.TRAJECTORY, row)
+            for name, row in by_name(table, Kind.TRAJECTORY).items()
+        }
         rows = by_name(table, Kind.MESSAGE)
         self._messages = {
             number: self._entry(message, rows[message.msgname])
@@ -144,9 +148,19 @@ class Policy:
         else:
             payload = frame[HEADER_BYTES : HEADER_BYTES + length].ljust(entry.size, b"\0")
             verdict = entry.look(payload, state)
-        if isinstance(verdict, Refuse) or verdict.least is Role.COMMANDER:
-            return verdict
-        return verdict if role is Role.SUPERVISOR else _NEEDS_SUPERVISOR
+        return _for_role(verdict, role)
+
+    def judge_trajectory(self, what: str, role: Role, state: FlightState) -> Verdict:
+        """Decide whether the companion may be asked for something of a trajectory.
+
+        Args:
+            what: `UPLOAD`, or a verb.
+            role: What the sender's pair record lets it do.
+            state: Whether the autopilot is armed, as it says itself.
+        """
+        if role is Role.OBSERVER:
+            return _STOP[Reason.OBSERVER]
+        return _for_role(self._trajectories[what].otherwise.of(state), role)
 
     def _entry(self, message: Any, row: Row) -> _Entry:  # noqa: ANN401 - a generated class
         cases = compiled(Kind.MESSAGE, row)
@@ -230,6 +244,12 @@ class Policy:
         if row is None:
             return Refuse(Reason.FILE, "no known operation on files")
         return row.otherwise.of(state)
+
+
+def _for_role(verdict: Verdict, role: Role) -> Verdict:
+    if isinstance(verdict, Refuse) or verdict.least is Role.COMMANDER:
+        return verdict
+    return verdict if role is Role.SUPERVISOR else _NEEDS_SUPERVISOR
 
 
 def _numbered(kind: Kind, rows: dict[str, Row], numbers: dict[str, int]) -> dict[int, Cases]:

@@ -25,6 +25,10 @@ from wire.locality import NotAllowedError
 _PATTERN: Final = re.compile(r"[A-Z0-9_*]{1,16}")
 _FRESHNESS: Final = {freshness.name.lower(): freshness for freshness in Freshness}
 _PRESENCE: Final = frozenset(("HEARTBEAT", "RC_CHANNELS_OVERRIDE", "MANUAL_CONTROL"))
+_NEVER_ASKED_BACK: Final = {
+    Kind.ITEM: "an item cannot be asked back",
+    Kind.TRAJECTORY: "what is asked of a trajectory cannot be asked back",
+}
 FINGERPRINT_CHARACTERS: Final = 16
 
 _T = TypeVar("_T")
@@ -39,6 +43,7 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     item: Given = {}
     parameter: Given = {}
     file: Given = {}
+    trajectory: Given = {}
     always: object = None
 
 
@@ -150,9 +155,9 @@ def _checked(table: Table, kind: Kind, name: str, raw: Mapping[str, object]) -> 
         return Change(does)
     if row is not None and row.is_fixed:
         raise NotAllowedError(f"{key}.verdict", does.value, f'only "refuse": {row.why}')
-    if kind is Kind.ITEM and does is Does.TWO_STEP:
+    if kind in _NEVER_ASKED_BACK and does is Does.TWO_STEP:
         raise NotAllowedError(
-            f"{key}.verdict", does.value, '"forward" or "refuse": an item cannot be asked back'
+            f"{key}.verdict", does.value, f'"forward" or "refuse": {_NEVER_ASKED_BACK[kind]}'
         )
     freshness = _one_of(f"{key}.freshness", raw.get("freshness"), _FRESHNESS)
     if kind is Kind.MESSAGE and name in _PRESENCE and freshness > Freshness.PRESENCE:

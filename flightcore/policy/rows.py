@@ -19,6 +19,7 @@ class Kind(StrEnum):
     ITEM = "item"
     PARAMETER = "parameter"
     FILE = "file"
+    TRAJECTORY = "trajectory"
 
 
 class Does(StrEnum):
@@ -120,6 +121,7 @@ PRESENCE: Final = Rule(Does.FORWARD, Freshness.PRESENCE)
 COMMAND: Final = Rule(Does.FORWARD, Freshness.COMMAND)
 TRANSFER: Final = Rule(Does.FORWARD, Freshness.TRANSFER)
 COMMAND_ON_GROUND: Final = Rule(Does.FORWARD, Freshness.COMMAND, ON_GROUND)
+COMMAND_IN_FLIGHT: Final = Rule(Does.FORWARD, Freshness.COMMAND, frozenset((FlightState.ARMED,)))
 TWO_STEPS: Final = Rule(Does.TWO_STEP, Freshness.COMMAND)
 TWO_STEPS_ON_GROUND: Final = Rule(Does.TWO_STEP, Freshness.COMMAND, ON_GROUND)
 TWO_STEPS_IN_FLIGHT: Final = Rule(Does.FORWARD, Freshness.COMMAND, ON_GROUND, elsewhere=TWO_STEPS)

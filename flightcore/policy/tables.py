@@ -6,6 +6,7 @@ from flightcore.policy.commands import COMMANDS, ITEMS
 from flightcore.policy.messages import MESSAGES
 from flightcore.policy.parameters import FILES, PARAMETERS
 from flightcore.policy.rows import Kind, Table
+from flightcore.policy.trajectories import TRAJECTORIES
 
 BUILT_IN_TABLE: Final[Table] = {
     Kind.MESSAGE: MESSAGES,
@@ -13,4 +14,5 @@ BUILT_IN_TABLE: Final[Table] = {
     Kind.ITEM: ITEMS,
     Kind.PARAMETER: PARAMETERS,
     Kind.FILE: FILES,
+    Kind.TRAJECTORY: TRAJECTORIES,
 }

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     ITEM = "item_not_allowed"
     PARAMETER = "parameter_not_allowed"
     FILE = "file_write"
+    TRAJECTORY = "trajectory_not_allowed"
 
 
 class Forward(NamedTuple):

@@ -32,15 +32,34 @@ class Trajectory(Protocol):
         """Return flat outputs. Shape (18, n) for times of shape (n,) in [0, duration] [s]."""
 
 
+NEAR: Final = 0.1  # closer than this to a place, or slower than this, there is no direction
+
+
 def face(flat: Array, north: float, east: float) -> None:
     """Turn the heading of `flat` towards a point [m].
 
     Invariant:
-        Yaw is continuous along the samples (it is not wrapped); rates are exact derivatives.
+        Yaw is continuous along the samples (it is not wrapped); rates are exact derivatives. Within
+        `NEAR` of the point it is not a number.
     """
-    x, y = north - flat[0], east - flat[1]
-    vx, vy, ax, ay = -flat[3], -flat[4], -flat[6], -flat[7]
+    _point(flat, (north - flat[0], east - flat[1]), -flat[3:5], -flat[6:8])
+
+
+def face_course(flat: Array) -> None:
+    """Turn the heading of `flat` the way it goes; slower than `NEAR` it is not a number [m/s].
+
+    Invariant:
+        As for `face`.
+    """
+    _point(flat, (flat[3].copy(), flat[4].copy()), flat[6:8], flat[9:11])
+
+
+def _point(flat: Array, way: tuple[Array, Array], first: Array, second: Array) -> None:
+    """Turn the heading along a vector, of which two derivatives with respect to time are given."""
+    x, y = way
+    (vx, vy), (ax, ay) = first, second
     squared = x * x + y * y
-    flat[15] = np.unwrap(np.arctan2(y, x))
+    squared[squared < NEAR * NEAR] = np.nan
+    flat[15] = np.where(np.isnan(squared), np.nan, np.unwrap(np.arctan2(y, x)))
     flat[16] = (x * vy - y * vx) / squared
     flat[17] = (x * ay - y * ax) / squared - 2.0 * (x * vx + y * vy) / squared * flat[16]

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,7 +23,9 @@ from wire.aio.serial_link import SerialLink, line_rate
 from wire.authority import NOBODY, Verb
 from wire.locality import RADIO, UDP, Address, NotAllowedError, parse_local, parse_loopback
 from wire.summary import LinkSummary, merge_drops
+from wire.tasking import NO_TRAJECTORY, FlyVerb
 from wire.trail import Event, Topic
+from wire.trajectory import IDENTITY_BYTES, MAX_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -32,22 +34,48 @@ OnPlain = Callable[[bytes, int], None]  # MAVLink frames of one datagram, the ti
 _OVERDUE_NS = 1_000_000_000
 
 
-class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `sekisho authority` and `sekisho confirm` ask of a running gateway.
+_UPLOAD: Final = "fly_upload"
+_FLY: Final = "fly_"
+_VALUE_BYTES: Final = {
+    "confirm": (NONCE_BYTES,),
+    "decline": (NONCE_BYTES,),
+    _UPLOAD: (0,),
+    **{f"{_FLY}{verb.name.lower()}": (0, IDENTITY_BYTES) for verb in FlyVerb},
+}
 
-    `value` is hexadecimal: the station a request names, or the nonce that is confirmed.
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `sekisho authority`, `confirm` and `trajectory` ask of a running gateway.
+
+    `value` is hexadecimal: the station a request names, the nonce that is confirmed, or the
+    trajectory that is meant. `document` is the trajectory that is brought.
     """
 
     drone: str
     do: Literal[
-        "hand_over", "accept", "claim", "preempt", "suspend", "clear_alarm", "confirm", "decline"
+        "hand_over",
+        "accept",
+        "claim",
+        "preempt",
+        "suspend",
+        "clear_alarm",
+        "confirm",
+        "decline",
+        "fly_upload",
+        "fly_start",
+        "fly_pause",
+        "fly_resume",
+        "fly_abort",
+        "fly_clear",
     ]
     value: str = ""
+    document: bytes = b""
 
     def __post_init__(self) -> None:
-        size = len(bytes.fromhex(self.value))
-        if size not in ((NONCE_BYTES,) if self.do in ("confirm", "decline") else (0, len(NOBODY))):
+        if len(bytes.fromhex(self.value)) not in _VALUE_BYTES.get(self.do, (0, len(NOBODY))):
             raise ValueError("the value has the wrong length")
+        if (self.do == _UPLOAD) != (0 < len(self.document) <= MAX_BYTES):
+            raise ValueError("the document has the wrong length")
 
 
 class GatewayStatus(msgspec.Struct):
@@ -162,6 +190,14 @@ class _DroneLink:
                 answer = "sent" if is_open else "nothing waits for that confirmation"
             case "decline":
                 command.decline(bytes.fromhex(request.value))
+                answer = "sent"
+            case "fly_upload":
+                self.station.task.offer(request.document, now_ns)
+                answer = "sent"
+            case fly if fly.startswith(_FLY):
+                identity = bytes.fromhex(request.value) or NO_TRAJECTORY
+                verb = FlyVerb[fly.removeprefix(_FLY).upper()]
+                self.station.task.request(verb, identity, now_ns)
                 answer = "sent"
             case _:
                 station = bytes.fromhex(request.value) or NOBODY

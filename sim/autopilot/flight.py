@@ -307,10 +307,10 @@ class Flight:
             self._feed_forward = demand.rate_b
         if demand.thrust is not None:
             full = GRAVITY / self._airframe.hover_thrust_fraction
-            self._specific_thrust = max(0.0, demand.thrust) * full
+            boost = 1.0 if demand.q_nb is None else 1.0 / max(_uprightness(demand.q_nb), 0.1)
+            self._specific_thrust = max(0.0, demand.thrust) * boost * full
             return
-        _, x, y, _ = motion.q_nb
-        upright = max(1.0 - 2.0 * (x * x + y * y), 0.5)
+        upright = max(_uprightness(motion.q_nb), 0.5)
         self._specific_thrust = max(GRAVITY - acceleration_n[2], 0.0) / upright
 
     def _turn(self, motion: Motion, dt_s: float) -> None:
@@ -359,3 +359,9 @@ class Flight:
         spool = self._spool_s
         self._ground()
         self._spool_s = spool
+
+
+def _uprightness(q_nb: Quat) -> float:
+    """Return the cosine of the tilt: ArduCopter's angle boost divides a thrust by it."""
+    _, x, y, _ = q_nb
+    return 1.0 - 2.0 * (x * x + y * y)

@@ -167,6 +167,27 @@ def _simstate(scene: Scene) -> Message:
     )
 
 
+def _sim_state(scene: Scene) -> Message:
+    motion = scene.sensed.truth
+    ax, ay, az = scene.sensed.acceleration_n
+    force = rotate_inverse(motion.q_nb, (ax, ay, az - GRAVITY))
+    place = scene.vehicle.ground.place(motion.position_n)
+    return dialect.MAVLink_sim_state_message(
+        *motion.q_nb,
+        *to_euler(motion.q_nb),
+        *force,
+        *motion.rate_b,
+        place.lat_deg_e7,  # of old these were degrees; ArduPilot sends them so
+        place.lon_deg_e7,
+        place.alt,
+        0.0,
+        0.0,
+        *motion.velocity_n,
+        place.lat_deg_e7,
+        place.lon_deg_e7,
+    )
+
+
 def _extended_state(scene: Scene) -> Message:
     flight = scene.vehicle.flight
     landed = dialect.MAV_LANDED_STATE_IN_AIR
@@ -226,6 +247,7 @@ BUILDERS: Final[dict[int, Callable[[Scene], Message | None]]] = {
     dialect.MAVLINK_MSG_ID_MEMINFO: _memory,
     dialect.MAVLINK_MSG_ID_AHRS: _ahrs,
     dialect.MAVLINK_MSG_ID_SIMSTATE: _simstate,
+    dialect.MAVLINK_MSG_ID_SIM_STATE: _sim_state,
     dialect.MAVLINK_MSG_ID_WIND: readings.wind,
     dialect.MAVLINK_MSG_ID_AHRS2: _ahrs2,
     dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT: readings.ekf,

@@ -127,12 +127,13 @@ class EmbeddedAutopilot:
         *,
         is_safe: bool = True,
         ekf_ready_s: float = 9,
+        more: str = "",
     ) -> None:
         self.speedup = speedup
         self.device = directory / "autopilot"
         home = ",".join(map(str, (*HOME, 0)))
         parameters = directory / "sim.parm"
-        parameters.write_text(timeout_parameter(1))  # of the ground, whatever the speedup
+        parameters.write_text(timeout_parameter(1) + more)  # of the ground, whatever the speedup
         argv = ["--tty", self.device, "--speedup", str(speedup), f"--home={home}"]
         argv += ["--ekf-ready", str(ekf_ready_s)]
         argv += ["--parameters", parameters] if is_safe else ["--factory-parameters"]
@@ -162,12 +163,18 @@ class ArduCopter:
     parameters = 1300
 
     def __init__(
-        self, directory: Path, speedup: float = 4, port: int = 0, *, is_safe: bool = True
+        self,
+        directory: Path,
+        speedup: float = 4,
+        port: int = 0,
+        *,
+        is_safe: bool = True,
+        more: str = "",
     ) -> None:
         self.speedup = speedup
         parameters = directory / "copter.parm"
         safe = SAFE_PARAMETERS + timeout_parameter(speedup) if is_safe else ""
-        parameters.write_text(COPTER_PARAMETERS + safe)
+        parameters.write_text(COPTER_PARAMETERS + safe + more)
         self._autopilot, self._companion, self.usb = Line(), Line(), Line()
         self.device = self._companion.device
         self._ways = {self._autopilot: self._companion, self._companion: self._autopilot}

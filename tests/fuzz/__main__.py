@@ -16,6 +16,7 @@ from tests.fuzz import (
     radio_framing,
     sealed_values,
     station,
+    trajectory,
     transfers,
 )
 from tests.fuzz.mutation import inputs
@@ -26,6 +27,7 @@ TARGETS = {
     "radio_framing": radio_framing.Target,
     "mavlink_stream": mavlink_stream.Target,
     "sealed_values": sealed_values.Target,
+    "trajectory": trajectory.Target,
     "transfers": transfers.Target,
     "companion": companion.Target,
     "observer": companion.Observer,

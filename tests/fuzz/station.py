@@ -47,7 +47,7 @@ class Target:
             for event in self._drone.receive(datagram, PATH, self._now):
                 if hasattr(event, "datagram"):
                     self._station.receive_link(event.datagram, self._now)
-        self._station.outgoing_saves()
+        self._station.custody.outgoing_saves()
 
     def take(self, data: bytes) -> None:
         self._count += 1

@@ -5,9 +5,9 @@ Pieces of a genuine transfer are mixed in, so that acknowledgements and counts m
 
 import random
 
-from crypto.chunks import CHUNK_BYTES, Kind, Piece, Transfers
+from crypto.chunks import SHAPES, Kind, Piece, Transfers
 
-LIMITS = {Kind.ENCAPSULATION_KEY: 1568, Kind.REVOCATIONS: 8192}
+LIMITS = {Kind.ENCAPSULATION_KEY: 1568, Kind.REVOCATIONS: 8192, Kind.TRAJECTORY: 32_640}
 
 
 class Target:
@@ -17,6 +17,7 @@ class Target:
         sender = Transfers({})
         sender.send(Kind.ENCAPSULATION_KEY, bytes(1568))
         sender.send(Kind.REVOCATIONS, bytes(130))
+        sender.send(Kind.TRAJECTORY, bytes(300))
         pieces = []
         for step in range(200):
             pieces += sender.outgoing(1 + step * 10**8, 1e6)
@@ -32,8 +33,10 @@ class Target:
         blob = end.receive(Piece(rng.random() < 0.3, data), self._now)
         assert blob is None or 0 < len(blob.data) <= LIMITS[blob.kind]
         for piece in end.outgoing(self._now, 125_000.0):
-            assert len(piece.value) <= CHUNK_BYTES + 4
-        assert all(i.count * CHUNK_BYTES < LIMITS[k] + CHUNK_BYTES for k, i in end._inbound.items())
+            assert len(piece.value) <= SHAPES[Kind(piece.value[0])].chunk_bytes + 4
+        for kind, inbound in end._inbound.items():
+            size = SHAPES[kind].chunk_bytes
+            assert inbound.count * size < LIMITS[kind] + size
         held = sum(len(chunk) for i in end._inbound.values() for chunk in i.chunks.values())
         assert held <= sum(LIMITS.values())
 

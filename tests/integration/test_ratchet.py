@@ -2,7 +2,7 @@
 
 import pytest
 
-from crypto.chunks import LINK_SHARE
+from crypto.chunks import SHAPES, Kind
 from crypto.ratchet import RATCHET_EVERY_NS
 from tests.world import MS, SlowWorld, World, command
 
@@ -59,7 +59,7 @@ def test_chunks_take_a_twentieth_of_the_link(random_bytes):
     sent = sum(len(d) for _, d, _ in world.captured_up if len(d) == 96)
     seconds = (world.now - start) / 1e9
     keepalives = 6 * 96 * seconds
-    assert sent - keepalives <= 125_000 * LINK_SHARE * (seconds + 1)
+    assert sent - keepalives <= 125_000 * SHAPES[Kind.CIPHERTEXT].share * (seconds + 1)
 
 
 @pytest.mark.parametrize("loss", [0.1, 0.3, 0.5])

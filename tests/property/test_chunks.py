@@ -1,8 +1,9 @@
 """Blobs over an air that loses, repeats and reorders, against the list of what was sent.
 
 Claims: what arrives is whole and was sent; each blob arrives at most once, and in the order in
-which the blobs of its kind were sent; over any stretch chunks take a twentieth of the link and one
-chunk; once the air is good, the last blob of each kind arrives and both ends have nothing to say.
+which the blobs of its kind were sent; over any stretch the chunks of each kind take its share of
+the link and one chunk; once the air is good, the last blob of each kind arrives and both ends have
+nothing to say.
 
 Mutants killed (docs/decisions/0014-mutants.md): a whole blob delivered again; acknowledgement taken
 for the next blob; bitmap one off; chunks not sent again; share not kept; stragglers not told from
@@ -16,14 +17,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from crypto.chunks import CHUNK_BYTES, LINK_SHARE, Kind, Transfers
+from crypto.chunks import SHAPES, Kind, Transfers
 
 EXAMPLES = int(os.environ.get("SEKISHO_EXAMPLES", "1"))
 MS = 1_000_000
 S = 1000 * MS
-LIMITS = {Kind.ENCAPSULATION_KEY: 1568, Kind.CIPHERTEXT: 1584, Kind.REVOCATIONS: 8192}
-ON_AIR_BYTES = 96
-SIZES = st.one_of(st.sampled_from([1, 63, 64, 65, 128, 1568]), st.integers(1, 1568))
+LIMITS = {
+    Kind.ENCAPSULATION_KEY: 1568,
+    Kind.CIPHERTEXT: 1584,
+    Kind.REVOCATIONS: 8192,
+    Kind.TRAJECTORY: 32_640,
+}
+SIZES = st.one_of(st.sampled_from([1, 63, 64, 65, 127, 128, 129, 1568]), st.integers(1, 1568))
 
 
 class Chunks(RuleBasedStateMachine):
@@ -58,7 +63,7 @@ class Chunks(RuleBasedStateMachine):
                     assert deadline is not None
                     for piece in pieces:
                         if not piece.is_ack:
-                            self.check_share(number)
+                            self.check_share(number, piece.value[0])
                         self.put(1 - number, piece, loss, repeat)
             due = [entry for entry in self.air if entry[0] <= self.now]
             self.air = [entry for entry in self.air if entry[0] > self.now]
@@ -83,13 +88,13 @@ class Chunks(RuleBasedStateMachine):
             if self.rng.random() >= repeat:
                 return
 
-    def check_share(self, number):
+    def check_share(self, number, kind):
+        shape = SHAPES[kind]
         at = self.chunks_at[number]
-        at.append(self.now)
-        for start in at[-30:]:
-            carried = sum(when >= start for when in at) * ON_AIR_BYTES
-            allowed = (self.now - start) / S * self.rate * LINK_SHARE + ON_AIR_BYTES
-            assert carried <= allowed + 1e-6, "chunks take more than their share"
+        at.append((self.now, shape.on_air / (self.rate * shape.share)))
+        for start, _ in at[-30:]:  # what each chunk must wait for, in seconds
+            earned = sum(seconds for when, seconds in at[:-1] if when >= start)
+            assert earned <= (self.now - start) / S + 1e-6, "chunks take more than their share"
 
     def check(self):
         for key, blobs in self.arrived.items():
@@ -100,7 +105,7 @@ class Chunks(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "ends"):
             return
-        chunk_s = CHUNK_BYTES * 1.5 / (self.rate * LINK_SHARE)
+        chunk_s = max(1.1 * shape.on_air / (self.rate * shape.share) for shape in SHAPES.values())
         for _ in range(40 + int(200 * chunk_s)):
             self.run(1000, 0, 0)
             if all(end.deadline_ns() is None for end in self.ends) and not self.air:

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.reference import mlkem, pairing, revocation, sl1
+from tests.reference import mlkem, pairing, revocation, sl1, trajectory
 from tests.reference.formulas import SUITES, dh, hashed, kdf, nonce, public, seal
 
 ABOUT = [
@@ -13,7 +13,7 @@ ABOUT = [
     "`transfer` and `ratchet` (section 7), `pairing` (section 9, of a supervisor).",
     "For all suites: `replay_window` (counters in order of arrival, and whether each is taken),",
     "`age_bounds` (section 5; times in s), `fragments` and `cobs` (section 8), `revocation`",
-    "(section 10).",
+    "(section 10), `trajectory` (section 11).",
     "ML-KEM: `seed` is d || z of FIPS 203, `m` the 32 random bytes of encapsulation.",
 ]
 
@@ -363,5 +363,6 @@ def text():
         "fragments": fragments(),
         "cobs": cobs(),
         "revocation": revoked(),
+        "trajectory": trajectory.example(),
     }
     return json.dumps(hexed(everything), indent=1) + "\n"

@@ -47,6 +47,17 @@ from wire.records import (
     padded,
     parse_records,
 )
+from wire.tasking import (
+    UNKNOWN,
+    FlyAnswer,
+    FlyReason,
+    FlyRequest,
+    FlyState,
+    FlyStatus,
+    FlyVerb,
+)
+from wire.trajectory import AlongCourse, Facing, Turning, decode_untrusted
+from wire.trajectory import encode as encode_trajectory
 
 S = 1_000_000_000
 FILE = json.loads(PATH.read_text())
@@ -384,3 +395,21 @@ def test_revocation():
     revocations = RevocationList(known["serial"], tuple(sorted(entries)))
     assert revocations.encode().hex() == known["body"]
     assert authority.sign(revocations).hex().startswith(known["body"] + known["ed25519"])
+
+
+def test_trajectory():
+    known = {name: b(value) for name, value in FILE["trajectory"].items()}
+    document = decode_untrusted(known["document"])
+    assert [type(piece.heading) for piece in document.pieces] == [Turning, Facing, AlongCourse]
+    assert encode_trajectory(document) == known["document"]
+    assert document.identity == known["identity"]
+    start = FlyRequest(FlyVerb.START, 0xFEDCBA98, known["identity"])
+    assert start.encode() == known["start"]
+    flown = FlyStatus.parse(known["running"])
+    assert flown[:4] == (start.number, FlyAnswer.DONE, FlyState.RUNNING, FlyReason.NONE)
+    assert flown[6:] == (4250, 14_500, 12, 55, "")
+    back = FlyStatus.parse(known["handed_back"])
+    assert (back.state, back.reason) == (FlyState.HANDED_BACK, FlyReason.LINK_LOST)
+    assert (back.error_cm, back.text) == (UNKNOWN, "verloren \u2013 x")
+    for status in flown, back:
+        assert FlyStatus.parse(status.encode()) == status

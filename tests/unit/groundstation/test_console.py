@@ -413,7 +413,11 @@ def lists_aboard(room, page):
         room.run(1100, page)
         room.say_aboard(dialect.MAVLink_mission_count_message(255, 190, 0, kind))
         room.run(300, page)
-    told = [tiding["aboard"] for tiding in room.console.tidings(page) if "aboard" in tiding]
+    told = [
+        tiding["aboard"]
+        for tiding in room.console.tidings(page, room.world.now)
+        if "aboard" in tiding
+    ]
     assert all(told[-1][name]["known"] for name in ("mission", "fence", "rally points"))
     return told[-1]["mission"]["digest"]
 
@@ -425,10 +429,10 @@ def test_a_viewer_sees_a_plan_and_does_not_touch_it(room):
     for deed in ("undo", "clear", "read", "take", "send", "cancel", "export"):
         assert plan(room, viewer, deed) == "A viewer only watches"
     assert plan(room, viewer, "add", element=TAKEOFF) == "A viewer only watches"
-    room.console.tidings(viewer)
+    room.console.tidings(viewer, room.world.now)
     assert plan(room, page, "add", element=TAKEOFF) == ""
     room.run(100, viewer, page)
-    (told,) = [t["draft"] for t in room.console.tidings(viewer) if "draft" in t]
+    (told,) = [t["draft"] for t in room.console.tidings(viewer, room.world.now) if "draft" in t]
     assert [item["command"] for item in told["items"]] == [22]
 
 
@@ -450,7 +454,9 @@ def test_a_plan_is_sent_by_whoever_commands(room):
     # Nobody is there any more: it breaks off.
     room.here(page, visible=False)
     room.run(1000)
-    transfer = [t["transfer"] for t in room.console.tidings(page) if "transfer" in t][-1]
+    transfer = [
+        t["transfer"] for t in room.console.tidings(page, room.world.now) if "transfer" in t
+    ][-1]
     assert transfer["activity"] in ("reading back", "")
     assert room.sent(MISSION_COUNT) == []
 

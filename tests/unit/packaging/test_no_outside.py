@@ -26,8 +26,8 @@ FORBIDDEN_CALLS = {
     *("execv", "execve", "execvp", "spawnv", "posix_spawn", "fork"),
     *("create_connection", "open_connection", "urlopen"),
 }
-# `sekisho demo` starts the services of this very package, from this file only.
-MAY_RUN_PROGRAMS = {"sekisho/demo_stack.py"}
+# `sekisho demo` starts the services of this very package, and the companion its own control loop.
+MAY_RUN_PROGRAMS = {"sekisho/demo_stack.py", "flightcore/aio/loop_port.py"}
 # Writes its own arithmetic out as straight-line code, from constants of this package.
 MAY_COMPILE = {"tracing/executors.py"}
 # The command line imports its own subcommand by a name out of a constant table.

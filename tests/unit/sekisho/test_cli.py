@@ -175,6 +175,7 @@ HELPED = [
     "logs",
     "keys remove",
 ]
+HELPED += ["trajectory", "trajectory survey", "trajectory upload", "trajectory start"]
 HELPED += ["revoke", "revoke keygen", "revoke sign", "revoke show", "revoke trust", "revoke apply"]
 
 
