@@ -1,7 +1,7 @@
 """Planning as an operator has it: Debian's Chromium, the real gateway, companion and autopilot.
 
-The pages' part; what may be asked and what is sent is tested without a browser, with its mutants, in
-tests/unit/groundstation/test_plan_console.py and tests/integration/test_planning.py.
+The pages' part; what may be asked and what is sent is tested without a browser, with its mutants,
+in tests/unit/groundstation/test_plan_console.py and tests/integration/test_planning.py.
 """
 
 import json
