@@ -42,6 +42,7 @@ def test_the_same_aboard(one, other):
         ITEM._replace(z=20.26),
         ITEM._replace(z=20.24),
         ITEM._replace(z=-20.25),
+        ITEM._replace(z=NAN),
         *(
             ITEM._replace(params=tuple(9.0 if n == k else float(k + 1) for k in range(4)))
             for n in range(4)
@@ -84,3 +85,8 @@ def test_missions_and_rally_points_that_make_none():
         mission_of([ITEM, ITEM._replace(x=2_000_000_000)])
     with pytest.raises(PlanError, match="rally point 0"):
         rally_of([ITEM])
+
+
+@pytest.mark.parametrize("z", [NAN, math.inf, -math.inf])
+def test_a_height_that_is_none_is_not_the_ground(z):
+    assert ITEM._replace(z=z).stored != ITEM._replace(z=0.0).stored
