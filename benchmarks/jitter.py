@@ -32,7 +32,7 @@ from wire.tasking import FlyReason
 BUSY: Final = 4
 SECONDS: Final = 30.0
 QUICK_SECONDS: Final = 4.0
-_READY_S: Final = 10.0
+_READY_S: Final = 60.0
 _TELEMETRY_S: Final = 0.02
 
 

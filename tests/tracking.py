@@ -24,16 +24,21 @@ VEHICLES = {kind.name: kind for kind in (ArduCopter, EmbeddedAutopilot)}
 def fly(kind, names, forms):
     with tempfile.TemporaryDirectory(prefix="sekisho-tracking-") as place, ExitStack() as held:
         here = Path(place)
+        quiet = io.StringIO()
         vehicle = kind(here, speedup=1, more=PARAMETERS)
         held.callback(vehicle.stop)
-        quiet = io.StringIO()
         with contextlib.redirect_stdout(quiet):
             flights = Range(held, vehicle, here / "stack")
             flights.take_off()
-        for form in forms:
-            for name in names:
-                yield flights.fly(name, form)
-        held.enter_context(contextlib.redirect_stdout(quiet))  # what the stack reports at its end
+        try:
+            for form in forms:
+                for name in names:
+                    with contextlib.redirect_stdout(quiet):
+                        result = flights.fly(name, form)
+                    yield result
+        finally:
+            with contextlib.redirect_stdout(quiet):  # what the stack reports at its end
+                held.close()
 
 
 def main():

@@ -71,7 +71,10 @@ class LoopPort:
             self.close()
             self._flight = wanted
             if wanted is not None:
-                self._start(wanted)
+                try:
+                    self._start(wanted)
+                except OSError as error:
+                    self._give_up(f"cannot be made: {error.strerror}")
         memory = self._memory
         if memory is None:
             return
@@ -108,6 +111,7 @@ class LoopPort:
     def _start(self, flight: Aboard) -> None:
         memory = create(flight.rows)
         wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._descriptors = [memory, wake]
         self._memory = FlightMemory(memory)
         craft = flight.craft
         assignment = Assignment(
@@ -133,8 +137,7 @@ class LoopPort:
         self._process.stdin.write(msgspec.json.encode(assignment) + b"\n")
         self._process.stdin.close()
         os.close(memory)
-        ended = os.pidfd_open(self._process.pid)
-        self._descriptors = [wake, ended]
+        self._descriptors = [wake, ended := os.pidfd_open(self._process.pid)]
         self._loop.add_reader(wake, self._woken)
         self._loop.add_reader(ended, self._ended)
 
@@ -159,12 +162,16 @@ class LoopPort:
         assert self._process is not None
         code = self._process.wait()
         why = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        _log.error("control loop: ended with %s", why)
+        self._give_up(f"ended with {why}")
+        self._on_news()
+
+    def _give_up(self, why: str) -> None:
+        """Do without: it is not made again for the same trajectory."""
+        _log.error("control loop: %s", why)
         flight = self._flight
         self.close()
-        self._flight = flight  # not made again for the same
+        self._flight = flight
         self._offboard.loop_ended(why, monotonic_ns())
-        self._on_news()
 
 
 def _granted(memory: FlightMemory) -> Granted:

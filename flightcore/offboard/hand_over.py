@@ -15,6 +15,7 @@ _SETPOINTS: Final = frozenset(
         dialect.MAVLINK_MSG_ID_SET_POSITION_TARGET_GLOBAL_INT,
         dialect.MAVLINK_MSG_ID_SET_MODE,
         dialect.MAVLINK_MSG_ID_MANUAL_CONTROL,
+        dialect.MAVLINK_MSG_ID_RC_CHANNELS_OVERRIDE,
         dialect.MAVLINK_MSG_ID_MISSION_ITEM,  # as a guided waypoint
     )
 )

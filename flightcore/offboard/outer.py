@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from flightcore.control.attitude import axes_from_thrust
 from flightcore.control.position import acceleration, within_tilt
-from flightcore.control.vectors import ZERO, Axes, sub
+from flightcore.control.vectors import ZERO, Axes, scale, sub
 from flightcore.control.vehicle import GRAVITY, Gains, Limits
 from flightcore.offboard.setpoints import Quat, Vec
 from tracing.executors import floats
-from tracing.terms import Group, cos, sin
+from tracing.terms import Group, Real, cos, sin
 
 _SIZES: Final = (3, 3, 3, 3, 1)
 _LEVEL: Final = Axes((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -61,16 +61,17 @@ class Outer:
     def __init__(self, gains: Gains, limits: Limits) -> None:
         assert limits.tilt is not None
 
-        def text(error: Group, rate: Group, feed: Group, disturbance: Group, yaw: Group) -> Group:
-            wanted = acceleration(error, rate, feed, ZERO, gains, limits)  # type: ignore[arg-type]
-            x, y, z = sub(wanted, disturbance)  # type: ignore[arg-type]
+        def text(
+            error: Group, rate: Group, feed: Group, disturbance: Group, yaw: Group
+        ) -> tuple[Group, ...]:
+            wanted = acceleration(_vec(error), _vec(rate), _vec(feed), ZERO, gains, limits)
+            x, y, z = sub(wanted, _vec(disturbance))
             thrust = within_tilt((x, y, z - GRAVITY), limits)
-            down = (-thrust[0], -thrust[1], -thrust[2])
             right = (-sin(yaw[0]), cos(yaw[0]), 0.0)
-            axes, _ = axes_from_thrust(down, right, _LEVEL, limits.hold)
-            return (thrust, axes.x, axes.y, axes.z)  # type: ignore[return-value]
+            axes, _ = axes_from_thrust(scale(-1.0, thrust), right, _LEVEL, limits.hold)
+            return thrust, axes.x, axes.y, axes.z
 
-        self._program = floats(text, _SIZES)  # type: ignore[arg-type]
+        self._program = floats(text, _SIZES)
 
     def wish(
         self, error_n: Vec, error_rate_n: Vec, feed_n: Vec, disturbance_n: Vec, yaw: float
@@ -105,3 +106,7 @@ def quaternion_of(x: tuple[float, ...], y: tuple[float, ...], z: tuple[float, ..
     k = 1.0 / math.sqrt(sum(c * c for c in row))
     k = -k if row[0] < 0.0 else k
     return row[0] * k, row[1] * k, row[2] * k, row[3] * k
+
+
+def _vec(group: Group) -> tuple[Real, Real, Real]:
+    return group[0], group[1], group[2]

@@ -111,7 +111,7 @@ def test_its_death_is_noticed_at_once():
         killed_ns = monotonic_ns()
         os.kill(bench.port.status().pid, signal.SIGKILL)
         await bench.until(lambda: bench.ended)
-        assert bench.ended[0][1] == "signal SIGKILL"
+        assert bench.ended[0][1] == "ended with signal SIGKILL"
         assert bench.ended[0][0] - killed_ns < 2_000_000_000  # by the test's own pace
         count = len(bench.steps)
         await asyncio.sleep(0.3)
@@ -152,6 +152,19 @@ def test_a_stopped_loop_falls_silent_for_longer_than_is_waited():
         assert bench.port.status().overruns > 0
 
     run(scenario)
+
+
+def test_a_loop_that_cannot_be_made_is_said_once(monkeypatch):
+    async def main():
+        bench = Bench()
+        monkeypatch.setattr(sys, "executable", "/nonexistent")
+        with contextlib.closing(bench.port):
+            assert bench.offboard.load_trajectory(CIRCLE, (0.0, 0.0, 0.0), bytes(8), 0) == ""
+            for _ in range(3):
+                bench.port.settle()
+        assert [why for _, why in bench.ended] == ["cannot be made: No such file or directory"]
+
+    asyncio.run(main())
 
 
 SERVICE = """
