@@ -47,6 +47,7 @@ _CIRCLE_OUT: Final = dialect.MAV_CMD_NAV_FENCE_CIRCLE_EXCLUSION
 _RALLY_POINT: Final = dialect.MAV_CMD_NAV_RALLY_POINT
 _SAME_FRAME: Final = {5: 0, 6: 3, 11: 10}
 _NO_FRAME: Final = 255
+_NO_HEIGHT: Final = -(1 << 62)
 _FRAME_WORDS: Final = {0: "above the sea", 3: "above home", 10: "above the ground"}
 _STORED: Final = struct.Struct("<4fiiqHB")
 
@@ -65,7 +66,7 @@ class OnboardItem(NamedTuple):
     def stored(self) -> bytes:
         """What ArduPilot keeps of it, as bytes."""
         params = (0.0 if math.isnan(p) else p + 0.0 for p in self.params)
-        height = round(self.z * _CENTIMETRES) if abs(self.z) < 1e9 else 0
+        height = round(self.z * _CENTIMETRES) if abs(self.z) < 1e9 else _NO_HEIGHT
         frame = _SAME_FRAME.get(self.frame, self.frame)
         frame = frame if self.command in WITH_PLACE else _NO_FRAME
         return _STORED.pack(*params, self.x, self.y, height, self.command, frame)

@@ -7,6 +7,7 @@ import { PlanMap, TOOLS } from "./planmap.js";
 import { PlanTransfer } from "./plantransfer.js";
 
 const MAX_FILE = 500_000;
+const MAX_READ = 5_000_000;
 const ALTITUDE = 20;
 const ENDS = new Set([20, 21]);
 
@@ -242,11 +243,12 @@ class PlanView {
     const [one] = file.files;
     file.value = "";
     if (!one) return;
-    if (one.size > MAX_FILE) {
-      this.#say(`${one.name}: ${one.size} bytes; allowed: up to ${MAX_FILE}`, "alarm");
+    const text = one.size > MAX_READ ? "" : compact(await one.text());
+    if (one.size > MAX_READ || text.length > MAX_FILE) {
+      this.#say(`${one.name}: ${one.size} bytes; allowed: up to ${MAX_FILE} without indentation`, "alarm");
       return;
     }
-    const why = await this.ask({ type: "import", text: await one.text() });
+    const why = await this.ask({ type: "import", text });
     this.#fitted = Boolean(why);
     this.#say(why ? `${one.name}: ${why}. The draft is as it was.` : `${one.name} is the draft now`, why ? "alarm" : "good");
   }
@@ -273,3 +275,18 @@ class PlanView {
 
 // A field whose text has been changed and not yet taken has an undo of its own.
 const isTyping = (node) => node.tagName === "INPUT" && node.type === "number" && node.value !== node.defaultValue;
+
+// A file that is too long only for its indentation. What is no JSON, or has numbers that would change,
+// is left for the gateway to name.
+function compact(text) {
+  if (text.length <= MAX_FILE) return text;
+  const checked = (_, value) => {
+    if (typeof value === "number" && !Number.isFinite(value)) throw new RangeError("not finite");
+    return value;
+  };
+  try {
+    return JSON.stringify(JSON.parse(text, checked));
+  } catch {
+    return text;
+  }
+}

@@ -43,7 +43,7 @@ export class PlanEditor {
     const { draft, checks } = this.plan.parts;
     const { items, length, duration_s: duration, farthest, highest } = checks.statistics;
     const endurance = this.plan.drone?.endurance;
-    const share = endurance ? `${Math.round((100 * duration) / endurance)} % of what is left` : "not known on the ground";
+    const share = endurance ? `${Math.round((100 * duration) / endurance)} % of what is left` : "–";
     const row = (name, text) => el("div", { class: "plan-figure" }, el("dt", {}, name), el("dd", {}, text));
     return el("section", { class: "plan-part" },
       el("dl", { class: "plan-figures" }, row("Items", String(items)), row("Way", distance(length)), row("Time", clock(duration * 1000)),

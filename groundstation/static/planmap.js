@@ -178,7 +178,7 @@ export class PlanMap {
   }
 
   #handle(at, className, moved) {
-    const mark = window.L.marker(at, { icon: this.#icon(className, "", 14), draggable: true, keyboard: false, zIndexOffset: 800 });
+    const mark = window.L.marker(at, { icon: this.#icon(className, "", 14), draggable: true, keyboard: false, zIndexOffset: className.endsWith("between") ? 300 : 800 });
     mark.on("dragend", () => this.plan.put(moved(this.#at(mark))));
     this.layer.addLayer(mark);
   }

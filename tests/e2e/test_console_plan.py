@@ -1,6 +1,7 @@
 """Planning as an operator has it: Debian's Chromium, the real gateway, companion and autopilot.
 
-MUTANTS
+The pages' part; what may be asked and what is sent is tested without a browser, with its mutants,
+in tests/unit/groundstation/test_plan_console.py and tests/integration/test_planning.py.
 """
 
 import json
@@ -124,7 +125,7 @@ def send(page):
     chosen = page.locator(".plan-kind input:checked").count()
     button.click()
     expect(page.locator(".plan-outcome")).to_have_count(chosen, timeout=LONG)
-    expect(page.locator(".plan-progress")).to_have_count(0, timeout=LONG)
+    expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
     return page.locator(".plan-outcome").all_inner_texts()
 
 
@@ -249,7 +250,7 @@ def test_by_keyboard_alone(page, stack):
     page.locator("[data-key=send]").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".plan-outcome.good").first).to_be_visible(timeout=LONG)
-    expect(page.locator(".plan-progress")).to_have_count(0, timeout=LONG)
+    expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
     page.keyboard.press("Escape")
     expect(page.locator(".plan-transfer")).to_be_hidden()
     assert [round(item.z) for item in aboard(stack, 0)][1:] == [20, 31, 30]

@@ -241,6 +241,7 @@ def test_any_value_anywhere(path, value):
     assert len(flown(again)) == len(flown(draft.plan))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text(text):
     with pytest.raises(PlanError):

@@ -104,6 +104,8 @@ def test_an_item_that_was_not_asked_for():
     later = dialect.MAVLink_mission_request_int_message(1, 1, 11, 0)
     reader.receive_item(aboard.answer(later), 0)
     assert [asked.seq for asked in reader.outgoing(1, 0)] == [0, 1, 2, 3, 4]
+    first = dialect.MAVLink_mission_request_int_message(1, 1, 0, 0)
+    reader.receive_item(Aboard(1, PLACES).answer(first), 0)  # of the fence
     assert reader.progress == (0, 12)
 
 
