@@ -26,8 +26,8 @@ FORBIDDEN_CALLS = {
     *("execv", "execve", "execvp", "spawnv", "posix_spawn", "fork"),
     *("create_connection", "open_connection", "urlopen"),
 }
-# `sekisho demo` starts the services of this very package, the companion its own control loop, and the
-# gateway its own broker.
+# `sekisho demo` starts the services of this very package, the companion its own control loop, and
+# the gateway its own broker.
 MAY_RUN_PROGRAMS = {
     "sekisho/demo_stack.py",
     "flightcore/aio/loop_port.py",
