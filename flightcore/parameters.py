@@ -88,6 +88,7 @@ class Parameters:
 
     def __init__(self, wanted: Sequence[Names], autopilot: Autopilot, voice: Voice) -> None:
         self._wanted = {names[0]: names for names in wanted}
+        self._writable = tuple(self._wanted)
         self._autopilot = autopilot
         self._voice = voice
         self.forget()
@@ -103,6 +104,14 @@ class Parameters:
         self._kept_ns = 0  # while armed: until then what was trusted has not aged
         self._has_changed = True  # since `_deadline_ns` was worked out
         self._deadline_ns: int | None = None
+
+    def want(self, more: Sequence[Names]) -> None:
+        """Read these too from now on; they may not be written."""
+        for names in more:
+            if names[0] not in self._wanted:
+                self._wanted[names[0]] = names
+                self._entries |= {name: _Entry() for name in names}
+                self._has_changed = True
 
     def value(self, name: str, now_ns: int) -> float | None:
         """Return a parameter that was read lately enough to be relied on."""
@@ -190,8 +199,8 @@ class Parameters:
 
         What becomes of it is in `describe_writes`.
         """
-        if name not in self._wanted:
-            return f"{name} is none of {', '.join(self._wanted)}"
+        if name not in self._writable:
+            return f"{name} is none of {', '.join(self._writable)}"
         if self._autopilot.flight_state(now_ns) is not FlightState.DISARMED:
             return f"{name}: only while the autopilot is heard and disarmed"
         self._writes[self.spelled(name)] = _Write(_FLOAT.unpack(_FLOAT.pack(value))[0], now_ns)
@@ -205,7 +214,8 @@ class Parameters:
 
     def _found(self, name: str) -> tuple[str, _Entry] | None:
         """Return the name under which this autopilot has answered."""
-        entries = ((spelling, self._entries[spelling]) for spelling in self._wanted[name])
+        names = self._wanted.get(name, ())
+        entries = ((spelling, self._entries[spelling]) for spelling in names)
         return next((found for found in entries if found[1].value is not None), None)
 
     def _is_trusted(self, entry: _Entry, now_ns: int) -> bool:

@@ -10,7 +10,6 @@ from typing import Protocol
 from flightcore.autopilot import AUTOPILOT_COMPID, Autopilot
 from flightcore.failsafe import Failsafe, Phase
 from flightcore.navigation import Navigation
-from flightcore.offboard.aboard import PARAMETERS
 from flightcore.offboard.offboard import Offboard
 from flightcore.options import Options
 from flightcore.parameters import Parameters
@@ -47,9 +46,7 @@ class Watch:
         self._autopilot = autopilot
         self.voice = Voice(autopilot)
         table = requirements(options.prearm)
-        names = [row.names for row in table]
-        names += [own for own in PARAMETERS if own not in names]
-        self.parameters = Parameters(names, autopilot, self.voice)
+        self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
         self.prearm = PrearmGate(table, self.parameters, self.voice, options.prearm)
         self.navigation = Navigation(self.voice)
         self.failsafe = Failsafe(

@@ -14,7 +14,7 @@ from typing import Final
 
 from flightcore.autopilot import Autopilot
 from flightcore.flown import Flown, first_jump
-from flightcore.offboard.aboard import Aboard, craft_of, take
+from flightcore.offboard.aboard import PARAMETERS, Aboard, craft_of, take
 from flightcore.offboard.description import Description
 from flightcore.offboard.frames import offset
 from flightcore.offboard.hand_over import takes_over
@@ -102,6 +102,11 @@ class Offboard:
         """Which trajectory is aboard; zeros without one."""
         return NO_TRAJECTORY if self.flight is None else self.flight.identity
 
+    def prepare(self) -> None:
+        """Ask for what must be known to take a trajectory aboard: one may be on its way."""
+        self.sight.locate()
+        self._parameters.want(PARAMETERS)
+
     def load(self, document: Document, now_ns: int) -> str:
         """Take a document aboard; return why not."""
         flown = Flown(document)
@@ -109,7 +114,9 @@ class Offboard:
         if jump is not None:
             what = ("place", "velocity", "acceleration")[jump.order]
             return f"its {what} jumps by {jump.size:.2g} at {jump.at_s:.1f} s"
-        self.sight.locate()
+        self.prepare()
+        if self._form is Form.ATTITUDE and self._parameters.last("GUID_OPTIONS") is None:
+            return "the autopilot has not said what thrust means to it (GUID_OPTIONS)"
         if self.sight.origin is None:
             return "the autopilot has not said where its frame lies (GPS_GLOBAL_ORIGIN)"
         shift_n = offset(document.reference, self.sight.origin)
@@ -249,6 +256,8 @@ class Offboard:
             self._hand_back(hindrance, text, now_ns, is_braking=True)
         elif not self._autopilot.is_heard(now_ns) or not self.sight.is_fresh(now_ns):
             self._hand_back(FlyReason.AUTOPILOT, "its telemetry stopped", now_ns, is_braking=True)
+        elif not self._is_as_loaded():
+            self._hand_back(FlyReason.OPERATOR, "GUID_OPTIONS has changed", now_ns, is_braking=True)
         elif now_ns - self._stepped_ns > LOOP_SILENT_NS:
             self._hand_back(FlyReason.LOOP, "control loop: silent", now_ns, is_braking=True)
         elif self._state is FlyState.APPROACHING:
@@ -293,12 +302,18 @@ class Offboard:
             (hindrance is not FlyReason.NONE, hindrance.name.lower().replace("_", " ")),
             (not self.sight.is_fresh(now_ns), "its position and attitude do not come often enough"),
             (not self._has_loop, "the control loop is not running"),
+            (not self._is_as_loaded(), "GUID_OPTIONS has changed: bring it again"),
             (
                 self.sight.is_fresh(now_ns) and self.sight.distance(self.flight.first) > FARTHEST,
                 f"it begins more than {FARTHEST:.0f} m from here",
             ),
         )
         return next((text for is_so, text in checks if is_so), "")
+
+    def _is_as_loaded(self) -> bool:
+        """Tell whether thrust still means what the loop takes it for."""
+        assert self.flight is not None
+        return craft_of(self._parameters).gives_thrust == self.flight.craft.gives_thrust
 
     def _approach(self, now_ns: int) -> None:
         """Fly to where the trajectory begins, and begin it once there."""

@@ -130,7 +130,7 @@ class Tasking:
             return
         work = _Work(station, document, identity, now_ns + UPLOAD_NS, self._epoch, None)
         self._take_on(work, now_ns)
-        self._offboard.sight.locate()
+        self._offboard.prepare()
 
     def receive_request(
         self, station: PairedGround, opened: Opened, context: Context, value: bytes, now_ns: int

@@ -63,8 +63,8 @@ class OffboardWorld(FlyingWorld):
         place = self.vehicle.ground.origin
         reference = Reference(place.lat_deg_e7, place.lon_deg_e7, round(place.alt * 1e3))
         document = document_of([motion], reference)
-        self.offboard.sight.locate()
-        self.run(200)
+        self.offboard.prepare()
+        self.run(600)
         assert self.offboard.load(document, self.now) == ""
         return document.identity
 
@@ -242,6 +242,16 @@ def test_every_form_of_setpoints_flies(random_bytes, form, options):
     begin(world, square())
     world.until(lambda: world.state() is FlyState.FINISHED, 60_000)
     assert abs(world.position()[2] + HEIGHT) < 0.5
+
+
+def test_a_change_of_what_thrust_means_hands_back(world):
+    begin(world, square())
+    message = dialect.MAVLink_param_set_message(1, 1, b"GUID_OPTIONS", 0.0, 9)
+    world.flying_end.sim.receive(bytes(message.pack(dialect.MAVLink(None, 255, 190))))
+    world.run(300)
+    assert (world.state(), world.reason()) == (FlyState.HANDED_BACK, FlyReason.OPERATOR)
+    identity = world.offboard.describe(world.now).identity
+    assert "bring it again" in world.offboard.start(identity, world.now)
 
 
 def test_what_cannot_be_flown_is_refused_with_the_reason(world):

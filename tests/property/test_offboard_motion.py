@@ -1,7 +1,7 @@
 """Pace, track, forecast and frames against slow and obvious models.
 
 Mutants killed: the ramp's integral off by its rise; a pace that begins before the last one ends;
-Taylor without its snap term; acceleration without the change of pace; a clock that believes the
+Taylor without its jerk term; acceleration without the change of pace; a clock that believes the
 greatest delay; a forecast whose integrals are taken over another time than its ticks (it drifts in
 a steady wind); the disturbance not led; longitude across the date line; a rotation turned the other
 way.
@@ -13,7 +13,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -212,6 +212,8 @@ def test_a_disturbance_that_turns_is_led():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(-800_000_000, 800_000_000), st.integers(-1_800_000_000, 1_800_000_000))
+@example(100_000_000, 1_799_999_500)
+@example(-450_000_000, -1_799_999_500)
 def test_a_place_lies_where_the_simulators_geodesy_puts_it(lat, lon):
     origin = Reference(lat, lon, 584_000)
     there = Place(lat, lon, 584.0)
