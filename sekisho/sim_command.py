@@ -23,6 +23,7 @@ from sim.aio.service import SimConfig, Way, run
 from sim.airframe import airframe, airframes
 from sim.ardupilot_json import JsonPhysics
 from sim.autopilot.parameter_file import ParameterFileError, parse, safe_text
+from sim.autopilot.parameter_notes import explain
 from sim.autopilot.parameters import Parameters
 from sim.sensors.gnss import Deception, Family
 from sim.simulation import COARSE, FINE
@@ -40,6 +41,7 @@ _EXAMPLE: Final = """example:
   mavproxy.py --master=/tmp/fc,921600
   sekisho sim --tty /tmp/fc --gnss-attack pull-off,at=60,north=2,acceleration=0.1
   sekisho sim --drones 20 --udp 127.0.0.1:14560 --coarse --speedup 2
+  sekisho sim --explain RTL_
   sekisho sim --tty /tmp/fc --plot flight.html
   sekisho sim --ardupilot-json & arducopter --model JSON --speedup 100
 """
@@ -129,6 +131,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="leave out the safe values (failsafes and fence on): the companion will not arm it",
     )
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="print every parameter, or those whose name begins so: default, unit, range, meaning",
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="of every random number")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON at the end")
     parser.add_argument(
@@ -174,6 +183,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_command(args: argparse.Namespace) -> int:
     """Run until interrupted; return the exit status."""
+    if args.explain is not None:
+        return _explain(args.explain)
     if args.ardupilot_json:
         return _serve_ardupilot(args)
     config = _config(args)
@@ -200,6 +211,14 @@ def run_command(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(summary)), flush=True)
     return EXIT_INTERRUPTED if summary.interrupted else 0
+
+
+def _explain(beginning: str) -> int:
+    lines = explain(beginning.upper())
+    if not lines:
+        raise ConfigError(f"--explain {beginning}: no parameter of this vehicle begins so")
+    print("\n".join(lines))
+    return 0
 
 
 class _Witness:

@@ -1,6 +1,7 @@
 """AUTO: flying the stored mission item by item."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
@@ -8,17 +9,28 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 from sim.autopilot.flight import Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.frame import Ground
 from sim.autopilot.homing import Homing, land
-from sim.autopilot.mission import NAMES, Item, Mission
+from sim.autopilot.items import NAMES, Item
+from sim.autopilot.mission import Mission
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import Parameters
 from sim.control.reference import Target
 
+_REACHED_TOLD: Final = frozenset(
+    {
+        dialect.MAV_CMD_NAV_WAYPOINT,
+        dialect.MAV_CMD_NAV_SPLINE_WAYPOINT,
+        dialect.MAV_CMD_NAV_LOITER_TIME,
+    }
+)
 _CLIMBED_M: Final = 0.3
 _YAW_DONE: Final = math.radians(2.0)
 
 
 class Auto:
-    """Runs the mission through the flight tasks. Its caller enters, steps and leaves it."""
+    """Runs the mission through the flight tasks. Its caller enters, steps and leaves it.
+
+    `act` does what an action asks of the vehicle besides flying: its home, its fence.
+    """
 
     def __init__(
         self,
@@ -27,7 +39,9 @@ class Auto:
         mission: Mission,
         parameters: Parameters,
         outbox: Outbox,
+        act: Callable[[Item], None],
     ) -> None:
+        self._act = act
         self._flight = flight
         self._ground = ground
         self._mission = mission
@@ -113,6 +127,10 @@ class Auto:
 
     def _begin(self, index: int, sensed: Sensed) -> None:
         item = self._mission.items[index]
+        for jump, done, times in self._mission.jumps_made:
+            limit = "unlimited" if times < 0 else str(times)
+            self._outbox.text(Severity.INFO, f"Mission: {jump} Jump {done}/{limit}")
+        self._mission.jumps_made.clear()
         self._say(index)
         self._until_s = None
         flight, ground = self._flight, self._ground
@@ -131,6 +149,7 @@ class Auto:
                 flight.track(Target(place, here[2]), Yaw(YawAim.AHEAD))
             case dialect.MAV_CMD_NAV_DELAY:
                 flight.hold()
+                self._outbox.text(Severity.INFO, f"Delaying {int(item.param1)} sec")
             case _:
                 down = ground.item_down(item) if item.z or item.x or item.y else here[2]
                 flight.track(Target(place, down), Yaw(YawAim.AHEAD))
@@ -185,7 +204,7 @@ class Auto:
         if self._mission.action is not None:
             index = self._mission.action
             if self._condition_done(self._mission.items[index], sensed, now_s):
-                self._mission.finish_action()
+                self._finish_action(index)
             return
         index_or_none = self._mission.next_action()
         if index_or_none is None:
@@ -199,6 +218,11 @@ class Auto:
             return
         if item.command == dialect.MAV_CMD_DO_CHANGE_SPEED and item.param2 > 0.0:
             change_speed(self._flight, item.param1, item.param2)
+        self._act(item)
+        self._finish_action(index_or_none)
+
+    def _finish_action(self, index: int) -> None:
+        self._outbox.send(dialect.MAVLink_mission_item_reached_message(index))
         self._mission.finish_action()
 
     def _condition_done(self, item: Item, sensed: Sensed, now_s: float) -> bool:
@@ -222,8 +246,11 @@ class Auto:
         self._outbox.text(Severity.INFO, f"Mission: {index} {NAMES[item.command]}")
 
     def _reached(self, index: int) -> None:
-        self._outbox.send(dialect.MAVLink_mission_item_reached_message(index))
-        self._outbox.text(Severity.INFO, f"Reached command #{index}")
+        command = self._mission.items[index].command
+        if command != dialect.MAV_CMD_NAV_LAND:
+            self._outbox.send(dialect.MAVLink_mission_item_reached_message(index))
+        if command in _REACHED_TOLD:
+            self._outbox.text(Severity.INFO, f"Reached command #{index}")
 
 
 def condition_yaw(item: Item, heading: float) -> Yaw:

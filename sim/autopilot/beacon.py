@@ -1,15 +1,25 @@
-"""The messages that say who and where: HEARTBEAT, HOME_POSITION, GPS_GLOBAL_ORIGIN."""
+"""The messages that say who and where: HEARTBEAT, home, origin, and the state of the fence."""
 
 import math
 from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
+from sim.autopilot.fence import Bound, Fence
 from sim.autopilot.frame import Ground
 from sim.autopilot.modes import Mode
 
 _POSITION_MODES: Final = frozenset(
-    {Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.POSHOLD, Mode.BRAKE}
+    {
+        Mode.AUTO,
+        Mode.GUIDED,
+        Mode.LOITER,
+        Mode.RTL,
+        Mode.LAND,
+        Mode.POSHOLD,
+        Mode.BRAKE,
+        Mode.SMART_RTL,
+    }
 )
 _MAVLINK_VERSION: Final = 3
 _TYPES: Final = {
@@ -20,7 +30,7 @@ _TYPES: Final = {
 
 
 def heartbeat(
-    mode: Mode, rotors: int, *, armed: bool, flying: bool, aligned: bool, terminated: bool
+    mode: Mode, rotors: int, *, armed: bool, flying: bool, aligned: bool
 ) -> dialect.MAVLink_message:
     """Return the HEARTBEAT of a vehicle in this state."""
     base = dialect.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED | dialect.MAV_MODE_FLAG_STABILIZE_ENABLED
@@ -29,9 +39,7 @@ def heartbeat(
         base |= dialect.MAV_MODE_FLAG_GUIDED_ENABLED
     if armed:
         base |= dialect.MAV_MODE_FLAG_SAFETY_ARMED
-    if terminated:
-        status = dialect.MAV_STATE_FLIGHT_TERMINATION
-    elif not aligned:
+    if not aligned:
         status = dialect.MAV_STATE_CALIBRATING
     elif armed and flying:
         status = dialect.MAV_STATE_ACTIVE
@@ -82,3 +90,16 @@ def home_and_origin(ground: Ground, now_s: float) -> list[dialect.MAVLink_messag
     """Return both, as far as they are set."""
     both = (home_position(ground, now_s), global_origin(ground, now_s))
     return [message for message in both if message is not None]
+
+
+def fence_status(fence: Fence) -> dialect.MAVLink_message:
+    """Return FENCE_STATUS."""
+    kind = dialect.FENCE_BREACH_NONE
+    if Bound.MIN_ALT in fence.breached:
+        kind = dialect.FENCE_BREACH_MINALT
+    if Bound.MAX_ALT in fence.breached:
+        kind = dialect.FENCE_BREACH_MAXALT
+    if fence.breached & (Bound.CIRCLE | Bound.POLYGON):
+        kind = dialect.FENCE_BREACH_BOUNDARY
+    breached = 1 if fence.breached else 0
+    return dialect.MAVLink_fence_status_message(breached, fence.count, kind, fence.time_ms, 1)

@@ -7,13 +7,14 @@ from typing import Final
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 # Commands whose COMMAND_LONG form carries a place in param5 and param6, and the frame it is in;
-# DO_REPOSITION has none and so exists as COMMAND_INT only.
+# some have none and so exist as COMMAND_INT only.
 _STORES_PLACE: Final = frozenset(
     {
         dialect.MAV_CMD_DO_SET_HOME,
         dialect.MAV_CMD_DO_SET_ROI,
         dialect.MAV_CMD_DO_SET_ROI_LOCATION,
         dialect.MAV_CMD_DO_REPOSITION,
+        dialect.MAV_CMD_EXTERNAL_POSITION_ESTIMATE,
         611,  # MAV_CMD_DO_SET_GLOBAL_ORIGIN, newer than the dialect
     }
 )

@@ -6,12 +6,13 @@ from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from sim.autopilot import beacon, telemetry
+from sim.autopilot import beacon, peripherals, telemetry
 from sim.autopilot.auto import change_speed, condition_yaw
 from sim.autopilot.command import Command, as_int32, command_of
+from sim.autopilot.fence import EVERY_BOUND, Bound
 from sim.autopilot.flight import Yaw, YawAim
 from sim.autopilot.guided import Setpoint, down_of, valid_lat_lon
-from sim.autopilot.mission import Item
+from sim.autopilot.items import Item
 from sim.autopilot.modes import Mode
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.scene import Scene
@@ -29,6 +30,8 @@ _DENIED: Final = int(dialect.MAV_RESULT_DENIED)
 _UNSUPPORTED: Final = int(dialect.MAV_RESULT_UNSUPPORTED)
 _FAILED: Final = int(dialect.MAV_RESULT_FAILED)
 
+_FLOOR_OFF: Final = 2
+_FRAME_CLASSES: Final = {1: "QUAD", 2: "HEXA", 3: "OCTA"}
 _ALTITUDE_MAX: Final = 83_000.0
 _GYRO_CALIBRATION_S: Final = 0.5
 _GYRO_PARAMETERS: Final = (
@@ -89,9 +92,13 @@ class Commands:
         result: int | None = _UNSUPPORTED
         if command is not None:
             row = self._table.get(command.command)
-            result = _UNSUPPORTED if row is None else row(command)
+            result = self._not_carried(command) if row is None else row(command)
         if result is not None:
             self._acknowledge(message.command, result, sender)
+
+    def _not_carried(self, command: Command) -> int:
+        result = peripherals.answer(command, len(self._vehicle.sensed.throttles), self._outbox)
+        return _UNSUPPORTED if result is None else result
 
     def step(self, now_s: float) -> None:
         """Finish a calibration that has run its time."""
@@ -156,7 +163,11 @@ class Commands:
             case Mode.AUTO:
                 done = vehicle.auto.pause() if choice == 0 else vehicle.auto.resume()
             case Mode.GUIDED:
-                done = vehicle.pause() if choice == 0 else vehicle.resume()
+                done = True
+                if choice == 0:
+                    vehicle.guidance.pause()
+                else:
+                    vehicle.guidance.resume()
             case _:
                 done = False
         if done:
@@ -171,7 +182,8 @@ class Commands:
             return _DENIED
         if command.param2 == 1.0:
             vehicle.mission.reset()
-        vehicle.auto.set_current(seq, vehicle.sensed)
+        # Item 0 is home, which is not flown to.
+        vehicle.auto.set_current(min(max(seq, 1), len(vehicle.mission.items) - 1), vehicle.sensed)
         assert self._scene is not None
         self._outbox.send_later(telemetry.mission_current(self._scene))
         return _ACCEPTED
@@ -234,7 +246,7 @@ class Commands:
             return _FAILED
         place = self._place(command)
         if place is None:
-            return _DENIED
+            return _FAILED
         vehicle.set_home(place, lock=True)
         return _ACCEPTED
 
@@ -249,12 +261,14 @@ class Commands:
         choice = as_int32(command.param1)
         if choice not in (0, 1, 2):
             return _FAILED
-        self._vehicle.parameters.store("FENCE_ENABLE", 1.0 if choice == 1 else 0.0)
+        kinds = Bound.MIN_ALT if choice == _FLOOR_OFF else EVERY_BOUND
+        self._vehicle.fence.enable(kinds, on=choice == 1)
         return _ACCEPTED
 
     def _terminate(self, command: Command) -> int:
-        if command.param1 > 0.5:
-            self._vehicle.terminate()
+        if not command.param1 > 0.5:
+            return _FAILED
+        self._vehicle.terminate()
         return _ACCEPTED
 
     def _calibrate(self, command: Command) -> int | None:
@@ -331,7 +345,10 @@ class Commands:
         return _ACCEPTED
 
     def _banner(self, _command: Command) -> int:
-        for text in ("ArduCopter V4.7.0-dev (sekisho embedded)", "Frame: QUAD/X"):
+        p = self._vehicle.parameters
+        kind = _FRAME_CLASSES.get(int(p["FRAME_CLASS"]), "UNKNOWN")
+        arms = "PLUS" if p["FRAME_TYPE"] == 0.0 else "X"
+        for text in ("ArduCopter V4.7.0-dev (sekisho embedded)", f"Frame: {kind}/{arms}"):
             self._outbox.text(Severity.INFO, text)
         return _ACCEPTED
 
@@ -344,5 +361,7 @@ class Commands:
         ground = self._vehicle.ground
         down = down_of(command.z, command.frame, ground.start, ground.home_alt)
         if down is None:
+            text = f"Unknown mavlink coordinate frame {command.frame}"
+            self._outbox.text(Severity.INFO, text)
             return None
         return Place(command.x, command.y, ground.start.alt - down)

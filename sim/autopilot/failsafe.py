@@ -1,7 +1,9 @@
 """Failsafes: a ground station that falls silent, a battery that runs down, a fence breached."""
 
+from dataclasses import dataclass
 from typing import Final
 
+from sim.autopilot.beacon import fence_status
 from sim.autopilot.fence import Bound, fence_names
 from sim.autopilot.flight import Sensed
 from sim.autopilot.modes import TRAITS, Mode
@@ -12,13 +14,13 @@ _CONTINUE_AUTO: Final = 1 << 1
 _CONTINUE_LANDING: Final = 1 << 3
 _CONTINUE_PILOTED: Final = 1 << 4
 
-# FS_GCS_ENABLE to the modes tried in turn. SmartRTL and the landing sequence do not exist here,
-# so their fall-backs are what is flown.
+# FS_GCS_ENABLE to the modes tried in turn. The landing sequence does not exist here, so its
+# fall-back is what is flown.
 _GCS_ACTIONS: Final[dict[int, tuple[Mode, ...]]] = {
     1: (Mode.RTL, Mode.LAND),
     2: (Mode.RTL, Mode.LAND),
-    3: (Mode.RTL, Mode.LAND),
-    4: (Mode.LAND,),
+    3: (Mode.SMART_RTL, Mode.RTL, Mode.LAND),
+    4: (Mode.SMART_RTL, Mode.LAND),
     5: (Mode.LAND,),
     6: (Mode.RTL, Mode.LAND),
     7: (Mode.BRAKE, Mode.LAND),
@@ -26,21 +28,24 @@ _GCS_ACTIONS: Final[dict[int, tuple[Mode, ...]]] = {
 _BATTERY_ACTIONS: Final[dict[int, tuple[Mode, ...]]] = {
     1: (Mode.LAND,),
     2: (Mode.RTL, Mode.LAND),
-    3: (Mode.RTL, Mode.LAND),
-    4: (Mode.LAND,),
+    3: (Mode.SMART_RTL, Mode.RTL, Mode.LAND),
+    4: (Mode.SMART_RTL, Mode.LAND),
     6: (Mode.RTL, Mode.LAND),
     7: (Mode.BRAKE, Mode.LAND),
 }
 
 
-# FENCE_ACTION; SmartRTL does not exist here.
+# FENCE_ACTION.
 _FENCE_ACTIONS: Final[dict[int, tuple[Mode, ...]]] = {
     1: (Mode.RTL, Mode.LAND),
     2: (Mode.LAND,),
-    3: (Mode.RTL, Mode.LAND),
+    3: (Mode.SMART_RTL, Mode.RTL, Mode.LAND),
     4: (Mode.BRAKE, Mode.LAND),
-    5: (Mode.LAND,),
+    5: (Mode.SMART_RTL, Mode.LAND),
 }
+# FS_GCS_ENABLE that asks for a landing sequence, and the mode that would fly it.
+_LANDING_SEQUENCE: Final = 6
+_AUTO_RTL: Final = 27
 _FENCE_S: Final = 0.04
 _FENCE_GIVE_UP_M: Final = 100.0
 
@@ -71,37 +76,63 @@ class GcsFailsafe:
         timeout_s = self._vehicle.parameters["FS_GCS_TIMEOUT"] * self.pace
         silent = now_s - self._heard_s > timeout_s
         if silent and not self.active:
-            self.active = True
+            self.active = self._vehicle.gcs_lost = True
             self._vehicle.sticks.clear()
-            act(self._vehicle, self._outbox, "GCS", _GCS_ACTIONS.get(choice, _GCS_ACTIONS[1]))
+            modes = _GCS_ACTIONS.get(choice, _GCS_ACTIONS[1])
+            by_sequence = choice == _LANDING_SEQUENCE
+            act(self._vehicle, self._outbox, "GCS", modes, by_sequence=by_sequence)
         elif not silent and self.active:
-            self.active = False
+            self.active = self._vehicle.gcs_lost = False
             self._outbox.text(Severity.WARNING, "GCS Failsafe Cleared")
 
 
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A level of the pack: its name, and the parameters of its limits and of what is done."""
+
+    name: str
+    volts: str
+    mah: str
+    action: str
+
+
+_LEVELS: Final = (
+    _Level("low", "BATT_LOW_VOLT", "BATT_LOW_MAH", "BATT_FS_LOW_ACT"),
+    _Level("critical", "BATT_CRT_VOLT", "BATT_CRT_MAH", "BATT_FS_CRT_ACT"),
+)
+
+
 class BatteryFailsafe:
-    """Acts once when the pack has been low for BATT_LOW_TIMER or BATT_LOW_MAH is left."""
+    """Acts once a level, when the pack has been below it for BATT_LOW_TIMER, or by its charge."""
 
     def __init__(self, vehicle: Vehicle, outbox: Outbox) -> None:
         self._vehicle = vehicle
         self._outbox = outbox
-        self._low_s = 0.0
-        self._fired = False
+        self._below_s = dict.fromkeys(_LEVELS, 0.0)
+        self._fired: set[_Level] = set()
 
     def step(self, sensed: Sensed, dt_s: float) -> None:
         """Watch voltage and charge."""
-        parameters = self._vehicle.parameters
-        if self._fired or not self._vehicle.flight.armed:
+        if not self._vehicle.flight.armed:
             return
-        self._low_s = self._low_s + dt_s if sensed.volts < parameters["BATT_LOW_VOLT"] else 0.0
-        left_mah = parameters["BATT_CAPACITY"] - sensed.consumed_mah
-        if self._low_s >= parameters["BATT_LOW_TIMER"] or left_mah < parameters["BATT_LOW_MAH"]:
-            self._fired = True
-            text = f"Battery 1 is low {sensed.volts:.2f}V used {round(sensed.consumed_mah)} mAh"
-            self._outbox.text(Severity.WARNING, text)
-            actions = _BATTERY_ACTIONS.get(int(parameters["BATT_FS_LOW_ACT"]))
-            if actions is not None:
-                act(self._vehicle, self._outbox, "Battery", actions)
+        for level in _LEVELS:
+            if level not in self._fired and self._is_below(level, sensed, dt_s):
+                self._fired.add(level)
+                self._act(level, sensed)
+
+    def _is_below(self, level: _Level, sensed: Sensed, dt_s: float) -> bool:
+        p = self._vehicle.parameters
+        below = sensed.volts < p[level.volts]
+        self._below_s[level] = self._below_s[level] + dt_s if below else 0.0
+        left_mah = p["BATT_CAPACITY"] - sensed.consumed_mah
+        long = below and self._below_s[level] >= p["BATT_LOW_TIMER"]
+        return long or left_mah < p[level.mah]
+
+    def _act(self, level: _Level, sensed: Sensed) -> None:
+        used = f"{sensed.volts:.2f}V used {round(sensed.consumed_mah)} mAh"
+        self._outbox.text(Severity.WARNING, f"Battery 1 is {level.name} {used}")
+        choice = int(self._vehicle.parameters[level.action])
+        act(self._vehicle, self._outbox, "Battery", _BATTERY_ACTIONS.get(choice, ()))
 
 
 class FenceFailsafe:
@@ -119,16 +150,23 @@ class FenceFailsafe:
             return
         self._since_s = 0.0
         vehicle, fence = self._vehicle, self._vehicle.fence
+        fence.follow()
         if vehicle.ground.home is None:
             return
         before = fence.breached
         grounded = vehicle.flight.landed or not vehicle.flight.armed
         landing = vehicle.landing or grounded
+        if landing:
+            self._say(fence.before_landing(), "auto-disabled")
         fresh = fence.step(sensed.motion.position_n, now_s, landing=landing)
         if before and not fence.breached and not vehicle.flight.landed:
             self._outbox.text(Severity.NOTICE, "Fence breach cleared")
         if fresh and vehicle.flight.armed:
             self._act(fresh)
+
+    def _say(self, bounds: Bound, what: str) -> None:
+        if bounds:
+            self._outbox.text(Severity.NOTICE, f"{fence_names(bounds)} {what}")
 
     def _act(self, fresh: Bound) -> None:
         vehicle = self._vehicle
@@ -137,7 +175,8 @@ class FenceFailsafe:
             if choice != 0:
                 vehicle.disarm(force=True)
             return
-        self._outbox.text(Severity.NOTICE, f"{fence_names(fresh)} breached")
+        self._say(fresh, "breached")
+        self._outbox.send(fence_status(vehicle.fence))
         if choice == 0:
             return
         modes = _FENCE_ACTIONS.get(choice, _FENCE_ACTIONS[1])
@@ -148,8 +187,18 @@ class FenceFailsafe:
                 return
 
 
-def act(vehicle: Vehicle, outbox: Outbox, cause: str, modes: tuple[Mode, ...]) -> None:
-    """Announce a failsafe and fly the first of `modes` that can be entered."""
+def act(
+    vehicle: Vehicle,
+    outbox: Outbox,
+    cause: str,
+    modes: tuple[Mode, ...],
+    *,
+    by_sequence: bool = False,
+) -> None:
+    """Announce a failsafe and fly the first of `modes` that can be entered.
+
+    `by_sequence`: a landing sequence is tried before, which is never there.
+    """
     options = vehicle.parameters.bits("FS_OPTIONS")
     detail = ""
     wanted: tuple[Mode, ...] = ()
@@ -167,6 +216,9 @@ def act(vehicle: Vehicle, outbox: Outbox, cause: str, modes: tuple[Mode, ...]) -
     else:
         wanted = modes
     outbox.text(Severity.WARNING, f"{cause} Failsafe{detail}")
+    if wanted and by_sequence:
+        vehicle.set_mode_number(_AUTO_RTL)
+        outbox.text(Severity.WARNING, "Trying RTL Mode")
     for mode in wanted:
         if vehicle.set_mode(mode, of_own_accord=True):
             return

@@ -5,41 +5,19 @@ is guarded only once the vehicle has been above it, and never on the way down to
 """
 
 import math
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
-from pymavlink.dialects.v20 import ardupilotmega as dialect
-
 from sim.autopilot.frame import Ground
-from sim.autopilot.mission import Item
+from sim.autopilot.items import Item
 from sim.autopilot.parameters import Parameters
+from sim.autopilot.zones import Point, Zone, zones_of
 from sim.control.vector import Vec3
 
 _BACKUP_M: Final = 20.0
 _RECOVERY_S: Final = 10.0
 _INCLUSION_UNION: Final = 1 << 1
 _NO_MODE_CHANGE: Final = 1 << 0
-_INCLUSION: Final = frozenset(
-    {
-        dialect.MAV_CMD_NAV_FENCE_POLYGON_VERTEX_INCLUSION,
-        dialect.MAV_CMD_NAV_FENCE_CIRCLE_INCLUSION,
-    }
-)
-_POLYGON: Final = frozenset(
-    {
-        dialect.MAV_CMD_NAV_FENCE_POLYGON_VERTEX_INCLUSION,
-        dialect.MAV_CMD_NAV_FENCE_POLYGON_VERTEX_EXCLUSION,
-    }
-)
-_CIRCLE: Final = frozenset(
-    {
-        dialect.MAV_CMD_NAV_FENCE_CIRCLE_INCLUSION,
-        dialect.MAV_CMD_NAV_FENCE_CIRCLE_EXCLUSION,
-    }
-)
-
-Point = tuple[float, float]
 
 
 class Bound(IntFlag):
@@ -51,6 +29,11 @@ class Bound(IntFlag):
     MIN_ALT = 8
 
 
+EVERY_BOUND: Final = Bound.MAX_ALT | Bound.CIRCLE | Bound.POLYGON | Bound.MIN_ALT
+# FENCE_AUTOENABLE.
+_ON_TAKEOFF: Final = 1
+_FLOOR_OFF_TO_LAND: Final = 2
+_WHEN_ARMED: Final = 3
 _NAMES: Final = {
     Bound.MAX_ALT: "Max Alt",
     Bound.CIRCLE: "Circle",
@@ -59,54 +42,11 @@ _NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """A stored zone: a polygon of corners, or a circle around the only one, NED in metres."""
-
-    inclusion: bool
-    corners: tuple[Point, ...]
-    radius: float | None = None
-
-    def outside_by(self, at: Point) -> float:
-        """Return how far a point is outside, negative inside [m]."""
-        if self.radius is not None:
-            return math.dist(at, self.corners[0]) - self.radius
-        sides = list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
-        away = min(_distance_to_side(at, a, b) for a, b in sides)
-        crossings = sum(_crosses(at, a, b) for a, b in sides)
-        return -away if crossings % 2 else away
-
-    def breached_by(self, at: Point) -> float:
-        """Return how far a point is on the wrong side, negative on the right one [m]."""
-        return self.outside_by(at) if self.inclusion else -self.outside_by(at)
-
-
-def zones_of(items: list[Item], ground: Ground) -> list[Zone] | None:
-    """Return the zones that uploaded items describe, None if they describe none."""
-    zones: list[Zone] = []
-    rest = [i for i in items if i.command != dialect.MAV_CMD_NAV_FENCE_RETURN_POINT]
-    while rest:
-        item = rest[0]
-        inclusion = item.command in _INCLUSION
-        size = 1
-        if item.command in _CIRCLE:
-            place = ground.start.north_east(item.x, item.y)
-            zones.append(Zone(inclusion, (place,), item.param1))
-        elif item.command in _POLYGON:
-            size = int(item.param1)
-            corners = rest[:size]
-            if size < 3 or len(corners) < size or any(c.command != item.command for c in corners):
-                return None
-            places = tuple(ground.start.north_east(c.x, c.y) for c in corners)
-            zones.append(Zone(inclusion, places))
-        else:
-            return None
-        rest = rest[size:]
-    return zones
-
-
 class Fence:
     """One vehicle's fence. The zero state has no zones and nothing breached.
+
+    FENCE_ENABLE puts every kind in force when it is changed; commands and FENCE_AUTOENABLE do so
+    without touching the parameter.
 
     Attributes:
         breached: What is breached now.
@@ -121,6 +61,8 @@ class Fence:
         self._ground = ground
         self._zones: list[Zone] = []
         self._backup: dict[Bound, float] = {}
+        self._in_force = Bound(0)
+        self._followed = (0.0, 0.0)
         self._above_floor = False
         self._recovery_until_s = -math.inf
         self.breached = Bound(0)
@@ -131,8 +73,8 @@ class Fence:
 
     @property
     def enabled(self) -> bool:
-        """Tell whether FENCE_ENABLE is set."""
-        return self._parameters["FENCE_ENABLE"] > 0.0
+        """Tell whether any kind is in force."""
+        return bool(self._in_force)
 
     @property
     def needs_position(self) -> bool:
@@ -146,19 +88,54 @@ class Fence:
             self.breached and self._parameters.bits("FENCE_OPTIONS") & _NO_MODE_CHANGE
         )
 
+    def follow(self) -> None:
+        """Notice that FENCE_ENABLE or FENCE_AUTOENABLE was changed."""
+        now = (self._parameters["FENCE_ENABLE"], self._parameters["FENCE_AUTOENABLE"])
+        if now != self._followed:
+            self._followed = now
+            self._in_force = EVERY_BOUND if now[0] > 0.0 else Bound(0)
+
+    def enable(self, kinds: Bound, *, on: bool) -> Bound:
+        """Put kinds in force, or out of it; return those selected that changed."""
+        before = self._in_force
+        self._in_force = before | kinds if on else before & ~kinds
+        if not on:
+            self.breached &= ~kinds
+        return (before ^ self._in_force) & self._selected()
+
+    def after_takeoff(self) -> Bound:
+        """Do what FENCE_AUTOENABLE asks for after a take-off; return what changed."""
+        wanted = self._auto in (_ON_TAKEOFF, _FLOOR_OFF_TO_LAND)
+        return self.enable(EVERY_BOUND, on=True) if wanted else Bound(0)
+
+    def before_landing(self) -> Bound:
+        """Do what it asks for in a landing; return what changed."""
+        return self.enable(EVERY_BOUND, on=False) if self._auto == _ON_TAKEOFF else Bound(0)
+
+    def armed(self, *, armed: bool) -> Bound:
+        """Do what it asks for on arming and disarming; return what changed."""
+        wanted = self._auto == _WHEN_ARMED
+        return self.enable(EVERY_BOUND, on=armed) if wanted else Bound(0)
+
+    @property
+    def _auto(self) -> int:
+        return self._parameters.bits("FENCE_AUTOENABLE")
+
     def load(self, items: list[Item]) -> None:
         """Take zones that were uploaded."""
         zones = zones_of(items, self._ground)
         self.valid = zones is not None
         self._zones = zones or []
 
-    def recover(self, now_s: float) -> None:
+    def recover(self, now_s: float) -> bool:
         """Give a mode change during a breach ten seconds to bring the vehicle back."""
         if self.breached:
             self._recovery_until_s = now_s + _RECOVERY_S
+        return bool(self.breached)
 
     def step(self, position_n: Vec3, now_s: float, *, landing: bool) -> Bound:
         """Look where the vehicle is; return what has just been breached."""
+        self.follow()
         if not self.enabled:
             self.breached = Bound(0)
             return Bound(0)
@@ -189,15 +166,36 @@ class Fence:
 
     def contains(self, north: float, east: float, down: float) -> bool:
         """Tell whether the vehicle may be sent to a place. NED [m]."""
+        self.follow()
         off = self._off((north, east, down), landing=False) if self.enabled else {}
         return all(outside <= 0.0 for outside in off.values())
 
+    def sides(self, at: Point) -> list[tuple[Point, float]]:
+        """Return the boundaries in the plane that are in force: the way out, and how far it is."""
+        kinds = self._kinds()
+        zones = list(self._zones) if Bound.POLYGON in kinds else []
+        if Bound.CIRCLE in kinds:
+            home = self._ground.home_north_east()
+            zones.append(
+                Zone(inclusion=True, corners=(home,), radius=self._parameters["FENCE_RADIUS"])
+            )
+        return [zone.side(at) for zone in zones]
+
+    def headroom(self, down: float) -> float | None:
+        """Return how far the ceiling is above an NED down, None if there is none [m]."""
+        if Bound.MAX_ALT not in self._kinds():
+            return None
+        return self._parameters["FENCE_ALT_MAX"] - (self._ground.home_down - down)
+
     def reasons(self) -> list[str]:
         """Return why the vehicle must not arm, in AC_Fence's words."""
+        self.follow()
         p = self._parameters
-        if not self.enabled:
+        if not self.enabled and not self._auto:
             return []
-        kinds = self._kinds()
+        kinds = self._selected()
+        if not self._zones and self.valid:
+            kinds &= ~Bound.POLYGON
         if not kinds:
             return ["Fences enabled, but none selected"]
         if not self.valid and Bound.POLYGON in kinds:
@@ -214,8 +212,11 @@ class Fence:
             return ["FENCE_MARGIN too big"]
         return []
 
-    def _kinds(self) -> Bound:
+    def _selected(self) -> Bound:
         return Bound(self._parameters.bits("FENCE_TYPE") & 0xF)
+
+    def _kinds(self) -> Bound:
+        return self._selected() & self._in_force
 
     def _off(self, position_n: Vec3, *, landing: bool) -> dict[Bound, float]:
         """Return by how much a place is outside each bound in force [m]."""
@@ -252,19 +253,3 @@ def fence_names(bounds: Bound) -> str:
     names = [name for bound, name in _NAMES.items() if bound in bounds]
     listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
     return f"{listed} fence{'s' if len(names) > 1 else ''}"
-
-
-def _crosses(at: Point, a: Point, b: Point) -> bool:
-    """Tell whether the ray from a point to the north meets a side."""
-    (x, y), (ax, ay), (bx, by) = at, a, b
-    if (ay > y) == (by > y):
-        return False
-    return x < ax + (bx - ax) * (y - ay) / (by - ay)
-
-
-def _distance_to_side(at: Point, a: Point, b: Point) -> float:
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    square = dx * dx + dy * dy
-    along = ((at[0] - a[0]) * dx + (at[1] - a[1]) * dy) / square if square > 0.0 else 0.0
-    share = min(max(along, 0.0), 1.0)
-    return math.dist(at, (a[0] + share * dx, a[1] + share * dy))

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from sim.autopilot.mission import Item
+from sim.autopilot.items import Item
 from sim.control.vector import Vec3
 from sim.geodesy import Place
 

@@ -38,6 +38,8 @@ class Op(IntEnum):
     LIST = 3
     OPEN_READ = 4
     READ = 5
+    REMOVE = 8
+    CHECKSUM = 14
     BURST_READ = 15
     ACK = 128
     NACK = 129
@@ -47,11 +49,7 @@ class Refusal(IntEnum):
     """Error codes of a Nack."""
 
     FAIL = 1
-    INVALID_SIZE = 3
-    INVALID_SESSION = 4
-    NO_SESSIONS = 5
     END_OF_FILE = 6
-    UNKNOWN_COMMAND = 7
     FILE_NOT_FOUND = 10
 
 
@@ -95,6 +93,8 @@ class FileTransfer:
             Op.OPEN_READ: self._open,
             Op.READ: self._read,
             Op.BURST_READ: self._burst_read,
+            Op.REMOVE: self._not_there,
+            Op.CHECKSUM: self._not_there,
         }
 
     def receive(self, message: dialect.MAVLink_message) -> None:
@@ -111,7 +111,7 @@ class FileTransfer:
         request = Request(seq, session, opcode, size, offset, data, sender)
         row = self._table.get(opcode)
         if row is None:
-            self._refuse(request, Refusal.UNKNOWN_COMMAND)
+            self._refuse(request, Refusal.FAIL)
         else:
             row(request)
 
@@ -138,22 +138,29 @@ class FileTransfer:
         else:
             self._accept(request, _LISTING)
 
+    def _not_there(self, request: Request) -> None:
+        self._refuse(request, Refusal.FILE_NOT_FOUND)
+
     def _open(self, request: Request) -> None:
         if self._file is not None:
-            self._refuse(request, Refusal.NO_SESSIONS)
+            self._refuse(request, Refusal.FAIL)
             return
         path, _, query = request.data.rstrip(b"\0").partition(b"?")
         if path != b"@PARAM/param.pck":
             self._refuse(request, Refusal.FILE_NOT_FOUND)
             return
+        options = dict(option.partition(b"=")[::2] for option in query.split(b"&"))
         self._file = packed_parameters(
-            self._parameters, with_defaults=b"withdefaults=1" in query.split(b"&")
+            self._parameters,
+            with_defaults=options.get(b"withdefaults") == b"1",
+            start=_number(options.get(b"start", b"0")),
+            count=_number(options.get(b"count", b"65535")),
         )
         self._accept(request, struct.pack("<I", len(self._file)))
 
     def _read(self, request: Request) -> None:
         if self._file is None:
-            self._refuse(request, Refusal.INVALID_SESSION)
+            self._refuse(request, Refusal.FILE_NOT_FOUND)
             return
         size = min(request.size or _DATA_BYTES, _DATA_BYTES)
         piece = self._file[request.offset : request.offset + size]
@@ -164,7 +171,7 @@ class FileTransfer:
 
     def _burst_read(self, request: Request) -> None:
         if self._file is None:
-            self._refuse(request, Refusal.INVALID_SESSION)
+            self._refuse(request, Refusal.FILE_NOT_FOUND)
             return
         self._burst = Burst(request, request.offset, request.seq, _BURST_PACKETS, 1.0)
 
@@ -207,16 +214,23 @@ class FileTransfer:
         self._outbox.send(dialect.MAVLink_file_transfer_protocol_message(0, *sender, list(payload)))
 
 
-def packed_parameters(parameters: Parameters, *, with_defaults: bool = False) -> bytes:
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def packed_parameters(
+    parameters: Parameters, *, with_defaults: bool = False, start: int = 0, count: int = 0xFFFF
+) -> bytes:
     """Return the table as `param.pck`: names share their beginning with the one before.
 
-    With defaults, a parameter that differs from its own carries it after its value.
+    With defaults, a parameter that differs from its own carries it after its value; `start` and
+    `count` choose a part of the table.
 
     Source: ArduPilot, libraries/AP_Filesystem/README.md, "Parameter file".
     """
-    count = len(parameters)
+    chosen = list(parameters)[start : start + count]
     magic = _MAGIC_DEFAULTS if with_defaults else _MAGIC_PLAIN
-    out = bytearray(struct.pack("<HHH", magic, count, count))
+    out = bytearray(struct.pack("<HHH", magic, len(chosen), len(parameters)))
     formats = {
         dialect.MAV_PARAM_TYPE_INT8: (1, "<b"),
         dialect.MAV_PARAM_TYPE_INT16: (2, "<h"),
@@ -224,7 +238,7 @@ def packed_parameters(parameters: Parameters, *, with_defaults: bool = False) ->
         dialect.MAV_PARAM_TYPE_REAL32: (4, "<f"),
     }
     before = b""
-    for name, value, kind in parameters:
+    for name, value, kind in chosen:
         code, layout = formats[kind]
         encoded = name.encode()
         common = 0

@@ -8,10 +8,14 @@ from sim.autopilot.flight import Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.frame import Ground
 from sim.autopilot.parameters import Parameters
 from sim.control.reference import Target
+from sim.control.vector import Vec3
 
 _ARRIVED_M: Final = 0.3
 # Inside the cone the vehicle still climbs this much, if RTL_ALT allows.
 _CLIMB_LEAST_M: Final = 2.5
+# Of SmartRTL: how near a point counts as passed, and where it ends above the start.
+_PASSED_M: Final = 2.0
+_OVER_START_M: Final = 2.0
 
 
 class Stage(StrEnum):
@@ -21,10 +25,12 @@ class Stage(StrEnum):
     RETURN = "return"
     WAIT = "wait"
     LAND = "land"
+    RETRACE = "retrace"
+    STAY = "stay"
 
 
 class Homing:
-    """One return at a time. `begin` starts it anew."""
+    """One return at a time. `begin` starts it anew, `retrace` along a trail."""
 
     def __init__(self, flight: Flight, ground: Ground, parameters: Parameters) -> None:
         self._flight = flight
@@ -33,6 +39,7 @@ class Homing:
         self.stage = Stage.CLIMB
         self._wait_until_s = 0.0
         self._place = (0.0, 0.0)
+        self._way: list[Vec3] = []
 
     def begin(self, sensed: Sensed) -> None:
         """Climb to the return altitude, above the vehicle or on a cone around home."""
@@ -56,10 +63,20 @@ class Homing:
             Target((stop[0], stop[1]), self._ground.home_down - wanted), Yaw(YawAim.HOLD)
         )
 
+    def retrace(self, way: list[Vec3]) -> None:
+        """Fly along points to the last, and two metres over that one, go down to land."""
+        self._way = [*way[:-1], (way[-1][0], way[-1][1], way[-1][2] - _OVER_START_M)]
+        self.stage = Stage.RETRACE
+        self._next_point()
+
     def step(self, sensed: Sensed, now_s: float) -> None:
         """Go on to the next stage when one is done."""
         flight = self._flight
         match self.stage:
+            case Stage.RETRACE:
+                self._retrace_step()
+            case Stage.STAY:
+                pass
             case Stage.CLIMB:
                 if self._settled():
                     self.stage = Stage.RETURN
@@ -73,18 +90,38 @@ class Homing:
                     self._wait_until_s = now_s + self._parameters["RTL_LOIT_TIME"] / 1000.0
             case Stage.WAIT:
                 if now_s >= self._wait_until_s:
-                    self.stage = Stage.LAND
-                    self._land()
+                    self._arrive()
             case Stage.LAND:
                 land(flight, self._ground, self._parameters, sensed)
 
-    def _settled(self) -> bool:
+    def _retrace_step(self) -> None:
+        if self._way and self._settled(_PASSED_M):
+            self._next_point()
+        elif not self._way and self._settled():
+            self._arrive()
+
+    def _next_point(self) -> None:
+        north, east, down = self._way.pop(0)
+        self._flight.track(Target((north, east), down), Yaw(YawAim.AHEAD))
+
+    def _arrive(self) -> None:
+        """Go down to land, or to RTL_ALT_FINAL to stay there."""
+        final_m = self._parameters["RTL_ALT_FINAL"] / 100.0
+        if final_m <= 0.0:
+            self.stage = Stage.LAND
+            self._land()
+            return
+        self.stage = Stage.STAY
+        place = self._flight.target.position_n
+        self._flight.track(Target(place, self._ground.home_down - final_m), Yaw(YawAim.HOLD))
+
+    def _settled(self, within: float = _ARRIVED_M) -> bool:
         flight = self._flight
         target, at = flight.target, flight.reference.position_n
         assert target.position_n is not None
         assert target.down is not None
         away = math.hypot(target.position_n[0] - at[0], target.position_n[1] - at[1])
-        return away < _ARRIVED_M and abs(target.down - at[2]) < _ARRIVED_M
+        return away < within and abs(target.down - at[2]) < within
 
     def _land(self) -> None:
         self._flight.descend(

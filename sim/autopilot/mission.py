@@ -1,129 +1,12 @@
-"""Mission items and the running of a mission: navigation, conditions, actions, jumps."""
+"""The running of a mission: navigation, conditions, actions, jumps."""
 
-import math
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-NAV_LAST: Final = dialect.MAV_CMD_NAV_LAST
-CONDITION_LAST: Final = dialect.MAV_CMD_CONDITION_LAST
+from sim.autopilot.items import Item
 
-# Commands the autopilot stores, with ArduCopter's name in its texts.
-NAMES: Final[dict[int, str]] = {
-    dialect.MAV_CMD_NAV_WAYPOINT: "WP",
-    dialect.MAV_CMD_NAV_SPLINE_WAYPOINT: "SplineWP",
-    dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: "RTL",
-    dialect.MAV_CMD_NAV_LOITER_UNLIM: "LoitUnlim",
-    dialect.MAV_CMD_NAV_LOITER_TIME: "LoitTime",
-    dialect.MAV_CMD_NAV_TAKEOFF: "Takeoff",
-    dialect.MAV_CMD_NAV_LAND: "Land",
-    dialect.MAV_CMD_NAV_DELAY: "Delay",
-    dialect.MAV_CMD_CONDITION_DELAY: "CondDelay",
-    dialect.MAV_CMD_CONDITION_DISTANCE: "CondDist",
-    dialect.MAV_CMD_CONDITION_YAW: "CondYaw",
-    dialect.MAV_CMD_DO_JUMP: "Jump",
-    dialect.MAV_CMD_DO_CHANGE_SPEED: "ChangeSpeed",
-    dialect.MAV_CMD_DO_SET_HOME: "SetHome",
-    dialect.MAV_CMD_DO_SET_ROI: "SetROI",
-    dialect.MAV_CMD_DO_SET_ROI_LOCATION: "SetROILocation",
-    dialect.MAV_CMD_DO_SET_ROI_NONE: "SetROINone",
-    dialect.MAV_CMD_DO_MOUNT_CONTROL: "MountControl",
-    dialect.MAV_CMD_DO_GIMBAL_MANAGER_PITCHYAW: "GimbalPitchYaw",
-    dialect.MAV_CMD_DO_DIGICAM_CONTROL: "DigiCamCtrl",
-    dialect.MAV_CMD_DO_SET_CAM_TRIGG_DIST: "SetCamTrigDst",
-    dialect.MAV_CMD_IMAGE_START_CAPTURE: "ImageStartCapture",
-    dialect.MAV_CMD_IMAGE_STOP_CAPTURE: "ImageStopCapture",
-    dialect.MAV_CMD_VIDEO_START_CAPTURE: "VideoStartCapture",
-    dialect.MAV_CMD_VIDEO_STOP_CAPTURE: "VideoStopCapture",
-    dialect.MAV_CMD_DO_SET_SERVO: "SetServo",
-    dialect.MAV_CMD_DO_SET_RELAY: "SetRelay",
-    dialect.MAV_CMD_DO_FENCE_ENABLE: "FenceEnable",
-    dialect.MAV_CMD_DO_LAND_START: "LandStart",
-}
-# Commands whose x, y, z are a place; of the others only the parameters are kept.
-WITH_PLACE: Final = frozenset(
-    {
-        dialect.MAV_CMD_NAV_WAYPOINT,
-        dialect.MAV_CMD_NAV_SPLINE_WAYPOINT,
-        dialect.MAV_CMD_NAV_LOITER_UNLIM,
-        dialect.MAV_CMD_NAV_LOITER_TIME,
-        dialect.MAV_CMD_NAV_TAKEOFF,
-        dialect.MAV_CMD_NAV_LAND,
-        dialect.MAV_CMD_DO_SET_HOME,
-        dialect.MAV_CMD_DO_SET_ROI,
-        dialect.MAV_CMD_DO_SET_ROI_LOCATION,
-        dialect.MAV_CMD_DO_LAND_START,
-    }
-)
-# Parameters these commands keep; the others of the message come back as zero.
-_KEPT: Final[dict[int, frozenset[int]]] = {
-    dialect.MAV_CMD_NAV_WAYPOINT: frozenset({0}),
-    dialect.MAV_CMD_NAV_SPLINE_WAYPOINT: frozenset({0}),
-    dialect.MAV_CMD_NAV_LOITER_TIME: frozenset({0}),
-    dialect.MAV_CMD_NAV_LOITER_UNLIM: frozenset(),
-    dialect.MAV_CMD_NAV_TAKEOFF: frozenset(),
-    dialect.MAV_CMD_NAV_LAND: frozenset(),
-    dialect.MAV_CMD_NAV_RETURN_TO_LAUNCH: frozenset(),
-}
-_ALL: Final = frozenset({0, 1, 2, 3})
-_FRAME_STORED: Final = {0: 0, 5: 0, 3: 3, 6: 3, 10: 10, 11: 10, 2: 2}
-_NAN_ALLOWED: Final = frozenset({"param2", "param3", "param4"})
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One stored item: command, frame, four parameters, place (1e-7 degree) and z [m]."""
-
-    command: int
-    frame: int
-    param1: float
-    param2: float
-    param3: float
-    param4: float
-    x: int
-    y: int
-    z: float
-
-    @property
-    def is_nav(self) -> bool:
-        """Tell whether the mission waits for this item while later actions run."""
-        return bool(self.command <= NAV_LAST)
-
-    @property
-    def is_condition(self) -> bool:
-        """Tell whether actions after this item wait for it."""
-        return bool(NAV_LAST < self.command <= CONDITION_LAST)
-
-
-def item_of(message: dialect.MAVLink_message) -> Item | int:
-    """Read MISSION_ITEM or MISSION_ITEM_INT; return the item or the MAV_MISSION_RESULT."""
-    command = message.command
-    if command not in NAMES:
-        return int(dialect.MAV_MISSION_UNSUPPORTED)
-    params = (message.param1, message.param2, message.param3, message.param4)
-    for index, value in enumerate(params):
-        if math.isinf(value) or (math.isnan(value) and f"param{index + 1}" not in _NAN_ALLOWED):
-            return int(dialect.MAV_MISSION_INVALID_PARAM1) + index
-    kept = _KEPT.get(command, _ALL)
-    p1, p2, p3, p4 = [v if i in kept and math.isfinite(v) else 0.0 for i, v in enumerate(params)]
-    if command not in WITH_PLACE:
-        return Item(command, 0, p1, p2, p3, p4, 0, 0, 0.0)
-    frame = _FRAME_STORED.get(message.frame)
-    if frame is None:
-        return int(dialect.MAV_MISSION_UNSUPPORTED_FRAME)
-    if not (math.isfinite(message.x) and math.isfinite(message.y)):
-        return int(dialect.MAV_MISSION_INVALID_PARAM5_X)
-    scale = 1e7 if message.get_type() == "MISSION_ITEM" else 1.0
-    x, y = round(message.x * scale), round(message.y * scale)
-    if abs(x) > 900_000_000:
-        return int(dialect.MAV_MISSION_INVALID_PARAM5_X)
-    if abs(y) > 1_800_000_000:
-        return int(dialect.MAV_MISSION_INVALID_PARAM6_Y)
-    if not math.isfinite(message.z):
-        return int(dialect.MAV_MISSION_INVALID_PARAM7)
-    return Item(command, frame, p1, p2, p3, p4, x, y, message.z)
+_JUMPS = frozenset({dialect.MAV_CMD_DO_JUMP, dialect.MAV_CMD_DO_JUMP_TAG})
 
 
 class RunState(IntEnum):
@@ -138,6 +21,8 @@ class RunState(IntEnum):
 class Mission:
     """The stored mission and where it stands. Item 0 is home; it is never flown.
 
+    `jumps_made` holds what the next text tells: item, how often it was followed, how often it may.
+
     Invariant: `current` is 0 or the index of a stored item. Navigation items are flown one after
     the other; the actions that follow one run at once while it is flown, but wait for conditions
     among them; jumps are followed when the next navigation item is looked for.
@@ -151,6 +36,7 @@ class Mission:
         self.action: int | None = None
         self.wanted: int = 0
         self._actions_from = 0
+        self.jumps_made: list[tuple[int, int, int]] = []
         self._jumps: dict[int, int] = {}
 
     @property
@@ -226,7 +112,7 @@ class Mission:
         if self.action is not None or not self.running or index >= len(self.items):
             return None
         item = self.items[index]
-        if item.is_nav or item.command == dialect.MAV_CMD_DO_JUMP:
+        if item.is_nav or item.command in _JUMPS:
             return None
         self.action = index
         return index
@@ -257,14 +143,26 @@ class Mission:
             if index >= len(self.items):
                 return None
             item = self.items[index]
-            if item.command == dialect.MAV_CMD_DO_JUMP:
+            if item.command in _JUMPS:
                 done, times = self.jumped(index)
                 if times < 0 or done < times:
                     if count:
                         self._jumps[index] = done + 1
-                    index = max(int(item.param1), 1)
+                        self.jumps_made.append((index, done + 1, times))
+                    index = self._landing_of(item)
                     continue
             elif item.is_nav:
                 return index
             index += 1
         return None  # nothing but jumps
+
+    def _landing_of(self, jump: Item) -> int:
+        """Return where a jump leads to; the end of the mission if its tag is nowhere."""
+        if jump.command == dialect.MAV_CMD_DO_JUMP:
+            return max(int(jump.param1), 1)
+        tags = (
+            i
+            for i, item in enumerate(self.items)
+            if item.command == dialect.MAV_CMD_JUMP_TAG and item.param1 == jump.param1
+        )
+        return next(tags, len(self.items))

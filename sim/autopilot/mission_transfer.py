@@ -7,16 +7,24 @@ upload that breaks off leaves a shorter mission.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from sim.autopilot.mission import Item, item_of
+from sim.autopilot.items import Item, fence_item_of, item_of, rally_item_of
 from sim.autopilot.outbox import Outbox, Severity
 
-ITEMS_MAX: Final = 724
+ITEMS_MAX: Final = 650
 _ASK_AGAIN_NS: Final = 1_000_000_000
 _GIVE_UP_NS: Final = 8_000_000_000
+
+
+class Change(StrEnum):
+    """What became of a store."""
+
+    UPLOADED = "uploaded"
+    CLEARED = "cleared"
 
 
 @dataclass(slots=True)
@@ -34,7 +42,8 @@ class Upload:
 class MissionTransfer:
     """Transfers of one MAV_MISSION_TYPE. The zero state is idle.
 
-    `items` is the store; `changed` is called after a complete upload or a clear.
+    `items` is the store; `changed` is called after an upload or a clear; `fault` says what
+    is wrong with all items together, and brings back those before.
     """
 
     def __init__(
@@ -42,14 +51,20 @@ class MissionTransfer:
         kind: int,
         items: list[Item],
         outbox: Outbox,
-        changed: Callable[[str | None], None],
+        changed: Callable[[Change], None],
+        fault: Callable[[list[Item]], list[tuple[Severity, str]] | None] = lambda _: None,
+        in_use: Callable[[], bool] = lambda: False,
     ) -> None:
         self.items = items
         self._kind = kind
         self._outbox = outbox
         self._changed = changed
+        self._fault = fault
+        self._in_use = in_use
         self._upload: Upload | None = None
+        self._before: list[Item] = []
         self._warned = False
+        self._warned_item = False
 
     def count(self, message: dialect.MAVLink_message, now_ns: int) -> None:
         """Begin an upload of this many items."""
@@ -59,6 +74,7 @@ class MissionTransfer:
             self._ack(message, dialect.MAV_MISSION_NO_SPACE)
             self._outbox.text(Severity.WARNING, f"Only {ITEMS_MAX} items are supported")
             return
+        self._before = list(self.items)
         del self.items[message.count :]
         if message.count == 0:
             self._complete(message)
@@ -89,6 +105,11 @@ class MissionTransfer:
         if _sender(message) != (upload.sysid, upload.compid):
             self._ack(message, dialect.MAV_MISSION_DENIED)
             return
+        if message.get_type() == "MISSION_ITEM" and not self._warned_item:
+            self._warned_item = True
+            self._outbox.text(
+                Severity.WARNING, "got MISSION_ITEM; GCS should send MISSION_ITEM_INT"
+            )
         result = self._parse(message)
         if isinstance(result, int):
             self._ack(message, result)
@@ -130,12 +151,15 @@ class MissionTransfer:
         self._outbox.send(_message_of(stored, message, self._kind, as_int=as_int))
 
     def clear(self, message: dialect.MAVLink_message) -> None:
-        """Forget every item."""
+        """Forget every item, unless they are being flown."""
         if not self._drop_upload(message):
+            return
+        if self._in_use():
+            self._ack(message, dialect.MAV_MISSION_ERROR)
             return
         self.items.clear()
         self._ack(message, dialect.MAV_MISSION_ACCEPTED)
-        self._changed(None)
+        self._changed(Change.CLEARED)
 
     @property
     def is_uploading(self) -> bool:
@@ -164,16 +188,9 @@ class MissionTransfer:
     def _parse(self, message: dialect.MAVLink_message) -> Item | int:
         if self._kind == dialect.MAV_MISSION_TYPE_MISSION:
             return item_of(message)
-        params = (message.param1, message.param2, message.param3, message.param4)
-        scale = 1e7 if message.get_type() == "MISSION_ITEM" else 1
-        return Item(
-            message.command,
-            message.frame,
-            *params,
-            round(message.x * scale),
-            round(message.y * scale),
-            message.z,
-        )
+        if self._kind == dialect.MAV_MISSION_TYPE_FENCE:
+            return fence_item_of(message)
+        return rally_item_of(message)
 
     def _ask(self, message: dialect.MAVLink_message, first: int, last: int, now_ns: int) -> None:
         self._upload = Upload(*_sender(message), first, last, now_ns, now_ns)
@@ -192,13 +209,16 @@ class MissionTransfer:
 
     def _complete(self, message: dialect.MAVLink_message) -> None:
         self._upload = None
-        self._ack(message, dialect.MAV_MISSION_ACCEPTED)
-        names = {
-            dialect.MAV_MISSION_TYPE_MISSION: "Flight plan received",
-            dialect.MAV_MISSION_TYPE_FENCE: "Fence received",
-            dialect.MAV_MISSION_TYPE_RALLY: "Rally points received",
-        }
-        self._changed(names[self._kind])
+        fault = self._fault(self.items)
+        if fault is None:
+            self._ack(message, dialect.MAV_MISSION_ACCEPTED)
+        else:
+            self._ack(message, dialect.MAV_MISSION_ERROR)
+            for severity, text in fault:
+                self._outbox.text(severity, text)
+            self.items[:] = self._before
+            return
+        self._changed(Change.UPLOADED)
 
     def _drop_upload(self, message: dialect.MAVLink_message) -> bool:
         """End an upload if it is this sender's; refuse another sender."""
@@ -227,7 +247,8 @@ def _sender(message: dialect.MAVLink_message) -> tuple[int, int]:
 def _message_of(
     item: Item, request: dialect.MAVLink_message, kind: int, *, as_int: bool
 ) -> dialect.MAVLink_message:
-    head = (*_sender(request), request.seq, item.frame, item.command, 0, 1)
+    goes_on = int(kind == dialect.MAV_MISSION_TYPE_MISSION)
+    head = (*_sender(request), request.seq, item.frame, item.command, 0, goes_on)
     params = (item.param1, item.param2, item.param3, item.param4)
     if as_int:
         return dialect.MAVLink_mission_item_int_message(

@@ -17,6 +17,7 @@ class Mode(IntEnum):
     LAND = 9
     POSHOLD = 16
     BRAKE = 17
+    SMART_RTL = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,31 @@ TRAITS: Final[dict[Mode, Traits]] = {
     Mode.LAND: Traits("LAND", needs_position=False),
     Mode.POSHOLD: Traits("POSHOLD", armable=True, piloted=True),
     Mode.BRAKE: Traits("BRAKE"),
+    Mode.SMART_RTL: Traits("SMARTRTL"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A mode that ArduCopter has, and refuses as long as nothing was set up for it."""
+
+    name: str
+    hints: tuple[str, ...] = ()
+    reason: str = "init failed"
+
+
+UNREADY: Final[dict[int, Unready]] = {
+    14: Unready("FLIP"),
+    15: Unready("AUTOTUNE"),
+    22: Unready("FLOWHOLD"),
+    23: Unready("FOLLOW", ("Set FOLL_ENABLE = 1",)),
+    25: Unready("SYSTEMID", ("No axis selected, SID_AXIS = 0",)),
+    27: Unready(
+        "AUTO RTL",
+        ("Unable to start landing sequence",),
+        "No return path or landing sequence found",
+    ),
+    28: Unready("TURTLE"),
 }
 
 

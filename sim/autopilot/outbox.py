@@ -21,6 +21,7 @@ class Severity(IntEnum):
     WARNING = 4
     NOTICE = 5
     INFO = 6
+    DEBUG = 7
 
 
 class Outbox:

@@ -75,7 +75,7 @@ class Parameters:
         """Set a parameter from inside the vehicle, in its own type."""
         limits = _INTEGER_RANGE.get(self._kind[name])
         if limits is not None:
-            value = float(min(max(math.floor(value + 0.5), limits[0]), limits[1]))
+            value = float(min(max(int(value + math.copysign(0.01, value)), limits[0]), limits[1]))
         self._value[name] = float(np.float32(value))
         self.changes += 1
 

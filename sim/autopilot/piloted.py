@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+from sim.autopilot.avoid import slowed
+from sim.autopilot.fence import Fence
 from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task, Yaw, YawAim
 from sim.autopilot.parameters import Parameters
 from sim.autopilot.sticks import Sticks
@@ -16,10 +18,13 @@ _PILOT_TILT: Final = math.radians(30.0)
 class Piloted:
     """Turns stick positions into flight tasks; a low throttle descends, as on the real one."""
 
-    def __init__(self, flight: Flight, sticks: Sticks, parameters: Parameters) -> None:
+    def __init__(
+        self, flight: Flight, sticks: Sticks, parameters: Parameters, fence: Fence
+    ) -> None:
         self._flight = flight
         self._sticks = sticks
         self._parameters = parameters
+        self._fence = fence
 
     def loiter(self, sensed: Sensed, now_s: float) -> None:
         """LOITER and POSHOLD: the sticks ask for velocities; let go, the vehicle stays."""
@@ -34,7 +39,9 @@ class Piloted:
         speed = 0.5 * self._parameters["LOIT_SPEED"] / 100.0
         north = speed * (-pitch * math.cos(heading) - roll * math.sin(heading))
         east = speed * (-pitch * math.sin(heading) + roll * math.cos(heading))
-        self._flight.track(Target(velocity_n=(north, east, -climb)), self._yaw(yaw))
+        wanted = (north, east, -climb)
+        velocity = slowed(wanted, sensed.motion.position_n, self._fence, self._parameters)
+        self._flight.track(Target(velocity_n=velocity), self._yaw(yaw))
 
     def alt_hold(self, now_s: float, dt_s: float) -> None:
         """ALT_HOLD: the sticks ask for tilt and climb rate."""

@@ -7,7 +7,6 @@ import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.airframe import GRAVITY
-from sim.autopilot.fence import Bound
 from sim.autopilot.scene import Message, Scene
 from sim.sensors.surroundings import pressure as air_pressure
 
@@ -59,6 +58,8 @@ def sys_status(scene: Scene) -> Message:
     enabled, fence = _SENSORS_ENABLED, vehicle.fence
     if fence.enabled:
         enabled |= dialect.MAV_SYS_STATUS_GEOFENCE
+    if not vehicle.flight.armed and vehicle.parameters["LOG_DISARMED"] == 0.0:
+        enabled &= ~dialect.MAV_SYS_STATUS_LOGGING
     if fence.breached:
         healthy &= ~dialect.MAV_SYS_STATUS_GEOFENCE
     return dialect.MAVLink_sys_status_message(
@@ -194,19 +195,3 @@ def wind(scene: Scene) -> Message:
     return dialect.MAVLink_wind_message(
         math.degrees(math.atan2(-east, -north)), math.hypot(north, east), down
     )
-
-
-def fence_status(scene: Scene) -> Message | None:
-    """Return FENCE_STATUS while the fence is enabled."""
-    fence = scene.vehicle.fence
-    if not fence.enabled:
-        return None
-    kind = dialect.FENCE_BREACH_NONE
-    if Bound.MIN_ALT in fence.breached:
-        kind = dialect.FENCE_BREACH_MINALT
-    if Bound.MAX_ALT in fence.breached:
-        kind = dialect.FENCE_BREACH_MAXALT
-    if fence.breached & (Bound.CIRCLE | Bound.POLYGON):
-        kind = dialect.FENCE_BREACH_BOUNDARY
-    breached = 1 if fence.breached else 0
-    return dialect.MAVLink_fence_status_message(breached, fence.count, kind, fence.time_ms, 1)

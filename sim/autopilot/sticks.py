@@ -8,6 +8,8 @@ from sim.control.vector import clamp
 # so LOITER and ALT_HOLD descend, and channels 5 and 8 are switches.
 _NEUTRAL: Final = (1500, 1500, 1000, 1500, 1800, 1000, 1000, 1800)
 _OVERRIDE_S: Final = 3.0
+_AXIS: Final = 1000
+_THROTTLE: Final = 2
 _IGNORE: Final = 0xFFFF
 
 
@@ -25,13 +27,16 @@ class Sticks:
             elif value != _IGNORE:
                 self._override[channel] = (value, now_s + _OVERRIDE_S)
 
-    def manual(self, x: int, y: int, z: int, r: int, now_s: float) -> None:
-        """Take MANUAL_CONTROL: pitch, roll, throttle, yaw [-1000..1000, throttle 0..1000]."""
-        if z < 0:
-            return
+    def manual(self, axes: tuple[int, int, int, int], now_s: float) -> None:
+        """Take MANUAL_CONTROL: pitch, roll, throttle, yaw [-1000..1000, throttle 0..1000].
+
+        An axis beyond that is left as it is.
+        """
+        x, y, z, r = axes
         values = (1500 + y // 2, 1500 - x // 2, 1000 + z, 1500 + r // 2)
-        for channel, value in enumerate(values):
-            self._override[channel] = (int(clamp(value, 1000, 2000)), now_s + _OVERRIDE_S)
+        for channel, (axis, value) in enumerate(zip((y, x, z, r), values, strict=True)):
+            if abs(axis) <= _AXIS and not (channel == _THROTTLE and axis < 0):
+                self._override[channel] = (int(clamp(value, 1000, 2000)), now_s + _OVERRIDE_S)
 
     def clear(self) -> None:
         """Release every channel, as a ground-station failsafe does."""

@@ -200,6 +200,11 @@ def _extended_state(scene: Scene) -> Message:
     return dialect.MAVLink_extended_sys_state_message(dialect.MAV_VTOL_STATE_MC, landed)
 
 
+def _fence_status(scene: Scene) -> Message | None:
+    fence = scene.vehicle.fence
+    return beacon.fence_status(fence) if fence.enabled else None
+
+
 def autopilot_version(_scene: Scene) -> Message:
     """Return AUTOPILOT_VERSION, as the ArduCopter that is imitated gives it."""
     return dialect.MAVLink_autopilot_version_message(
@@ -259,7 +264,7 @@ BUILDERS: Final[dict[int, Callable[[Scene], Message | None]]] = {
     # Known to ArduPilot, so asking for them succeeds, but this vehicle has nothing to report.
     dialect.MAVLINK_MSG_ID_SCALED_PRESSURE3: lambda _scene: None,
     dialect.MAVLINK_MSG_ID_GPS2_RAW: lambda _scene: None,
-    dialect.MAVLINK_MSG_ID_FENCE_STATUS: readings.fence_status,
+    dialect.MAVLINK_MSG_ID_FENCE_STATUS: _fence_status,
     dialect.MAVLINK_MSG_ID_DISTANCE_SENSOR: readings.distance_sensor,
     dialect.MAVLINK_MSG_ID_RANGEFINDER: readings.rangefinder,
     dialect.MAVLINK_MSG_ID_OPTICAL_FLOW: lambda _scene: None,

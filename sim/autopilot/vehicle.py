@@ -7,22 +7,25 @@ from typing import Final
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.airframe import Airframe
-from sim.autopilot import beacon
+from sim.autopilot import arming, beacon
 from sim.autopilot.auto import Auto
 from sim.autopilot.estimator import Estimator
-from sim.autopilot.fence import Fence
-from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task, Yaw, YawAim
+from sim.autopilot.fence import EVERY_BOUND, Bound, Fence, fence_names
+from sim.autopilot.flight import AttitudeDemand, Flight, Sensed, Task
 from sim.autopilot.frame import Ground
+from sim.autopilot.guidance import Guidance
 from sim.autopilot.guided import Setpoint
 from sim.autopilot.homing import Homing, Stage, land
+from sim.autopilot.items import Item
 from sim.autopilot.mission import Mission
-from sim.autopilot.modes import TRAITS, Mode, mode_of
+from sim.autopilot.modes import TRAITS, UNREADY, Mode, mode_of
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import Parameters
 from sim.autopilot.piloted import Piloted
 from sim.autopilot.readiness import Readiness
 from sim.autopilot.sticks import Sticks
-from sim.control.reference import Limits, Target
+from sim.autopilot.trail import Trail
+from sim.control.reference import Limits
 from sim.control.vector import clamp
 from sim.geodesy import Place
 
@@ -57,16 +60,16 @@ class Vehicle:
         )
         self.mode = Mode.STABILIZE
         self.now_s = 0.0
-        self.terminated = False
+        self.gcs_lost = False
         self._outbox = outbox
-        self.auto = Auto(self.flight, self.ground, self.mission, parameters, outbox)
+        self.auto = Auto(self.flight, self.ground, self.mission, parameters, outbox, self._act_on)
         self._homing = Homing(self.flight, self.ground, parameters)
-        self._guided_until_s: float | None = None
-        self._paused: Target | None = None
+        self._trail = Trail(parameters)
+        self.guidance = Guidance(self.flight, self.fence, parameters)
         self._idle_s = 0.0
         self._flown = False
         self._sensed: Sensed | None = None
-        piloted = Piloted(self.flight, self.sticks, parameters)
+        piloted = Piloted(self.flight, self.sticks, parameters, self.fence)
         self._run: dict[Mode, Callable[[Sensed, float], None]] = {
             Mode.STABILIZE: lambda _, dt_s: piloted.stabilize(self.now_s, dt_s),
             Mode.ALT_HOLD: lambda _, dt_s: piloted.alt_hold(self.now_s, dt_s),
@@ -77,6 +80,7 @@ class Vehicle:
             Mode.LAND: self._run_land,
             Mode.POSHOLD: lambda sensed, _: piloted.loiter(sensed, self.now_s),
             Mode.BRAKE: lambda _sensed, _dt_s: None,
+            Mode.SMART_RTL: self._run_rtl,
         }
 
     @property
@@ -98,11 +102,19 @@ class Vehicle:
     def arming_reasons(self) -> list[str]:
         """Return why the vehicle would not arm in this mode."""
         needs_position = TRAITS[self.mode].needs_position
-        reasons = self.readiness.reasons(
-            self.now_s,
-            checks=self.parameters.bits("ARMING_CHECK"),
-            needs_position=needs_position,
-        )
+        p = self.parameters
+        checks = p.bits("ARMING_CHECK")
+        reasons = self.readiness.reasons(self.now_s, checks=checks, needs_position=needs_position)
+        if not reasons and self._sensed is not None:
+            fenced = needs_position or self.fence.needs_position
+            throttle_us = self.sticks.channels(self.now_s)[2]
+            reasons += arming.reasons(
+                p,
+                self._sensed,
+                throttle_us,
+                needs_position=fenced,
+                hands_free=not TRAITS[self.mode].piloted,
+            )
         if self.fence.needs_position and not needs_position and not self.position_ok:
             reasons.append("Fence requires position")
         reasons += self.fence.reasons()
@@ -110,12 +122,12 @@ class Vehicle:
             reasons.append("Need Position Estimate")
         if needs_position and self.estimator.glitching:
             reasons.append("GPS glitching")
+        if self.gcs_lost:
+            reasons.append("GCS failsafe on")
         return reasons
 
     def arm(self, *, force: bool) -> bool:
         """Arm, unless a check refuses and `force` does not overrule it. Say why not."""
-        if self.terminated:
-            return False
         if not force:
             reasons = self.arming_reasons()
             traits = TRAITS[self.mode]
@@ -123,7 +135,9 @@ class Vehicle:
                 self.mode is Mode.AUTO
                 and self.parameters.bits("AUTO_OPTIONS") & _AUTO_ALLOWS_ARMING
             )
-            if not reasons and not armable:
+            if self.mode is Mode.AUTO and not self.mission.present:
+                reasons.append("Mode requires mission")
+            elif not reasons and not armable:
                 reasons = [f"{traits.name} mode not armable"]
             for reason in reasons:
                 self._outbox.text(Severity.CRITICAL, f"Arm: {reason}")
@@ -133,7 +147,14 @@ class Vehicle:
         self._idle_s = 0.0
         if self.ground.origin is not None and not self.ground.home_locked:
             self.set_home(self.ground.place(self.sensed.motion.position_n), lock=False)
+        if self.parameters.bits("ARMING_CHECK") == 0:
+            self._outbox.text(Severity.WARNING, "Warning: Arming Checks Disabled")
         self._outbox.text(Severity.INFO, "Arming motors")
+        self._tell_fence(self.fence.armed(armed=True), "auto-enabled")
+        if self.position_ok:
+            self._trail.begin(self.sensed.motion.position_n)
+        else:
+            self._trail.lose()
         self._enter(self.mode)
         return True
 
@@ -143,6 +164,7 @@ class Vehicle:
             return False
         self.flight.disarm()
         self._outbox.text(Severity.INFO, "Disarming motors")
+        self._tell_fence(self.fence.armed(armed=False), "auto-disabled")
         self._outbox.send_later(self.parameters.message("MOT_THST_HOVER"))
         self.mission.stop()
         return True
@@ -151,9 +173,17 @@ class Vehicle:
         """Change mode by ArduCopter's number; say why not."""
         mode = mode_of(number)
         if mode is None:
-            self._outbox.text(Severity.WARNING, f"No such mode {number}")
+            self._tell_refusal(number)
             return False
         return self.set_mode(mode)
+
+    def _tell_refusal(self, number: int) -> None:
+        unready = UNREADY.get(number)
+        texts = [f"No such mode {number}"]
+        if unready is not None:
+            texts = [*unready.hints, f"Mode change to {unready.name} failed: {unready.reason}"]
+        for text in texts:
+            self._outbox.text(Severity.WARNING, text)
 
     def set_mode(self, mode: Mode, *, of_own_accord: bool = False) -> bool:
         """Change mode. A disarmed vehicle takes any mode; arming will check it.
@@ -175,7 +205,8 @@ class Vehicle:
         if self.mode is Mode.AUTO:
             self.auto.leave()
         self.mode = mode
-        self.fence.recover(self.now_s)
+        if self.fence.recover(self.now_s):
+            self._outbox.text(Severity.INFO, "Manual recovery started")
         self._enter(mode)
         self._outbox.send(self.heartbeat())
         return True
@@ -201,45 +232,17 @@ class Vehicle:
         return True
 
     def guide(self, setpoint: Setpoint | None) -> bool:
-        """Take a GUIDED setpoint; None stops the vehicle. Return whether it was taken.
-
-        A place outside the fence is refused, and the vehicle goes on with what it was doing.
-        """
+        """Take a GUIDED setpoint; None stops the vehicle. Return whether it was taken."""
         if self.mode is not Mode.GUIDED:
             return False
-        if setpoint is None:
-            self._guided_until_s = None
-            self.flight.hold()
-            return True
-        target = setpoint.target
-        if target.position_n is not None and target.down is not None:
-            north, east = target.position_n
-            if not self.fence.contains(north, east, target.down):
-                return False
-        self._guided_until_s = self.now_s + self._guided_timeout() if setpoint.expires else None
-        self.flight.track(target, setpoint.yaw)
-        return True
+        return self.guidance.take(setpoint, self.sensed, self.now_s)
 
     def guide_attitude(self, demand: AttitudeDemand | None) -> None:
         """Take a GUIDED attitude; None stops the vehicle."""
         if demand is None:
             self.guide(None)
-            return
-        self._guided_until_s = self.now_s + self._guided_timeout()
-        self.flight.demand_attitude(demand)
-
-    def pause(self) -> bool:
-        """Hold a GUIDED movement; always possible."""
-        self._paused = self.flight.target
-        self.flight.hold()
-        return True
-
-    def resume(self) -> bool:
-        """Go on with a GUIDED movement that was held."""
-        if self._paused is not None:
-            self.flight.track(self._paused, Yaw(YawAim.AHEAD))
-            self._paused = None
-        return True
+        else:
+            self.guidance.take_attitude(demand, self.now_s)
 
     @property
     def thrust_as_thrust(self) -> bool:
@@ -247,10 +250,9 @@ class Vehicle:
         return bool(self.parameters.bits("GUID_OPTIONS") & _THRUST_AS_THRUST)
 
     def terminate(self) -> None:
-        """Stop the motors for good."""
+        """Stop the motors, wherever the vehicle is."""
         if self.flight.armed:
             self.disarm(force=True)
-        self.terminated = True
 
     def step(self, sensed: Sensed, now_s: float, dt_s: float) -> None:
         """Run start-up, the mode and the ground logic for one period of the autopilot."""
@@ -260,6 +262,8 @@ class Vehicle:
         if not self.flight.armed:
             return
         self._run[self.mode](sensed, dt_s)
+        if self.mode is not Mode.SMART_RTL and self.position_ok:
+            self._trail.step(sensed.motion.position_n, now_s)
         self._after_landing(dt_s)
         if not self._flown and sensed.motion.position_n[2] < -_IN_FLIGHT_M:
             self._flown = True
@@ -275,12 +279,13 @@ class Vehicle:
             armed=self.flight.armed,
             flying=not self.flight.landed,
             aligned=self.readiness.phase(self.now_s).tilt_aligned,
-            terminated=self.terminated,
         )
 
     def _refusal(self, mode: Mode) -> str | None:
         if TRAITS[mode].needs_position and not self.position_ok:
             return "requires position"
+        if mode is Mode.SMART_RTL and not self._trail.usable:
+            return "init failed"
         if mode is Mode.AUTO:
             if not self.mission.present:
                 return "init failed"
@@ -307,7 +312,7 @@ class Vehicle:
     def _enter(self, mode: Mode) -> None:
         flight = self.flight
         flight.reference.limits = self._limits()
-        self._guided_until_s = None
+        self.guidance.leave()
         flight.abort_takeoff()
         if mode is Mode.AUTO:
             flight.hold()
@@ -321,6 +326,9 @@ class Vehicle:
                     flight.reference.change_speed(speed=self.parameters["RTL_SPEED"] / 100.0)
                 flight.hold()
                 self._homing.begin(self.sensed)
+            case Mode.SMART_RTL:
+                flight.hold()
+                self._homing.retrace(self._trail.back() or [self.sensed.motion.position_n])
             case Mode.LAND:
                 flight.hold()
                 flight.descend(
@@ -328,9 +336,6 @@ class Vehicle:
                 )
             case _:
                 flight.hold()
-
-    def _guided_timeout(self) -> float:
-        return max(self.parameters["GUID_TIMEOUT"], 0.1)
 
     def _start_up(self, now_s: float) -> None:
         if self.readiness.is_over:
@@ -344,12 +349,33 @@ class Vehicle:
                     Severity.INFO, f"Field Elevation Set: {round(self.ground.start.alt)}m"
                 )
 
-    def _run_guided(self, _sensed: Sensed, _dt_s: float) -> None:
+    def _run_guided(self, sensed: Sensed, _dt_s: float) -> None:
         if self.flight.takeoff_done():
             self.flight.track(self.flight.target)
-        if self._guided_until_s is not None and self.now_s > self._guided_until_s:
-            self._guided_until_s = None
-            self.flight.hold()
+            self._tell_fence(self.fence.after_takeoff(), "auto-enabled")
+        self.guidance.step(sensed, self.now_s)
+
+    def _act_on(self, item: Item) -> None:
+        """Do what a mission's action asks for besides flying."""
+        match item.command:
+            case dialect.MAV_CMD_DO_FENCE_ENABLE:
+                on = item.param1 == 1.0
+                self._tell_fence(
+                    self.fence.enable(EVERY_BOUND, on=on), "enabled" if on else "disabled"
+                )
+            case dialect.MAV_CMD_DO_SET_HOME:
+                here = item.param1 == 1.0 or (item.x == 0 and item.y == 0)
+                place = self.ground.place(self.sensed.motion.position_n)
+                if not here:
+                    alt = self.ground.start.alt - self.ground.item_down(item)
+                    place = Place(item.x, item.y, alt)
+                self.set_home(place, lock=True)
+            case _:
+                pass  # for what it does not carry
+
+    def _tell_fence(self, changed: Bound, what: str) -> None:
+        if changed:
+            self._outbox.text(Severity.NOTICE, f"{fence_names(changed)} {what}")
 
     def _run_auto(self, sensed: Sensed, _dt_s: float) -> None:
         self.auto.step(sensed, self.now_s)
@@ -366,7 +392,8 @@ class Vehicle:
         if not flight.landed or flight.task is not Task.GROUNDED:
             self._idle_s = 0.0
             return
-        rtl_landed = self.mode is Mode.RTL and self._homing.stage is Stage.LAND
+        returning = self.mode in (Mode.RTL, Mode.SMART_RTL)
+        rtl_landed = returning and self._homing.stage is Stage.LAND
         if self.mode is Mode.LAND or rtl_landed or (self.mode is Mode.AUTO and self.auto.landing):
             self.disarm(force=True)
             return

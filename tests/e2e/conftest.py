@@ -17,7 +17,7 @@ VEHICLES = [
 def vehicle(request, tmp_path_factory) -> Iterator[Vehicle]:
     """A vehicle that all flights of one module share: each leaves it disarmed."""
     kind = request.param
-    if kind is ArduCopter and ArduCopter.binary() is None:
+    if issubclass(kind, ArduCopter) and ArduCopter.binary() is None:
         pytest.skip("no ArduCopter SITL: set SEKISHO_ARDUCOPTER or have `arducopter` on PATH")
     vehicle = kind(tmp_path_factory.mktemp("vehicle"))
     yield vehicle

@@ -4,9 +4,12 @@ import re
 
 import pytest
 
+from tests.e2e.matrix import on_every_vehicle
 from tests.e2e.mavproxy import MavProxy
 from tests.e2e.processes import wait_until
 from tests.e2e.vehicles import HOME
+
+pytestmark = on_every_vehicle
 
 NORTH_EAST = (HOME[0] + 0.0003, HOME[1] + 0.0003)
 

@@ -7,9 +7,12 @@ from mavsdk.plugins.action import ActionError
 from mavsdk.plugins.mission_raw import MissionItem
 from mavsdk.plugins.param import ParamError
 
+from tests.e2e.matrix import on_every_vehicle
 from tests.e2e.processes import wait_until
 from tests.e2e.sdk import Sdk
 from tests.e2e.vehicles import HOME
+
+pytestmark = on_every_vehicle
 
 ABSOLUTE, RELATIVE = 0, 3
 WAYPOINT, RETURN, TAKEOFF = 16, 20, 22

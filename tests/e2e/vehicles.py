@@ -161,6 +161,7 @@ class ArduCopter:
 
     name = "arducopter"
     parameters = 1300
+    model = "quad"
 
     def __init__(
         self,
@@ -181,7 +182,7 @@ class ArduCopter:
         self._ended = threading.Event()
         self._pump = threading.Thread(target=self._join_lines, daemon=True)
         self._pump.start()
-        argv = [self.binary(), "--model", "quad", "--defaults", parameters, "-w"]
+        argv = [self.binary(), "--model", self.model, "--defaults", parameters, "-w"]
         lines = {0: self.usb, port: self._autopilot}
         for number in range(3):
             line = lines.get(number)
@@ -225,3 +226,21 @@ class ArduCopter:
         self._pump.join()
         for line in (self._autopilot, self._companion, self.usb):
             line.close()
+
+
+class ArduCopterOnOurPhysics(ArduCopter):
+    """The real ArduCopter, flying `sekisho sim --ardupilot-json`."""
+
+    name = "arducopter-json"
+    model = "JSON"
+
+    def __init__(self, directory: Path, speedup: float = 4) -> None:
+        argv = [sys.executable, "-m", "sekisho", "sim", "--ardupilot-json"]
+        self._physics = Process("physics", argv, directory)
+        self._physics.expect("127.0.0.1:9002", 20)
+        super().__init__(directory, speedup, more="FRAME_TYPE 1\n")
+
+    def stop(self) -> None:
+        # ArduPilot first: without physics it does not hear SIGTERM.
+        super().stop()
+        self._physics.stop()

@@ -30,7 +30,9 @@ def test_nothing_happens_by_default(flying: Client):
     assert flying.mode == "GUIDED"
 
 
-@pytest.mark.parametrize(("choice", "mode"), [(1, "RTL"), (4, "LAND"), (5, "LAND"), (7, "BRAKE")])
+@pytest.mark.parametrize(
+    ("choice", "mode"), [(1, "RTL"), (4, "SMART_RTL"), (5, "LAND"), (7, "BRAKE")]
+)
 def test_silence_acts_after_the_timeout(flying: Client, choice: int, mode: str):
     set_parameter(flying, "FS_GCS_ENABLE", choice)
     for _ in range(4):

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from sim.autopilot.fence import Bound, Fence, Zone, fence_names, zones_of
+from sim.autopilot.fence import Bound, Fence, fence_names
 from sim.autopilot.frame import Ground
 from sim.autopilot.mission import Item
 from sim.autopilot.parameters import Parameters
+from sim.autopilot.zones import Zone, zones_of
 from sim.geodesy import Place
 from tests.sitl.link import HOME, Client, simulation
 
@@ -171,7 +172,7 @@ def push(client: Client, vx: float, vy: float, vz: float, seconds: float) -> Non
 
 @pytest.mark.slow
 def test_a_breach_flies_home_and_tells():
-    client = flying(zones=polygon(IN_POLYGON, SQUARE))
+    client = flying(zones=polygon(IN_POLYGON, SQUARE), AVOID_ENABLE=0.0)
     assert client.command(dialect.MAV_CMD_SET_MESSAGE_INTERVAL, 162, 200_000) == 0
     client.run(0.5)
     assert client.of("FENCE_STATUS")[-1].breach_status == 0
@@ -188,7 +189,13 @@ def test_a_breach_flies_home_and_tells():
 
 @pytest.mark.slow
 def test_targets_outside_are_refused_and_the_ceiling_holds():
-    client = flying(FENCE_RADIUS=40.0, FENCE_ALT_MAX=15.0, FENCE_ACTION=4.0, FENCE_OPTIONS=1.0)
+    client = flying(
+        FENCE_RADIUS=40.0,
+        FENCE_ALT_MAX=15.0,
+        FENCE_ACTION=4.0,
+        FENCE_OPTIONS=1.0,
+        AVOID_ENABLE=0.0,
+    )
     place = HOME.offset(60.0, 0.0)
     client.send(
         dialect.MAVLink_command_int_message(
@@ -212,7 +219,7 @@ def test_targets_outside_are_refused_and_the_ceiling_holds():
 
 @pytest.mark.slow
 def test_report_only_reports_only():
-    client = flying(FENCE_RADIUS=30.0, FENCE_ACTION=0.0)
+    client = flying(FENCE_RADIUS=30.0, FENCE_ACTION=0.0, AVOID_ENABLE=0.0)
     push(client, 5.0, 0.0, 0.0, 10.0)
     assert client.mode == "GUIDED"
     assert "Circle fence breached" in client.texts()

@@ -29,7 +29,7 @@ BY_CLOCK = re.compile(
 )
 
 KNOWN = {
-    "log list": "it keeps no logs and says so (num_logs 0); the recorded vehicle had one",
+    "log list": "its logs are its own: their number, time and size are not the recorded ones",
 }
 
 ITEM_FIELDS = ("frame", "command", "param1", "param2", "param3", "param4", "x", "y", "z")

@@ -30,10 +30,10 @@ def test_a_lost_entry_can_be_read_by_index():
     assert reply.param_id == Parameters().names[700]
 
 
-def test_values_are_rounded_and_held_within_their_type():
+def test_values_are_cut_and_held_within_their_type():
     parameters = Parameters()
     parameters.store("RTL_LOIT_TIME", 1234.6)
-    assert parameters["RTL_LOIT_TIME"] == 1235.0
+    assert parameters["RTL_LOIT_TIME"] == 1234.0
     parameters.store("FS_GCS_ENABLE", 1000.0)
     assert parameters["FS_GCS_ENABLE"] == 127.0
     parameters.store("GUID_TIMEOUT", 0.1)
