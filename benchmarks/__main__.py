@@ -7,7 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import aboard, control, flood, gnss, jitter, link, link_core, report, sim
+from benchmarks import (
+    aboard,
+    control,
+    fleet,
+    flood,
+    gnss,
+    jitter,
+    link,
+    link_core,
+    mqtt,
+    report,
+    sim,
+)
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 
@@ -17,8 +29,10 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "aboard": aboard.run,
     "control": control.run,
     "sim": sim.run,
+    "fleet": fleet.run,
     "flood": flood.run,
     "gnss": gnss.run,
+    "mqtt": mqtt.run,
     "jitter": jitter.run,
 }
 _TAKES_DIRECTORY: Final = "gnss"

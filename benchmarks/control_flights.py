@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from benchmarks.control_plant import STATE, Plant, Truth
 from flightcore.control.flatness import FLAT_ROWS, FlatOutput, implied
 from flightcore.control.indi import Rejection
+from flightcore.control.prediction import prediction
 from flightcore.control.tracking import SIZES, tracking
 from flightcore.control.vehicle import Gains, Limits, Vehicle
 from flightcore.trajectory.sampled import Trajectory
-from tracing.executors import Array, Rows
+from tracing.executors import Array, Batch, Rows
 from tracing.terms import Group
 
 _BOX_M = 5.0  # further from the reference than this is a crash, as in Sun et al.
@@ -20,7 +21,18 @@ _BOX_M = 5.0  # further from the reference than this is a crash, as in Sun et al
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What flies: the model, how it is steered, and how finely it is integrated."""
+    """What flies: the model, how it is steered, and how finely it is integrated.
+
+    Attributes:
+        vehicle: The model.
+        gains: Of the controller.
+        limits: Of the controller.
+        rejection: Whether and how fast it believes in disturbances.
+        rate_hz: Of the controller.
+        substeps: Integration steps for one of the controller's.
+        lag_s: Time constant of the rotors. [s]
+        predicts: Whether it flies what it sees forward to the present.
+    """
 
     vehicle: Vehicle
     gains: Gains
@@ -29,6 +41,7 @@ class Setup:
     rate_hz: int = 300
     substeps: int = 2
     lag_s: float = 0.0
+    predicts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,8 @@ def fly(
     duration: float,
     *,
     built: Vehicle | None = None,
+    aims: Sequence[Trajectory] | None = None,
+    executor: type[Batch] = Rows,
 ) -> list[Outcome]:
     """Fly every trajectory under every truth; return one outcome per truth.
 
@@ -55,23 +70,27 @@ def fly(
         truths: How vehicles differ from the one that was built.
         duration: Of every flight. [s]
         built: The vehicle that was built; as believed if not given.
+        aims: What the controller is given in the trajectories' place; errors count from these.
+        executor: What runs the controllers and the plants.
     """
     dt_s = 1.0 / setup.rate_hz
     steps, lanes, conditions = round(duration * setup.rate_hz), len(trajectories), len(truths)
     times = np.arange(steps + 1, dtype=np.float64) * dt_s
-    table = np.stack([t.sample(times) for t in trajectories], axis=-1).transpose(1, 0, 2).copy()
+    table = _table(trajectories, times)
+    given = table if aims is None else _table(aims, times)
     plant = Plant(
         built or setup.vehicle,
         [truth for truth in truths for _ in range(lanes)],
         setup.lag_s,
         dt_s / setup.substeps,
+        executor,
     )
     start_state, start_thrust = start(setup, table[0])
     plant.state[:] = np.tile(start_state, conditions)
     plant.thrusts[:] = np.tile(start_thrust, conditions)
     plant.mean_thrusts[:] = plant.thrusts
     text = tracking(setup.vehicle, setup.gains, setup.limits, setup.rejection, dt_s)
-    controller = Rows(text, SIZES, lanes * conditions, feedback=((1, 3),))
+    controller = executor(text, SIZES, lanes * conditions, feedback=((1, 3),))
     seen, reference, sensed, memory = controller.inputs
     memory[3:6] = plant.state[10:13]
     late = [round(truth.latency_s * setup.rate_hz) for truth in truths]
@@ -79,6 +98,8 @@ def fly(
     past = [plant.measured()] * (max(late) + 1)
     by_truth = (slice(i * lanes, (i + 1) * lanes) for i in range(conditions))
     views = [(part, age) for part, age in zip(by_truth, late, strict=True)]
+    model = Rows(prediction(setup.vehicle, dt_s), (STATE, 4), lanes, feedback=((0, 0),))
+    commands = [plant.thrusts.copy()] * (max(late) + 1)
     squared = np.zeros((conditions, lanes))
     left = np.zeros((conditions, lanes), dtype=np.bool_)
     shaped = reference.reshape(FLAT_ROWS, conditions, lanes)
@@ -87,8 +108,15 @@ def fly(
             past = [plant.measured(), *past[:-1]]
             for part, age in views:
                 seen[:, part], sensed[:, part] = np.split(past[age][:, part], [STATE])
-            shaped[:] = table[k][:, None, :]
+                if setup.predicts:
+                    model.inputs[0][:] = seen[:, part]
+                    for command in commands[age - 1 :: -1] if age else ():
+                        model.inputs[1][:] = command[:, part]
+                        model.run()
+                    seen[:, part] = model.inputs[0]
+            shaped[:] = given[k][:, None, :]
             controller.run()
+            commands = [controller.outputs[0].copy(), *commands[:-1]]
             plant.advance(controller.outputs[0], setup.substeps)
             error = plant.state[:3].reshape(3, conditions, lanes) - table[k + 1][:3, None]
             away = (error * error).sum(axis=0)
@@ -96,6 +124,12 @@ def fly(
             squared += away
     rms = np.sqrt(squared / steps)
     return [Outcome(rms[i], left[i]) for i in range(conditions)]
+
+
+def _table(trajectories: Sequence[Trajectory], times: Array) -> Array:
+    """Return flat outputs. Shape (times, rows, trajectories)."""
+    rows = np.stack([t.sample(times) for t in trajectories], axis=-1)
+    return rows.transpose(1, 0, 2).copy()
 
 
 def start(setup: Setup, reference: Array) -> tuple[Array, Array]:

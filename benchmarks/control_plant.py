@@ -14,7 +14,7 @@ import numpy as np
 
 from flightcore.control.allocation import effectiveness
 from flightcore.control.vehicle import Vehicle
-from tracing.executors import Array, Rows, Text
+from tracing.executors import Array, Batch, Rows, Text
 from tracing.terms import Group, Real, sqrt
 
 STATE: Final = 13  # position 3, velocity 3, q_nb 4, rate 3
@@ -52,7 +52,14 @@ class Plant:
         mean_thrusts: Over the last `advance`. Shape (4, N). [N]
     """
 
-    def __init__(self, vehicle: Vehicle, truths: list[Truth], lag_s: float, dt_s: float) -> None:
+    def __init__(
+        self,
+        vehicle: Vehicle,
+        truths: list[Truth],
+        lag_s: float,
+        dt_s: float,
+        executor: type[Batch] = Rows,
+    ) -> None:
         """Make the plant.
 
         Args:
@@ -60,8 +67,10 @@ class Plant:
             truths: One per vehicle.
             lag_s: Time constant of the rotors; 0 makes them ideal. [s]
             dt_s: Integration step. [s]
+            executor: What runs them.
         """
-        self._rows = Rows(_text(vehicle, dt_s), (STATE, 4, TRUTH), len(truths), feedback=((0, 0),))
+        sizes = (STATE, 4, TRUTH)
+        self._rows = executor(_text(vehicle, dt_s), sizes, len(truths), feedback=((0, 0),))
         self.state, self.thrusts, parameters = self._rows.inputs
         self.specific_force = self._rows.outputs[1]
         self.mean_thrusts = np.zeros_like(self.thrusts)

@@ -191,6 +191,8 @@ class Transfers:
 
     def deadline_ns(self) -> int | None:
         """Return when `outgoing` has something."""
+        if not self._inbound and not self._outbound:
+            return None
         times = [i.ack_due_ns for i in self._inbound.values() if i.ack_due_ns is not None]
         for outbound in self._outbound.values():
             due_ns = outbound.due_ns()

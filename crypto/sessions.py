@@ -151,8 +151,12 @@ class Sessions:
 
     def deadline_ns(self) -> int | None:
         """Return when `lapse` has something to close."""
-        times = (session.ends_ns for session in self._open.values())
-        return min((time for time in times if time is not None), default=None)
+        first: int | None = None
+        for session in self._open.values():
+            time = session.ends_ns
+            if time is not None and (first is None or time < first):
+                first = time
+        return first
 
     def _move(self, session: Session, cause: Cause, now_ns: int) -> None:
         peer, was = session.peer, session.phase

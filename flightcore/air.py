@@ -54,15 +54,16 @@ class Air:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times: list[int | None] = []
+        first: int | None = None
         for station in self._stations.values():
-            if station.peer.live is not None:
-                times += [station.status_due_ns, station.authority_due_ns]
-                if station.may_carry:
-                    times.append(station.transfers.deadline_ns())
-                if station.queue is not None:
-                    times.append(station.queue.deadline_ns())
-        return min((time for time in times if time is not None), default=None)
+            if station.peer.live is None:
+                continue
+            carries = station.transfers.deadline_ns() if station.may_carry else None
+            drains = None if station.queue is None else station.queue.deadline_ns()
+            for time in (station.status_due_ns, station.authority_due_ns, carries, drains):
+                if time is not None and (first is None or time < first):
+                    first = time
+        return first
 
     def tick(self, now_ns: int) -> None:
         """Report status, carry on with transfers, and let out what the radio has room for."""

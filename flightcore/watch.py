@@ -98,8 +98,12 @@ class Watch:
 
     def deadline_ns(self) -> int | None:
         """Return when `tick` has something to do."""
-        times = (part.deadline_ns() for part in self._parts)
-        return min((time for time in times if time is not None), default=None)
+        first: int | None = None
+        for part in self._parts:
+            time = part.deadline_ns()
+            if time is not None and (first is None or time < first):
+                first = time
+        return first
 
     def tick(self, now_ns: int) -> None:
         """Do what is due."""

@@ -1,6 +1,8 @@
 """`ground.toml`: what the gateway is told. Defaults are those of the command's documentation."""
 
 import ipaddress
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,10 @@ from wire.send_queue import check_radio
 from wire.service import Service, check_service
 
 OFF: Final = "off"
+EMBEDDED: Final = "embedded"
+GATEWAY: Final = "gateway"  # its own name at the embedded broker
+TLS_SCHEME, PLAIN_SCHEME = "mqtts://", "mqtt://"
+_LEVEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 LAB_LOG_KEY: Final = "log-keys/log-private.key"  # where `sekisho pair lab` puts it
 
 
@@ -57,13 +63,34 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bind: str = "127.0.0.1:8460"
 
 
-class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which broker telemetry is published to."""
+class Subscriber(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may read from the embedded broker, and what: levels below `sekisho/v1/`.
 
-    broker: str = "embedded"
+    `topics` are sites, or a site and a vehicle: ("north",) or ("north/tsubame-1-5a9d02c4",). The
+    gateway's own site if there is none.
+    """
+
+    name: str
+    password_file: str
+    topics: tuple[str, ...] = ()
+
+
+class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which broker telemetry is published to, and as which site.
+
+    `broker` is "embedded", "off", mqtts://ADDRESS:PORT with `ca`, `cert` and `key`, or
+    mqtt://ADDRESS:PORT on this machine. Without this table nothing is published.
+    """
+
+    site: str = "field"
+    broker: str = EMBEDDED
+    bind: str = "127.0.0.1:1883"
+    subscriber: tuple[Subscriber, ...] = ()
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    user: str | None = None
+    password_file: str | None = None
 
 
 class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +150,8 @@ def check(config: GroundConfig) -> None:
         raise NotAllowedError("drone", [], "at least one [[drone]] table")
     if config.console is not None and config.console.bind != OFF:
         check_address("console.bind", config.console.bind, parse_console)
+    if config.mqtt is not None:
+        _check_mqtt(config.mqtt)
     for index, drone in enumerate(config.drone):
         key = f"drone[{index}]"
         earlier = config.drone[:index]
@@ -155,6 +184,58 @@ def parse_console(text: str) -> Address:
             "reached through ssh -L"
         )
     return host, port
+
+
+def parse_broker(text: str) -> Address:
+    """Parse the address of a broker that runs by itself.
+
+    Raises:
+        ValueError: It is none that may be used.
+    """
+    if text.startswith(TLS_SCHEME):
+        return parse_local(text.removeprefix(TLS_SCHEME))
+    if text.startswith(PLAIN_SCHEME):
+        address = parse_local(text.removeprefix(PLAIN_SCHEME))
+        if ipaddress.IPv4Address(address[0]).is_loopback:
+            return address
+    raise ValueError(
+        '"embedded", "off", mqtts://ADDRESS:PORT, or on this machine mqtt://127.0.0.1:PORT'
+    )
+
+
+def _check_mqtt(mqtt: Mqtt) -> None:
+    if not _LEVEL.fullmatch(mqtt.site):
+        raise NotAllowedError("mqtt.site", mqtt.site, f"a text that matches {_LEVEL.pattern}")
+    is_embedded = mqtt.broker == EMBEDDED
+    if not is_embedded and mqtt.broker != OFF:
+        check_address("mqtt.broker", mqtt.broker, parse_broker)
+    check_address("mqtt.bind", mqtt.bind, parse_loopback)
+    is_tls = mqtt.broker.startswith(TLS_SCHEME)
+    for name in ("ca", "cert", "key"):
+        if (getattr(mqtt, name) is not None) != is_tls:
+            allowed = "a file" if is_tls else f"a file only with broker = {TLS_SCHEME}..."
+            raise NotAllowedError(f"mqtt.{name}", getattr(mqtt, name), allowed)
+    if (mqtt.user is None) != (mqtt.password_file is None):
+        raise NotAllowedError("mqtt.user", mqtt.user, "both user and password_file, or neither")
+    if mqtt.user is not None and is_embedded:
+        raise NotAllowedError("mqtt.user", mqtt.user, "nothing with the embedded broker")
+    if mqtt.subscriber and not is_embedded:
+        allowed = "none but with the embedded broker: another has its own list"
+        raise NotAllowedError("mqtt.subscriber", [s.name for s in mqtt.subscriber], allowed)
+    for index, subscriber in enumerate(mqtt.subscriber):
+        _check_subscriber(f"mqtt.subscriber[{index}]", subscriber, mqtt.subscriber[:index])
+
+
+def _check_subscriber(key: str, subscriber: Subscriber, earlier: Sequence[Subscriber]) -> None:
+    name = subscriber.name
+    is_taken = name == GATEWAY or any(name == other.name for other in earlier)
+    if is_taken or not _LEVEL.fullmatch(name):
+        allowed = f"a name of its own that matches {_LEVEL.pattern}, and not {GATEWAY!r}"
+        raise NotAllowedError(f"{key}.name", name, allowed)
+    for topic in subscriber.topics:
+        levels = topic.split("/")
+        if len(levels) > 2 or not all(map(_LEVEL.fullmatch, levels)):
+            raise NotAllowedError(f"{key}.topics", topic, "a site, or SITE/VEHICLE; no wildcard")
 
 
 def _check_ways(key: str, drone: Drone, earlier: list[Drone]) -> None:

@@ -13,12 +13,16 @@ from typing import Any, Final
 from groundstation.console_drone import ConsoleDrone
 from groundstation.flights import Flights, FlightsView
 from groundstation.orders import ACTIONS, Action
+from groundstation.parameters.message import Parameters
+from groundstation.plan.deeds import Planning, Watch
+from groundstation.plan.desk import Desk
 from groundstation.screen.modes import NAMES, OFFERED
 from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
 from groundstation.talk import (
     Answer,
     Ask,
+    Deed,
     Give,
     Hello,
     Here,
@@ -72,6 +76,7 @@ class Console:
 
     def __init__(self, stations: Mapping[str, Station]) -> None:
         self.drones = {name: ConsoleDrone(name, station) for name, station in stations.items()}
+        self.planning = Desk(self.drones)
         self._stations = dict(stations)
         self._sessions: set[Session] = set()
         self._numbers = 0
@@ -91,6 +96,7 @@ class Console:
         """Let a page go."""
         self._events.append(Event(Topic.ORDER, f"{session.name} leaves", by=session.name))
         self._sessions.discard(session)
+        self.planning.forget(session)
 
     def welcome(self, session: Session, now_ns: int) -> Reply:
         """Return what a page has to know before the first picture."""
@@ -144,6 +150,7 @@ class Console:
             out = drone.tick(now_ns, is_watched=is_watched, is_attended=is_attended, clash=clash)
             if out:
                 frames[name] = out
+        self.planning.tell()
         return frames
 
     def picture(self, session: Session, now_ns: int) -> Reply:
@@ -196,8 +203,11 @@ class Console:
                 why = self._why_not(session, said, now_ns) or self._carry_out(session, said, now_ns)
                 return {"t": "result", "id": said.id, "error": why}
 
-    def _why_not(self, session: Session, said: Give | Answer | Ask | Reload, now_ns: int) -> str:
-        if session.role is not Role.OPERATOR:
+    def _why_not(self, session: Session, said: Deed, now_ns: int) -> str:
+        is_looking = (isinstance(said, Planning) and isinstance(said.do, Watch)) or (
+            isinstance(said, Parameters) and said.only_looks
+        )
+        if session.role is not Role.OPERATOR and not is_looking:
             return "A viewer only watches"
         if said.drone not in self.drones:
             return f"drone = {said.drone!r}; allowed: {', '.join(self.drones)}"
@@ -206,7 +216,7 @@ class Console:
             return f"Expired: decided on a picture {age_ms / 1000:.1f} s old"
         return ""
 
-    def _carry_out(self, session: Session, said: Give | Answer | Ask | Reload, now_ns: int) -> str:
+    def _carry_out(self, session: Session, said: Deed, now_ns: int) -> str:
         """Do what was asked for; return why not, "" if it is done or on its way."""
         drone, command = self.drones[said.drone], self._stations[said.drone].command
         session.here_ns = now_ns
@@ -225,6 +235,12 @@ class Console:
                 command.request(Verb[verb.upper()], bytes.fromhex(station) or NOBODY, now_ns)
             case Reload():
                 drone.read_plans(now_ns)
+            case Parameters():
+                why, tidings = drone.ask_parameters(said, now_ns)
+                session.tidings += tidings
+                return why
+            case Planning():
+                return self.planning.carry_out(session, said, now_ns)
         return ""
 
     def _note(self, session: Session, drone: str, text: str) -> None:

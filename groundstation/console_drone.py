@@ -12,11 +12,16 @@ import msgspec
 from groundstation.operation import describe
 from groundstation.orderly import Order, Orderly, Outcome
 from groundstation.orders import ACTIONS, Action, Arguments, Craft, consequence, why_not
+from groundstation.parameters.aboard import HEARD, ParametersAboard
+from groundstation.parameters.message import Parameters
+from groundstation.plan.aboard import MESSAGES, Aboard
+from groundstation.plan.model import WITH_PLACE, Home
+from groundstation.plan.onboard import FENCE, MISSION, RALLY, OnboardItem
+from groundstation.screen.assess import assess
 from groundstation.screen.changes import changes_since, page_ms
 from groundstation.screen.link import LinkWatch
-from groundstation.screen.plan import PlanReader
-from groundstation.screen.sensors import ekf_faults, prearm_good, unhealthy
-from groundstation.screen.situation import Situation, judge
+from groundstation.screen.modes import AUTO
+from groundstation.screen.situation import judge
 from groundstation.screen.vehicle import VehicleScreen
 from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
@@ -31,17 +36,11 @@ RADIO_SHARE: Final = 0.25  # of the rates asked for elsewhere
 _SYSTEM: Final = dialect.MAVLINK_MSG_ID_SYS_STATUS
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
 _POSITION: Final = dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT
-_EKF: Final = dialect.MAVLINK_MSG_ID_EKF_STATUS_REPORT
-_GNSS: Final = dialect.MAVLINK_MSG_ID_GPS_RAW_INT
-_FENCE: Final = dialect.MAVLINK_MSG_ID_FENCE_STATUS
 _HOME: Final = dialect.MAVLINK_MSG_ID_HOME_POSITION
-_MISSION: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
+_CURRENT: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
 _BATTERY: Final = dialect.MAVLINK_MSG_ID_BATTERY_STATUS
-_AIRBORNE: Final = frozenset(
-    (dialect.MAV_STATE_ACTIVE, dialect.MAV_STATE_CRITICAL, dialect.MAV_STATE_EMERGENCY)
-)
-_ARMED: Final = 0x80
-_KINDS: Final = (dialect.MAV_MISSION_TYPE_MISSION, dialect.MAV_MISSION_TYPE_FENCE)
+_SHOWN: Final = (MISSION, FENCE)  # lists on the map
+_SCALE: Final = 1e-7
 _SMOOTHING: Final = 0.02  # of the current, at ten looks a second: about 5 s
 
 Section = tuple[int, Any]
@@ -62,7 +61,9 @@ class ConsoleDrone:
         self._watch = LinkWatch()
         self._status = station.status(0)
         self._view = self._watch.look(self._status, 0)
-        self._plans = {kind: PlanReader(kind) for kind in _KINDS}
+        self.aboard = Aboard()
+        self._parameters = ParametersAboard(name)
+        self._may_send = False
         self._plans_shown: dict[int, int] = {}
         self._mission_total: object = None
         self._sections: dict[str, Section] = {}
@@ -82,17 +83,22 @@ class ConsoleDrone:
             frame = plain[at : at + size]
             at += size
             self.screen.receive(frame, seen_ns)
-            match message_id(frame):
-                case dialect.MAVLINK_MSG_ID_COMMAND_ACK:
-                    self._orderly.receive_ack(frame, now_ns)
-                case dialect.MAVLINK_MSG_ID_MISSION_COUNT:
-                    for plan in self._plans.values():
-                        plan.receive_count(frame, now_ns)
-                case dialect.MAVLINK_MSG_ID_MISSION_ITEM_INT:
-                    for plan in self._plans.values():
-                        plan.receive_item(frame, now_ns)
-                case _:
-                    pass
+            number = message_id(frame)
+            if number == dialect.MAVLINK_MSG_ID_COMMAND_ACK:
+                self._orderly.receive_ack(frame, now_ns)
+            if frame[6] != dialect.MAV_COMP_ID_AUTOPILOT1:
+                continue
+            if number in MESSAGES:
+                self.aboard.receive(number, frame, now_ns)
+            if number in HEARD:  # both follow PARAM_VALUE
+                self._parameters.receive(frame, now_ns)
+
+    def answers(self, now_ns: int) -> list[bytes]:
+        """Return what a transfer has to say at once to what has just come."""
+        sysid = self.screen.sysid
+        if sysid is None or not self._may_send or not self.aboard.is_busy:
+            return []
+        return [self._orderly.pack(m) for m in self.aboard.outgoing(sysid, now_ns)]
 
     def order(self, action: Action, arguments: Arguments, operator: str, now_ns: int) -> str:
         """Give an order; return why it cannot be given, "" if it has been."""
@@ -109,8 +115,36 @@ class ConsoleDrone:
 
     def read_plans(self, now_ns: int) -> None:
         """Read mission and fence from the drone again."""
-        for plan in self._plans.values():
-            plan.begin(now_ns)
+        self.aboard.read(_SHOWN, now_ns)
+
+    def ask_parameters(self, asked: Parameters, now_ns: int) -> tuple[str, list[dict[str, Any]]]:
+        """Do what a page asks about parameters; return why not, and what the page is told."""
+        if not asked.only_looks and not (self._craft.live and self._station.is_holder):
+            return "Not possible: this station is not in command of a drone that answers", []
+        return self._parameters.ask(asked, self.screen.sysid, now_ns)
+
+    @property
+    def home(self) -> Home | None:
+        """Where the drone says that its home is."""
+        lat, lon, altitude = self.screen.values(_HOME) or (None, None, None)
+        if not lat or not lon or altitude is None or abs(lat) > 90 or abs(lon) > 180:
+            return None
+        return Home(lat, lon, altitude)
+
+    def why_no_transfer(self, kind: int | None) -> str:
+        """Return why nothing can be read, or this list not be sent, now; "" if it can."""
+        craft = self._craft
+        if not craft.live:
+            return "No link"
+        if not craft.is_holder:
+            return "Another station commands"
+        if craft.armed is None:
+            return "The autopilot is silent"
+        if kind in (FENCE, RALLY) and craft.armed:
+            return "Only while disarmed: it is where a failsafe keeps to"
+        if kind == MISSION and craft.flying and craft.mode == AUTO:
+            return "The mission is being flown: pause first"
+        return ""
 
     @property
     def sysid(self) -> int | None:
@@ -134,14 +168,26 @@ class ConsoleDrone:
         self._look(clash, now_ns)
         self._show_challenge(now_ns)
         sysid = self.screen.sysid
-        may_send = is_attended and self._craft.live and self._station.is_holder
-        if sysid is None or not may_send:
+        self._may_send = is_attended and self._craft.live and self._station.is_holder
+        if sysid is None or not self._may_send:
+            self._starve(now_ns, is_attended=is_attended)
             return []
         frames = self._orderly.outgoing(now_ns)
+        challenge = self._station.command.challenge(now_ns)
+        operation = None if challenge is None else challenge.operation
+        frames += self._parameters.outgoing(sysid, operation, now_ns, self._orderly.pack)
         messages = self._beat(now_ns) + self._ask(sysid, now_ns)
-        for plan in self._plans.values():
-            messages += plan.outgoing(sysid, now_ns)
+        messages += self.aboard.outgoing(sysid, now_ns)
         return frames + [self._orderly.pack(message) for message in messages]
+
+    def _starve(self, now_ns: int, *, is_attended: bool) -> None:
+        """Let a transfer run out while nothing may be sent: what it says is lost, as on a line."""
+        self._parameters.stop("nobody could send any more")
+        if not self._station.is_holder:
+            self.aboard.cancel("another station commands", now_ns)
+        elif not is_attended:
+            self.aboard.cancel("no operator is present", now_ns)
+        self.aboard.outgoing(0, now_ns)
 
     def since(self, cursor: int) -> dict[str, Any]:
         """Return everything that has changed since `cursor`, which is a `version`."""
@@ -194,14 +240,14 @@ class ConsoleDrone:
 
     def _look(self, clash: str, now_ns: int) -> None:
         """Judge the state and show it."""
-        situation = self._situation(clash, now_ns)
         screen = self.screen
+        situation = assess(screen, self._view, self._status, self._station, clash, now_ns)
         position = screen.values(_POSITION) if situation.heartbeat_s is not None else None
         fresh = screen.fresh(_POSITION, "lat", now_ns) is not None
         lat, lon = (position[0], position[1]) if position and fresh else (None, None)
-        mission = self._plans[dialect.MAV_MISSION_TYPE_MISSION]
+        mission = self.aboard.readers[MISSION].items
         # Item 0 is home.
-        items = None if mission.items is None else max(0, len(mission.items) - 1)
+        items = None if mission is None else max(0, len(mission) - 1)
         self._craft = Craft(
             name=self.name,
             live=situation.link == "live",
@@ -221,56 +267,13 @@ class ConsoleDrone:
         self._show("blocked", {action.value: why_not(action, self._craft) for action in ACTIONS})
         self._show("timers", (page_ms(screen.armed_ns), page_ms(screen.flying_ns)))
         self._show("endurance", self._endurance_s(now_ns))
-        for kind, plan in self._plans.items():
-            if plan.items is not None and self._plans_shown.get(kind) != plan.version:
-                self._plans_shown[kind] = plan.version
-                self._show(f"plan{kind}", plan.items)
+        for kind in _SHOWN:
+            reader = self.aboard.readers[kind]
+            if reader.items is not None and self._plans_shown.get(kind) != reader.version:
+                self._plans_shown[kind] = reader.version
+                self._show(f"plan{kind}", [_on_map(item) for item in reader.items])
+        self._show("parameters", self._parameters.shown())
         self._show("orders", [_shown_order(order) for order in self._orderly.orders])
-
-    def _situation(self, clash: str, now_ns: int) -> Situation:
-        screen, view, station = self.screen, self._view, self._station
-
-        def fresh(number: int, name: str) -> Any:  # noqa: ANN401 - a number or None
-            return screen.fresh(number, name, now_ns)
-
-        base_mode = fresh(_HEARTBEAT, "base_mode")
-        armed = None if base_mode is None else bool(base_mode & _ARMED)
-        status = fresh(_HEARTBEAT, "system_status")
-        if screen.other_sysid is not None:
-            clash = f"Two autopilots on one line: system ids {screen.sysid}, {screen.other_sysid}"
-        present = fresh(_SYSTEM, "onboard_control_sensors_present")
-        enabled = fresh(_SYSTEM, "onboard_control_sensors_enabled") or 0
-        health = fresh(_SYSTEM, "onboard_control_sensors_health") or 0
-        ekf = screen.values(_EKF) if fresh(_EKF, "flags") is not None else None
-        authority = self._status.authority
-        return Situation(
-            link="live"
-            if station.is_live(now_ns)
-            else view.state
-            if view.state != "live"
-            else "lost",
-            heard_s=self._status.heard_s,
-            picture_s=view.picture_s,
-            attack=view.attack,
-            noise=view.noise,
-            loss_down=view.loss_down,
-            navigation_suspect=bool(authority["navigation_suspect"]),
-            is_holder=station.is_holder,
-            holder_lost=bool(authority["holder_lost"]),
-            sysid_clash=clash,
-            heartbeat_s=screen.age_s(_HEARTBEAT, now_ns),
-            armed=armed,
-            flying=bool(armed) and status in _AIRBORNE,
-            mode=fresh(_HEARTBEAT, "custom_mode"),
-            system_status=status,
-            prearm_good=None if present is None else prearm_good(present, health),
-            unhealthy=() if present is None else unhealthy(present, enabled, health),
-            battery_percent=fresh(_SYSTEM, "battery_remaining"),
-            fix_type=fresh(_GNSS, "fix_type"),
-            ekf_faults=() if ekf is None else ekf_faults(int(ekf[0] or 0), ekf[1:]),
-            fence_breached=bool(fresh(_FENCE, "breach_status")),
-            prearm_texts=screen.prearm_texts(now_ns),
-        )
 
     def _endurance_s(self, now_ns: int) -> int | None:
         """Estimate how long the battery lasts: what is left over the mean current."""
@@ -305,6 +308,7 @@ class ConsoleDrone:
             return
         # The cover and the hold have been the two steps; a second window would only cost height.
         own = self._orderly.is_asked_for(challenge.operation)
+        is_write = self._parameters.is_asked_for(challenge.operation)
         if own and self._orderly.open_action is Action.STOP:
             command.confirm(challenge.nonce, now_ns)
             return
@@ -312,7 +316,10 @@ class ConsoleDrone:
         if text is None:
             command.decline(challenge.nonce)
             return
-        self._show("challenge", (challenge.nonce.hex(), text, page_ms(challenge.expires_ns), own))
+        self._show(
+            "challenge",
+            (challenge.nonce.hex(), text, page_ms(challenge.expires_ns), own or is_write),
+        )
 
     def _beat(self, now_ns: int) -> list[dialect.MAVLink_message]:
         """Return the heartbeat that tells the autopilot of an operator's presence."""
@@ -332,8 +339,8 @@ class ConsoleDrone:
 
     def _ask(self, sysid: int, now_ns: int) -> list[dialect.MAVLink_message]:
         """Ask for what the console watches and the drone does not send, without any haste."""
-        total = self.screen.value(_MISSION, "total")
-        if total != self._mission_total and not any(p.is_reading for p in self._plans.values()):
+        total = self.screen.value(_CURRENT, "total")
+        if total != self._mission_total and not self.aboard.is_busy:
             self._mission_total = total
             self.read_plans(now_ns)
         if now_ns < self._ask_ns:
@@ -362,6 +369,23 @@ def _command(sysid: int, number: int, *params: float) -> dialect.MAVLink_message
     values = [*map(float, params), *(0.0,) * (7 - len(params))]
     return dialect.MAVLink_command_long_message(
         sysid, dialect.MAV_COMP_ID_AUTOPILOT1, number, 0, *values
+    )
+
+
+def _on_map(item: OnboardItem) -> tuple[int, float | None, float | None, float, float]:
+    """Return an item for the map: command, where (None if nowhere), altitude, first parameter.
+
+    In a fence the first parameter is a radius [m] or the number of a polygon's corners.
+    """
+    is_on_earth = abs(item.x) <= 90 / _SCALE and abs(item.y) <= 180 / _SCALE
+    has_place = item.command in WITH_PLACE and is_on_earth and (item.x, item.y) != (0, 0)
+    lat, lon = round(item.x * _SCALE, 7), round(item.y * _SCALE, 7)
+    return (
+        item.command,
+        lat if has_place else None,
+        lon if has_place else None,
+        item.z if abs(item.z) < 1e6 else 0.0,
+        item.params[0] if abs(item.params[0]) < 1e6 else 0.0,
     )
 
 

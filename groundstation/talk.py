@@ -8,6 +8,8 @@ import msgspec
 from crypto.confirmation import NONCE_BYTES
 from groundstation.flights import Flights
 from groundstation.orders import Action, Arguments
+from groundstation.parameters.message import Parameters
+from groundstation.plan.deeds import Planning
 from wire.authority import NOBODY
 
 MAX_BYTES: Final = 524_288  # a view may send a whole file
@@ -76,7 +78,8 @@ class Reload(_Deed, frozen=True, tag="reload"):
     """Read mission and fence from the drone again."""
 
 
-Said = Hello | Here | Give | Answer | Ask | Reload | Flights
+Deed = Give | Answer | Ask | Reload | Parameters | Planning
+Said = Hello | Here | Deed | Flights
 
 _DECODER: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 

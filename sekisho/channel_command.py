@@ -1,4 +1,4 @@
-"""`sekisho channel`: a UDP proxy that does to datagrams what the air and an attacker may do."""
+"""`sekisho channel`: a proxy that does to datagrams what the air and an attacker may do."""
 
 import argparse
 import asyncio
@@ -11,12 +11,22 @@ from typing import Final
 
 from sekisho.config_file import ConfigError, load
 from sekisho.runtime import EXIT_INTERRUPTED
-from sim.aio.channel_proxy import keep, load_earlier, run
+from sim.aio.channel_proxy import keep, load_earlier, run, run_tty
+from sim.aio.pty import LinkInUseError
 from sim.channel.air import Air
 from sim.channel.script import Script
 
 _EXAMPLE: Final = """example:
   sekisho channel --listen 127.0.0.1:14000 --to 127.0.0.1:14001 --script storm.toml
+  sekisho channel --listen-tty /tmp/radio-ground --to-tty /tmp/radio-drone --script radio.toml
+
+radio.toml, a line of 57,600 baud with noise that is cut after a minute:
+  [[phase]]
+  at = 0
+  conditions = { bytes_per_s = 5760, buffer_bytes = 4096, flip = 0.001, delay_ms = 20 }
+  [[phase]]
+  at = 60
+  conditions = { blackout = true }
 
 storm.toml:
   seed = 7
@@ -37,21 +47,28 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the `channel` sub-parser."""
     parser = subparsers.add_parser(
         "channel",
-        help="a hostile link between two UDP ports",
-        description="Carry datagrams between two UDP ports and do to them what a script says: "
-        "lose, delay, reorder, repeat, cut, flip, reflect, replay, inject, hold.",
+        help="a hostile link between two UDP ports or two terminals",
+        description="Carry datagrams between two UDP ports, or the bytes of a serial radio between "
+        "two pseudo-terminals, and do to them what a script says: lose, delay, reorder, repeat, "
+        "cut, flip, reflect, replay, inject, hold.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--listen",
         type=_address,
-        required=True,
         metavar="HOST:PORT",
         help="where the side that begins sends to; port 0 takes a free one",
     )
+    parser.add_argument("--to", type=_address, metavar="HOST:PORT", help="where the other listens")
     parser.add_argument(
-        "--to", type=_address, required=True, metavar="HOST:PORT", help="where the other listens"
+        "--listen-tty",
+        type=Path,
+        metavar="LINK",
+        help="symbolic link to make to the terminal of the side that begins",
+    )
+    parser.add_argument(
+        "--to-tty", type=Path, metavar="LINK", help="and to the terminal of the other"
     )
     parser.add_argument("--script", type=Path, required=True, metavar="FILE", help="TOML, as below")
     parser.add_argument(
@@ -66,6 +83,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_command(args: argparse.Namespace) -> int:
     """Run until interrupted; return the exit status."""
+    udp, tty = (args.listen, args.to), (args.listen_tty, args.to_tty)
+    if (None in udp) == (None in tty) or any(udp) == any(tty):
+        raise ConfigError("needed: --listen and --to, or --listen-tty and --to-tty")
     script = load(args.script, Script, Script.check)
     earlier = None
     if args.earlier is not None:
@@ -79,9 +99,15 @@ def run_command(args: argparse.Namespace) -> int:
         print(address, file=sys.stderr if args.json else sys.stdout, flush=True)
 
     try:
-        summary = asyncio.run(run(air, args.listen, args.to, ready))
+        if args.listen is None:
+            summary = asyncio.run(run_tty(air, *tty, ready))
+        else:
+            summary = asyncio.run(run(air, *udp, ready))
         if args.keep is not None:
             keep(air, args.keep)
+    except LinkInUseError as error:
+        print(f"sekisho channel: {error}; name a free path", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"sekisho channel: {error}", file=sys.stderr)
         return 1

@@ -46,7 +46,7 @@ async def serving_console(config: GroundConfig, gateway: Gateway) -> AsyncIterat
     from groundstation.talk import Role  # noqa: PLC0415
 
     library = Library(config.logs_dir, config.log_key)
-    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir / "maps", library)
+    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir, library)
     urls = {role.value: web.door.url(role) for role in Role}
     async with web.serving(sock):
         # The address opens the console: it is shown to a person, and kept out of a journal.

@@ -45,8 +45,9 @@ def add_erase(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser = verbs.add_parser(
         "erase",
         help="destroy the keys of a state directory, or all of it",
-        description="Destroy this device's keys, pairs, authority and counters: nothing that was "
-        "sealed under them opens again, and it must be paired anew. Recordings stay, sealed to "
+        description="Destroy this device's keys, pairs, authority, counters and drafts of plans: "
+        "nothing that was sealed under them opens again, and it must be paired anew. Recordings "
+        "stay, sealed to "
         "their offline key, unless --all is given: then the directory is as on the first day. "
         "Killed or without power, it is completed at the next start of anything that opens the "
         "directory.",

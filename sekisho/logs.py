@@ -1,4 +1,4 @@
-"""`sekisho logs`: make the key that opens recordings; list, verify and export them."""
+"""`sekisho logs`: make the key that opens recordings; list, verify, export and learn from them."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ from crypto.primitives import KEY_BYTES, XWingKeyPair
 from crypto.sealed_log import key_id
 from sekisho.erase import add_erase
 from sekisho.log_export import add_export
+from sekisho.log_identify import add_identify
 from sekisho.log_report import add_report
 from sekisho.log_reports import add_known, follow, open_with, show
 
@@ -28,10 +29,10 @@ class KeyReport(msgspec.Struct):
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `logs keygen`, `trust`, `list`, `verify`, `export`, `report` and `erase`."""
+    """Add `logs keygen`, `trust`, `list`, `verify`, `export`, `identify`, `report` and `erase`."""
     parser = subparsers.add_parser(
         "logs",
-        help="sealed recordings: keygen, trust, list, verify, export, report, erase",
+        help="sealed recordings: keygen, trust, list, verify, export, identify, report, erase",
         epilog="example: sekisho logs verify --key log-private.key flight-000007.slog",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -82,6 +83,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify.set_defaults(run=run_verify)
 
     add_export(verbs)
+    add_identify(verbs)
     add_report(verbs)
     add_erase(verbs)
 

@@ -27,6 +27,7 @@ from sekisho.config_file import ConfigError, load
 from sekisho.console_service import CONSOLE_REQUEST, serving_console
 from sekisho.log_format import use_format
 from sekisho.metrics import serving
+from sekisho.mqtt_service import serving_mqtt
 from sekisho.notify import ServiceManager
 from sekisho.policy_file import load_policy
 from sekisho.runtime import RELOAD_REVOCATIONS, holding, serve_until_stopped
@@ -81,6 +82,7 @@ class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
     pid: int
     link: object
     peers: object
+    mqtt: object
     service: ServiceStatus
 
 
@@ -149,8 +151,6 @@ def run_ground(arguments: argparse.Namespace) -> int:
     """Run the gateway until it is told to stop."""
     config = load_ground_config(arguments.config)
     use_format(config.service.log)
-    if config.mqtt is not None:
-        _log.warning("[mqtt] is read but not served: this version has no mqtt yet")
     with _in_file(arguments.config), holding("ground", config.state_dir) as path:
         store = _open(config.state_dir, config.state, arguments)
         pairs = {drone.name: store.load_pair(drone.name) for drone in config.drone}
@@ -266,7 +266,9 @@ async def _serve_ground(
 
     def report() -> GroundReport:
         described = gateway.status()
-        return GroundReport(os.getpid(), described.link, described.peers, process.status())
+        return GroundReport(
+            os.getpid(), described.link, described.peers, describe_mqtt(), process.status()
+        )
 
     addresses: dict[str, str] = {}
 
@@ -282,7 +284,10 @@ async def _serve_ground(
 
     with contextlib.closing(gateway):
         await gateway.start()
-        async with serving_console(config, gateway) as addresses:
+        async with (
+            serving_mqtt(config, gateway, pairs) as describe_mqtt,
+            serving_console(config, gateway) as addresses,
+        ):
             return await process.serve(path, answer, config.service, report)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from sekisho.config_file import ConfigError
 from sekisho.runtime import query, runtime_dir, socket_path
 from sekisho.services import load_drone_config, load_ground_config
+from sekisho.status_watch import watch
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,24 +23,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog="example: sekisho status --config drone.toml --json",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="drone.toml or ground.toml")
-    parser.add_argument("--json", action="store_true", help="one JSON object per service")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one JSON object per service")
+    how.add_argument(
+        "--watch", action="store_true", help="alarms and links, again each second, until Ctrl-C"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status; exit 1 if no service answers."""
-    if arguments.config is not None:
-        paths = [_socket_of(arguments.config)]
-    else:
-        paths = sorted(runtime_dir().glob("*.sock"))
-    answers = []
-    for path in paths:
-        try:
-            answers.append(query(path))
-        except OSError:
-            continue
+    config = arguments.config
+    path = None if config is None else _socket_of(config)
+    if arguments.watch:
+        return watch(lambda: _answers(path))
+    answers = _answers(path)
     if not answers:
-        whose = f" with {arguments.config}" if arguments.config else ""
+        whose = f" with {config}" if config else ""
         print(
             f"sekisho: no service is running{whose}; start `sekisho drone` or `sekisho ground`",
             file=sys.stderr,
@@ -48,6 +48,17 @@ def run(arguments: argparse.Namespace) -> int:
     for answer in answers:
         print(answer.decode() if arguments.json else _readable(answer))
     return 0
+
+
+def _answers(path: Path | None) -> list[bytes]:
+    """Return what the service at `path` answers, or all of this user's."""
+    answers = []
+    for each in [path] if path is not None else sorted(runtime_dir().glob("*.sock")):
+        try:
+            answers.append(query(each))
+        except OSError:
+            continue
+    return answers
 
 
 def _socket_of(config: Path) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.airframe import QUAD_X, Airframe
 from sim.rigid_body import RigidBody
-from sim.simulation import TICK_S, Simulation, World
+from sim.simulation import FINE, Pace, Simulation, World
 
 
 class Fleet:
@@ -23,12 +23,13 @@ class Fleet:
         sysid: int = 1,
         ekf_ready_s: float = 9.0,
         airframe: Airframe = QUAD_X,
+        pace: Pace = FINE,
     ) -> None:
         """Make one vehicle per world; their system ids count up from `sysid`."""
         count = len(worlds)
-        self._body = RigidBody(airframe, count, dt_s=TICK_S)
-        self._throttle = np.zeros((count, len(airframe.rotors)))
-        self._wind = np.zeros((count, 3))
+        self.pace = pace
+        self._ticks = 0
+        self._body = RigidBody(airframe, count, dt_s=pace.tick_ns * 1e-9, is_steered=True)
         self.simulations = [
             Simulation(
                 world,
@@ -37,6 +38,7 @@ class Fleet:
                 ekf_ready_s=ekf_ready_s,
                 airframe=airframe,
                 body=self._body.one(i),
+                pace=pace,
             )
             for i, (world, noise) in enumerate(zip(worlds, noises, strict=True))
         ]
@@ -48,8 +50,11 @@ class Fleet:
 
     def step(self) -> None:
         """Advance every vehicle by one tick."""
-        for i, simulation in enumerate(self.simulations):
-            simulation.decide()
-            self._throttle[i] = simulation.throttle[0]
-            self._wind[i] = simulation.wind.velocity_n[0]
-        self._body.step(self._throttle, self._wind)
+        if self._ticks % self.pace.period == 0:
+            for simulation in self.simulations:
+                simulation.decide()
+        else:
+            for simulation in self.simulations:
+                simulation.now_ns += self.pace.tick_ns
+        self._ticks += 1
+        self._body.advance()

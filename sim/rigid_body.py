@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.airframe import Airframe
+from sim.control.inner import AIM, steered
 from sim.dynamics import BODY, CONTACT, over_ground, runge_kutta
-from tracing.executors import Array, FloatProgram, Rows, Text, floats
+from tracing.executors import Array, Batch, FloatProgram, Rows, Text, floats
 from tracing.terms import Group
 
 _ROWS_FROM: Final = 12  # vehicles; fewer are faster one by one
@@ -39,12 +40,14 @@ def flight(airframe: Airframe, dt_s: float) -> tuple[Text, tuple[int, ...]]:
 
 
 @cache
-def programs(airframe: Airframe, dt_s: float) -> tuple[FloatProgram, FloatProgram]:
+def programs(
+    airframe: Airframe, dt_s: float, *, is_steered: bool = False
+) -> tuple[FloatProgram, FloatProgram]:
     """Return one step for one vehicle with every rotor whole, and one that is told their health.
 
     The first is a quarter faster, because what is multiplied by 1 vanishes from its text.
     """
-    text, sizes = flight(airframe, dt_s)
+    text, sizes = (steered if is_steered else flight)(airframe, dt_s)
     return floats(text, sizes[:-1]), floats(text, sizes)
 
 
@@ -60,6 +63,9 @@ class Body(NamedTuple):
     health: Array
     on_ground: NDArray[np.bool_]
     impact_speed: Array
+    throttle: Array
+    command: Array
+    wind_n: Array
 
 
 class RigidBody:
@@ -67,7 +73,8 @@ class RigidBody:
 
     Invariant: attitude stays unit to rounding; nothing is ever below the ground. The zero state
     stands on the ground at the NED origin, rotors still. One caller steps it. The arrays may be
-    written to between steps; they are views of the state.
+    written to between steps; they are views of the state. A steered one flies itself: it is given
+    an aim (`sim.control.inner`) for its throttles, and finds those itself at each step.
 
     Attributes:
         position_n: NED position. Shape (N, 3). [m]
@@ -78,22 +85,49 @@ class RigidBody:
         rotor_speed: Speed over the speed at full throttle. Shape (N, rotors). [-]
         health: Share of its forces each rotor gives. Shape (N, rotors). [-]
         on_ground: Whether each vehicle touches the ground. Shape (N,).
-        impact_speed: Speed of the last touch-down, 0 when it was not this step. Shape (N,). [m/s]
+        impact_speed: Speed of the last touch-down, until somebody writes 0. Shape (N,). [m/s]
+        throttle: Speed each rotor is driven towards, over its full speed. Shape (N, rotors). [-]
+        command: What `advance` takes: throttles, shape (N, rotors), or aims, shape (N, `AIM`).
+        wind_n: Velocity of the air in NED. Shape (N, 3). [m/s]
     """
 
     def __init__(
-        self, airframe: Airframe, count: int = 1, *, dt_s: float, heading: float = 0.0
+        self,
+        airframe: Airframe,
+        count: int = 1,
+        *,
+        dt_s: float,
+        heading: float = 0.0,
+        is_steered: bool = False,
+        executor: type[Batch] | None = None,
     ) -> None:
-        self._rows: Rows | None = None
+        """Make `count` vehicles on the ground.
+
+        Args:
+            airframe: Of all of them.
+            count: N.
+            dt_s: Step. [s]
+            heading: Of all of them. [rad]
+            is_steered: `advance` takes aims, and the inner loops run with the physics.
+            executor: What runs them, as `tracing.compiled.Compiled`; by default floats or rows, by
+                their number.
+        """
+        self._rows: Batch | None = None
         rotors = len(airframe.rotors)
-        if count >= _ROWS_FROM:
-            text, sizes = flight(airframe, dt_s)
-            self._rows = Rows(text, sizes, count, feedback=((0, 0),))
+        if executor is None and count >= _ROWS_FROM:
+            executor = Rows
+        if executor is not None:
+            text, sizes = (steered if is_steered else flight)(airframe, dt_s)
+            self._rows = executor(text, sizes, count, feedback=((0, 0),))
             self._state, self._command, self._wind, health = self._rows.inputs
             self._contact = self._rows.outputs[1]
+            throttle = self._rows.outputs[2] if is_steered else self._command
         else:
-            self._whole, self._broken = programs(airframe, dt_s)
+            self._whole, self._broken = programs(airframe, dt_s, is_steered=is_steered)
             self._state, self._contact = np.zeros((BODY + rotors, count)), np.zeros((5, count))
+            self._command = np.zeros((AIM if is_steered else rotors, count))
+            self._wind = np.zeros((3, count))
+            throttle = np.zeros((rotors, count)) if is_steered else self._command
             health = np.zeros((rotors, count))
         assert len(self._contact) == CONTACT
         self._state[6], self._state[9] = math.cos(heading / 2), math.sin(heading / 2)
@@ -107,6 +141,10 @@ class RigidBody:
         self.acceleration_n: Array = self._contact[2:5].T
         self.on_ground: NDArray[np.bool_] = np.ones(count, dtype=np.bool_)
         self.impact_speed: Array = np.zeros(count)
+        self.throttle: Array = throttle.T
+        self.command: Array = self._command.T
+        self.wind_n: Array = self._wind.T
+        self._is_steered = is_steered
 
     def one(self, index: int) -> Body:
         """Return one of the vehicles."""
@@ -121,34 +159,40 @@ class RigidBody:
             self.health[row],
             self.on_ground[row],
             self.impact_speed[row],
+            self.throttle[row],
+            self.command[row],
+            self.wind_n[row],
         )
 
-    def step(self, throttle: Array, wind_n: Array) -> None:
+    def step(self, command: Array, wind_n: Array) -> None:
         """Advance every vehicle by one step.
 
         Args:
-            throttle: Speed each rotor is driven towards, over its full speed. Shape (N, rotors).
+            command: Throttles, shape (N, rotors); of a steered one aims, shape (N, `AIM`).
             wind_n: Velocity of the air in NED. Shape (N, 3) or (1, 3). [m/s]
         """
+        self.command[:], self.wind_n[:] = command, wind_n
+        self.advance()
+
+    def advance(self) -> None:
+        """Advance every vehicle by one step, with what `command` and `wind_n` hold."""
         if self._rows is None:
-            self._step_each(throttle, wind_n)
+            self._step_each()
         else:
-            self._command[:], self._wind[:] = throttle.T, wind_n.T
             self._rows.run()
         touching = self._contact[0] > 0.0
         struck = touching & ~self.on_ground
-        self.impact_speed[:] = np.where(struck, self._contact[1], 0.0)
+        np.copyto(self.impact_speed, self._contact[1], where=struck)
         self.on_ground[:] = touching
 
-    def _step_each(self, throttle: Array, wind_n: Array) -> None:
-        winds = wind_n.tolist()
-        for i, (state, command) in enumerate(
-            zip(self._state.T.tolist(), throttle.tolist(), strict=True)
-        ):
-            wind = winds[i if len(winds) > 1 else 0]
+    def _step_each(self) -> None:
+        groups = (self._state.T.tolist(), self.command.tolist(), self.wind_n.tolist())
+        for i, (state, command, wind) in enumerate(zip(*groups, strict=True)):
             health = self.health[i].tolist()
             if min(health) == 1.0:
                 after = self._whole(state, command, wind)
             else:
                 after = self._broken(state, command, wind, health)
-            self._state[:, i], self._contact[:, i] = after
+            self._state[:, i], self._contact[:, i] = after[:2]
+            if self._is_steered:
+                self.throttle[i] = after[2]

@@ -6,7 +6,7 @@ here reads a clock.
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -26,9 +26,27 @@ from sim.wind import Flow, Gust, Passing, Wind
 
 TICK_NS: Final = 2_500_000
 TICK_S: Final = TICK_NS * 1e-9
-_SLOW_DIVIDER: Final = 40
-_SENSE_DIVIDER: Final = 4
+_SLOW_NS: Final = 100_000_000
 _FRAME_CLASSES: Final = {4: 1, 6: 2, 8: 3}
+
+
+class Pace(NamedTuple):
+    """How finely a vehicle is simulated.
+
+    Attributes:
+        tick_ns: Step of the physics and of the inner control, a divisor of 100 ms.
+        period: Ticks from one step of the autopilot to the next, a divisor of 100 ms.
+        sense: Ticks from one sample of the sensors to the next, a multiple of `period`.
+    """
+
+    tick_ns: int
+    period: int
+    sense: int
+
+
+FINE: Final = Pace(TICK_NS, 4, 4)  # as ArduCopter does it
+# A fifth of the work: for fleets, and for what does not look at single milliseconds.
+COARSE: Final = Pace(4 * TICK_NS, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +79,6 @@ class Simulation:
 
     One caller steps it; or, if it was given a body, steps the physics of all bodies together after
     each has decided (`sim.fleet`).
-
-    Attributes:
-        throttle: What the autopilot has decided. Shape (1, rotors). [-]
     """
 
     def __init__(
@@ -75,13 +90,18 @@ class Simulation:
         ekf_ready_s: float = 9.0,
         airframe: Airframe = QUAD_X,
         body: Body | None = None,
+        pace: Pace = FINE,
     ) -> None:
+        self.now_ns = 0
         self._world = world
+        self._pace = pace
+        self._slow = _SLOW_NS // (pace.period * pace.tick_ns)
+        self._sense_every = pace.sense // pace.period
         self._noise = noise
         self._identity = Identity(airframe, world.start, sysid, ekf_ready_s)
         self._physics: RigidBody | None = None
         if body is None:
-            self._physics = RigidBody(airframe, dt_s=TICK_S)
+            self._physics = RigidBody(airframe, dt_s=pace.tick_ns * 1e-9, is_steered=True)
             body = self._physics.one(0)
         self.body = body
         half = 0.5 * world.heading
@@ -90,6 +110,7 @@ class Simulation:
         self.wind = Wind(noise, world.single_gusts)
         self._sensors = Sensors(airframe, noise.spawn(1)[0], world.deceptions)
         self._faults = Faults()
+        self._changes = -1
         self._readings: Readings | None = None
         self.autopilot = Autopilot(self._identity, noise)
         if airframe is not QUAD_X:
@@ -102,11 +123,10 @@ class Simulation:
         ):
             if value:
                 self.autopilot.parameters.store(name, value)
-        self.now_ns = 0
         self._booted_ns = 0
         self._last_words: list[bytes] = []
-        self._ticks = 0
-        self.throttle = np.zeros((1, len(airframe.rotors)))
+        self._ticks = 0  # if it steps itself
+        self._periods = 0
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the link."""
@@ -118,31 +138,41 @@ class Simulation:
         return last_words + self.autopilot.outgoing()
 
     def step(self) -> None:
-        """Advance autopilot and physics by one tick of 2.5 ms."""
+        """Advance autopilot and physics by one tick."""
         assert self._physics is not None
-        self.decide()
-        self._physics.step(self.throttle, self.wind.velocity_n)
+        if self._ticks % self._pace.period == 0:
+            self.decide()
+        else:
+            self.now_ns += self._pace.tick_ns
+        self._ticks += 1
+        self._physics.advance()
 
     def decide(self) -> None:
-        """Advance all but the physics by one tick."""
-        if self._ticks % _SLOW_DIVIDER == 0:
-            load = float((self.body.rotor_speed**3).mean())
-            self.battery.step(load, _SLOW_DIVIDER * TICK_S)
-            self._blow(_SLOW_DIVIDER * TICK_S)
+        """Run the autopilot for a period; the time is then one tick into it."""
+        pace, periods = self._pace, self._periods
+        self._periods = periods + 1
+        if periods % self._slow == 0:
+            self.battery.step(self._load(), _SLOW_NS * 1e-9)
+            self._blow(_SLOW_NS * 1e-9)
             self._fail()
             if self.autopilot.reboot_wanted:
                 self._reboot()
-        self._ticks += 1
-        self.now_ns += TICK_NS
-        uptime_ns = self.now_ns - self._booted_ns
-        utc_us = self._world.epoch_us + self.now_ns // 1000
-        if self._readings is None or self._ticks % _SENSE_DIVIDER == 1:
-            self._readings = self._sensors.sample(
-                self.now_ns * 1e-9, _SENSE_DIVIDER * TICK_S, self.body, self._faults
-            )
-        self.throttle[0] = self.autopilot.step(
-            self._sense(self._readings), uptime_ns, utc_us, self.wind.velocity
-        )
+        self.now_ns += pace.tick_ns
+        if self._readings is None or periods % self._sense_every == 0:
+            dt_s = pace.sense * pace.tick_ns * 1e-9
+            self._readings = self._sensors.sample(self.now_ns * 1e-9, dt_s, self.body, self._faults)
+        self.body.command[0] = self.autopilot.step(
+            self._sense(self._readings),
+            self.now_ns - self._booted_ns,
+            self._world.epoch_us + self.now_ns // 1000,
+            pace.period * pace.tick_ns * 1e-9,
+            self.wind.velocity,
+        ).numbers()
+
+    def _load(self) -> float:
+        """Return the mean over the rotors of (speed / full speed)^3, as shaft power goes."""
+        speeds: list[float] = self.body.rotor_speed[0].tolist()
+        return sum(s * s * s for s in speeds) / len(speeds)
 
     def _blow(self, dt_s: float) -> None:
         """Let the air change, as the SIM_WIND_ parameters say."""
@@ -151,10 +181,14 @@ class Simulation:
         north, east, down = self.body.velocity_n[0].tolist()
         passing = Passing((north, east, down), -float(self.body.position_n[0, 2]))
         self.wind.step(dt_s, self.now_ns * 1e-9, flow, passing)
+        self.body.wind_n[0] = self.wind.velocity
 
     def _fail(self) -> None:
         """Let break what the SIM_ parameters ask for."""
         parameters = self.autopilot.parameters
+        if parameters.changes == self._changes:
+            return
+        self._changes = parameters.changes
         self._faults = faults_of(parameters, self._world.start)
         self.body.health[0] = rotor_health(parameters, self.body.health.shape[1])
 
@@ -166,19 +200,22 @@ class Simulation:
         qw, qx, qy, qz = body.q_nb[0].tolist()
         wx, wy, wz = body.rate_b[0].tolist()
         motion = Motion((px, py, pz), (vx, vy, vz), (qw, qx, qy, qz), (wx, wy, wz))
+        impact_speed = float(body.impact_speed[0])
+        body.impact_speed[0] = 0.0
         return Sensed(
             motion,
             motion,
             readings,
             (ax, ay, az),
             bool(body.on_ground[0]),
-            float(body.impact_speed[0]),
+            impact_speed,
             battery.volts,
             battery.volts_ratio,
             battery.current,
             battery.consumed_mah,
             battery.consumed_wh,
             battery.remaining,
+            tuple(body.throttle[0].tolist()),
         )
 
     def _reboot(self) -> None:

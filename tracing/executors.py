@@ -9,7 +9,7 @@ has run, which keeps the working set in the cache.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ Array: TypeAlias = NDArray[np.float64]
 Text: TypeAlias = Callable[..., tuple[Group, ...]]
 FloatProgram: TypeAlias = Callable[..., tuple[tuple[float, ...], ...]]
 
-_EXPRESSIONS: Final = {
+EXPRESSIONS: Final = {
     "add": "({0}+{1})",
     "sub": "({0}-{1})",
     "mul": "({0}*{1})",
@@ -47,6 +47,31 @@ _UFUNCS: Final = {
     "min": "minimum({0},{1},out={2})",
     "max": "maximum({0},{1},out={2})",
 }
+
+
+class Batch(Protocol):
+    """A text for N vehicles: `Rows`, or `tracing.compiled.Compiled`.
+
+    Attributes:
+        inputs: One array per input group. Shape (size, N), vehicles last.
+        outputs: One array per output group. Shape (size, N).
+    """
+
+    inputs: list[Array]
+    outputs: list[Array]
+
+    def __init__(
+        self,
+        text: Text,
+        sizes: Sequence[int],
+        count: int,
+        *,
+        feedback: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Make the program of `text` for `count` vehicles, groups of outputs fed back to inputs."""
+
+    def run(self) -> None:
+        """Read the inputs and write the outputs."""
 
 
 class Trace:
@@ -109,7 +134,7 @@ def float_source(trace: Trace) -> str:
         if term.operation == INPUT:
             written[term.number] = name
             continue
-        expression = _EXPRESSIONS[term.operation].format(*map(atom, term.arguments))
+        expression = EXPRESSIONS[term.operation].format(*map(atom, term.arguments))
         deep = 1 + max(depth.get(a.number, 0) for a in term.arguments if isinstance(a, Term))
         if readers.get(term.number) == 1 and term.number not in kept and deep < _NESTING:
             written[term.number], depth[term.number] = expression, deep
@@ -179,7 +204,11 @@ class Rows:
         # As in `floats`: nothing in this source comes from outside.
         exec(compile("\n".join(source), "<rows>", "exec"), namespace)  # noqa: S102
         make: Callable[..., Callable[[], None]] = namespace["make"]  # type: ignore[assignment]
-        self.run = make(*(getattr(np, name) for name in functions.split(",")), rows)
+        self._run = make(*(getattr(np, name) for name in functions.split(",")), rows)
+
+    def run(self) -> None:
+        """Read the inputs and write the outputs."""
+        self._run()
 
 
 def _names(lines: Sequence[str]) -> set[str]:

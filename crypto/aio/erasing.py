@@ -24,6 +24,7 @@ _HEADER: Final = "vault.json"
 _PUBLIC: Final = "log-public.key"  # no secret: recordings go on being sealed to it
 _KEYS: Final = ("*.key", "*.pub", "*.state", "boot_count", ".*.new", "pairs/*", "pairs/.*.new")
 _LAB_KEYS: Final = ("log-keys/*",)
+_OPEN: Final = ("plans/*", "plans/.*.new")  # not sealed: drafts say where somebody is to fly
 _LOGS: Final = (f"*/*{SUFFIX}", f"*{SUFFIX}")
 _PIECE_BYTES: Final = 1 << 16
 
@@ -77,7 +78,7 @@ def complete(directory: Path) -> Erased:
     everything, logs = intent.everything, Path(intent.logs)
     files = 0
     with private_directory(directory) as descriptor:
-        for path in _matching(directory, (_HEADER, *_KEYS, *_LAB_KEYS)):
+        for path in _matching(directory, (_HEADER, *_KEYS, *_LAB_KEYS, *_OPEN)):
             if everything or path.name != _PUBLIC or path.parent != directory:
                 _destroy(path)
                 files += 1
@@ -86,7 +87,7 @@ def complete(directory: Path) -> Erased:
             files += _remove_logs(logs)
             for path in _matching(directory, ("*.lock",)):
                 path.unlink(missing_ok=True)
-        _remove_empty(directory / "pairs", directory / "log-keys")
+        _remove_empty(directory / "pairs", directory / "log-keys", directory / "plans")
         _remove_empty(*sorted(logs.glob("*/")), logs)
         left = [path for path in directory.iterdir() if path.name != _INTENT] if everything else []
         os.fsync(descriptor)

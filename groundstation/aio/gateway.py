@@ -111,7 +111,7 @@ class _DroneLink:
             else SerialLink("device", config.device, config.baud, self._from_radio)
         )
         self._config = config
-        self._watch: OnPlain | None = None
+        self._watchers: list[OnPlain] = []
         self._alarm = Alarm(lambda: self._pump(monotonic_ns()))
         self._was_live = False
         self._log_head: str | None = None
@@ -139,8 +139,8 @@ class _DroneLink:
         self._pump(monotonic_ns())
 
     def watch(self, on_plain: OnPlain) -> None:
-        """Show every datagram's MAVLink frames to the console as well."""
-        self._watch = on_plain
+        """Show every datagram's MAVLink frames to somebody else as well."""
+        self._watchers.append(on_plain)
 
     def send(self, frames: list[bytes]) -> None:
         """Send what an operator or a tool has to say to the drone."""
@@ -223,8 +223,8 @@ class _DroneLink:
             self.recorder.receive(plain, now_ns)
             for endpoint in self.endpoints:
                 endpoint.send(plain)
-            if self._watch is not None:
-                self._watch(plain, now_ns)
+            for on_plain in self._watchers:
+                on_plain(plain, now_ns)
 
     def _pump(self, now_ns: int) -> None:
         station = self.station
@@ -324,7 +324,7 @@ class Gateway:
         return {link.name: link.station for link in self._links}
 
     def watch(self, drone: str, on_plain: OnPlain) -> None:
-        """Show the frames of one drone to the console as they come."""
+        """Show the frames of one drone to somebody as they come."""
         self._named(drone).watch(on_plain)
 
     def send(self, drone: str, frames: list[bytes]) -> None:

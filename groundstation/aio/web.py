@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -27,6 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 import groundstation
 from crypto.aio.files import StoreError
 from groundstation.aio.door import COOKIE, ENTER, Door, Guard
+from groundstation.aio.drafts import Drafts
 from groundstation.aio.flights import Library
 from groundstation.aio.gateway import Gateway
 from groundstation.aio.tiles import Tiles
@@ -64,18 +66,20 @@ _log = logging.getLogger(__name__)
 class WebConsole:
     """The console of one gateway, on one loopback address."""
 
-    def __init__(self, gateway: Gateway, address: Address, maps: Path, library: Library) -> None:
+    def __init__(self, gateway: Gateway, address: Address, state: Path, library: Library) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
         self._console = Console(gateway.stations)
         self._files = dict(_files())
-        self._tiles = Tiles(maps)
+        self._tiles = Tiles(state / "maps")
         self._library = library
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
         self._reading: set[asyncio.Task[None]] = set()
         self._tick_task: asyncio.Task[None] | None = None
-        for name, drone in self._console.drones.items():
-            gateway.watch(name, drone.receive)
+        self._drafts = Drafts(state / "plans", self._console.planning)
+        self._drafts.load(self._console.drones)
+        for name in self._console.drones:
+            gateway.watch(name, partial(self._receive, name))
         self._app = Guard(
             Starlette(
                 routes=[
@@ -118,6 +122,7 @@ class WebConsole:
                 tick.cancel()
                 self._tiles.close()
                 self._reader.shutdown(wait=False, cancel_futures=True)
+                self._drafts.close()
                 server.should_exit = True
                 await asyncio.wait([serve])
 
@@ -126,9 +131,17 @@ class WebConsole:
             self._tick()
             await asyncio.sleep(PICTURE_S)
 
+    def _receive(self, name: str, plain: bytes, now_ns: int) -> None:
+        drone = self._console.drones[name]
+        drone.receive(plain, now_ns)
+        answers = drone.answers(now_ns)
+        if answers:
+            self._gateway.send(name, answers)
+
     def _tick(self) -> None:
         for name, frames in self._console.tick(monotonic_ns()).items():
             self._gateway.send(name, frames)
+        self._drafts.save()
         for event in self._console.events():
             self._gateway.note(event)
         for name in self._console.drones:

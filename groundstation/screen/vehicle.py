@@ -102,10 +102,15 @@ class VehicleScreen:
         values = self.values(number)
         return None if values is None else values[_PLACE[number][name]]
 
+    def seen_ns(self, number: int) -> int | None:
+        """Return when the newest of a watched message was made at the latest; None if never."""
+        seen = self._seen.get(number)
+        return None if seen is None else seen.seen_ns
+
     def age_s(self, number: int, now_ns: int) -> float | None:
         """Return how old the newest of a watched message is; None if it never came."""
-        seen = self._seen.get(number)
-        return None if seen is None else (now_ns - seen.seen_ns) / 1e9
+        seen_ns = self.seen_ns(number)
+        return None if seen_ns is None else (now_ns - seen_ns) / 1e9
 
     def fresh(self, number: int, name: str, now_ns: int) -> Value:
         """Return one field if it is young enough to be taken for the present."""

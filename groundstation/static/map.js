@@ -33,6 +33,7 @@ export class Maps {
   #follow = true;
   #seen = false;
   #plan = new Map();
+  #planning = false;
 
   constructor(model) {
     this.model = model;
@@ -50,6 +51,23 @@ export class Maps {
   markMiddle() {
     const { lat, lng } = this.map.getCenter();
     this.#mark([lat, lng]);
+  }
+
+  // While something is planned the map stays where it is put, marks nothing, and shows what is
+  // aboard only if asked to.
+  setPlanning(on) {
+    this.#planning = on;
+    if (on) {
+      this.unmark();
+      this.plan.remove();
+    } else this.plan.addTo(this.map);
+  }
+
+  togglePlan() {
+    const on = !this.map.hasLayer(this.plan);
+    if (on) this.plan.addTo(this.map);
+    else this.plan.remove();
+    return on;
   }
 
   unmark() {
@@ -74,7 +92,7 @@ export class Maps {
   }
 
   #mark(at) {
-    if (this.model.role !== "operator") return;
+    if (this.model.role !== "operator" || this.#planning) return;
     this.target = [at[0], ((at[1] + 540) % 360) - 180];
     const L = window.L;
     if (!this.targetMark) {
@@ -122,7 +140,7 @@ export class Maps {
 
   #keepInSight(drone) {
     const at = drone?.place;
-    if (!at) return;
+    if (!at || this.#planning) return;
     if (!this.#seen) {
       this.#seen = true;
       this.map.setView(at, 18, { animate: false });

@@ -8,6 +8,8 @@ import { byId, el, setAttribute, setHidden } from "./dom.js";
 const FLY = "fly";
 const VIEWS = [
   // [name, label, () => import(its module)]
+  ["plan", "Plan", () => import("./plan.js")],
+  ["parameters", "Parameters", () => import("./parameters.js")],
   ["flights", "Flights", () => import("./flights.js")],
 ];
 
@@ -36,6 +38,7 @@ export class Views {
     place.replaceChildren();
     for (const part of [byId("map").parentElement, byId("panel")]) setHidden(part, name !== FLY);
     setHidden(place, name === FLY);
+    setAttribute(place, "role", name === FLY ? null : "main");
     this.#mark();
     if (name === FLY) return;
     const [, label, load] = VIEWS.find(([known]) => known === name);

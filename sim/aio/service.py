@@ -1,4 +1,4 @@
-"""The running simulator: wall clock, pseudo-terminal and signals around a `Simulation`."""
+"""The running simulator: wall clock, terminals or sockets, and signals around a `Fleet`."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Final
 import numpy as np
 
 from sim.aio.pty import Pty
+from sim.aio.udp_end import UdpEnd
 from sim.airframe import airframe
 from sim.fleet import Fleet
 from sim.geodesy import Place
 from sim.sensors.gnss import Deception
-from sim.simulation import TICK_NS, TICK_S, World
+from sim.simulation import FINE, TICK_S, Pace, World
+from wire.locality import Address
 
 _LOG = logging.getLogger(__name__)
 _WAKE_S: Final = 0.005
@@ -48,6 +50,7 @@ class SimConfig:
     Attributes:
         tty: Symbolic link to make to the pty, or None; with several drones, the beginning of
             their names.
+        udp: Where the first drone sends to over UDP, in the place of a terminal; ports count up.
         speedup: Vehicle seconds per wall second.
         home: Latitude and longitude [degree], altitude [m], heading [degree].
         wind: Speed [m/s] and the direction it comes from [degree].
@@ -59,9 +62,11 @@ class SimConfig:
         parameters: Values over ArduCopter's factory ones, all of parameters in the table.
         airframe: What flies, by its name.
         deceptions: What is done to the GNSS receiver, and when.
+        pace: How finely vehicles are simulated.
     """
 
     tty: Path | None = None
+    udp: Address | None = None
     speedup: float = 1.0
     home: tuple[float, float, float, float] = (35.6585999, 139.7454001, 20.0, 0.0)
     wind: tuple[float, float] = (0.0, 0.0)
@@ -73,6 +78,7 @@ class SimConfig:
     parameters: Mapping[str, float] = field(default_factory=dict)
     airframe: str = "quad"
     deceptions: tuple[Deception, ...] = ()
+    pace: Pace = FINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ def build(config: SimConfig, epoch_us: int) -> Fleet:
         sysid=config.sysid,
         ekf_ready_s=config.ekf_ready_s,
         airframe=airframe(config.airframe),
+        pace=config.pace,
     )
     for simulation in fleet.simulations:
         for name, value in config.parameters.items():
@@ -141,7 +148,7 @@ async def run(
 
     Args:
         config: What to simulate.
-        ready: Called once per drone with the path clients open.
+        ready: Called once per drone with the path clients open, or where it sends to.
         stop: Set to end. Without it SIGINT and SIGTERM end the simulation.
         witness: Sees what crosses the first drone's line.
 
@@ -164,20 +171,27 @@ async def run(
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, ended.set)
     with contextlib.ExitStack() as stack:
-        ptys = []
+        lines = []
         for number in range(config.drones):
-            pty = Pty()
-            stack.callback(pty.close)
-            ptys.append(pty)
+            line = _line(config, number)
+            stack.callback(line.close)
+            lines.append(line)
             link = _link(config, number)
-            if link is not None:
-                pty.link(link)
+            if link is not None and isinstance(line, Pty):
+                line.link(link)
         epoch_us = time.time_ns() // 1000
-        service = _Service(build(config, epoch_us), ptys, config.speedup, epoch_us, witness)
-        for number, pty in enumerate(ptys):
-            ready(str(_link(config, number) or pty.path))
+        service = _Service(build(config, epoch_us), lines, config.speedup, epoch_us, witness)
+        for number, line in enumerate(lines):
+            ready(str(_link(config, number) or line.path))
         await service.run(stop)
         return service.summary(interrupted=interrupted)
+
+
+def _line(config: SimConfig, number: int) -> Pty | UdpEnd:
+    if config.udp is None:
+        return Pty()
+    host, port = config.udp
+    return UdpEnd((host, port + number))
 
 
 def _link(config: SimConfig, number: int) -> Path | None:
@@ -193,7 +207,7 @@ class _Service:
     def __init__(
         self,
         fleet: Fleet,
-        ptys: list[Pty],
+        lines: Sequence[Pty | UdpEnd],
         speedup: float,
         epoch_us: int,
         witness: Witness | None,
@@ -201,7 +215,7 @@ class _Service:
         self._epoch_us = epoch_us
         self._witness = witness
         self._fleet = fleet
-        self._ptys = ptys
+        self._lines = lines
         self._speedup = speedup
         self._started_s = time.monotonic()
         self._bytes_in = 0
@@ -222,7 +236,7 @@ class _Service:
             if late_s > _BEHIND_MAX_S:
                 behind_s += late_s
                 anchor_s, anchor_ns = now_s, fleet.now_ns
-                due_ns = anchor_ns + round(TICK_NS)
+                due_ns = anchor_ns + fleet.pace.tick_ns
             self._advance(due_ns)
             if now_s >= report_s:
                 report_s = now_s + _REPORT_S
@@ -232,23 +246,23 @@ class _Service:
 
     def _advance(self, due_ns: int) -> None:
         fleet = self._fleet
-        pairs = list(zip(fleet.simulations, self._ptys, strict=True))
-        while fleet.now_ns + TICK_NS <= due_ns:
-            for simulation, pty in pairs:
-                data = pty.read()
+        pairs = list(zip(fleet.simulations, self._lines, strict=True))
+        while fleet.now_ns + fleet.pace.tick_ns <= due_ns:
+            for simulation, line in pairs:
+                data = line.read()
                 if data:
                     self._bytes_in += len(data)
                     simulation.receive(data)
-                    if pty is self._ptys[0]:
+                    if line is self._lines[0]:
                         self._show(Way.UP, data)
-            # Four ticks are one period of the slow tasks, at whose end replies are ready.
-            for _ in range(4):
+            # At the end of a period of the autopilot replies are ready.
+            for _ in range(fleet.pace.period):
                 fleet.step()
-            for simulation, pty in pairs:
+            for simulation, line in pairs:
                 sent = b"".join(simulation.outgoing())
                 self._bytes_out += len(sent)
-                pty.write(sent, time.monotonic())
-                if pty is self._ptys[0]:
+                line.write(sent, time.monotonic())
+                if line is self._lines[0]:
                     self._show(Way.DOWN, sent)
 
     def _show(self, way: Way, data: bytes) -> None:
@@ -269,7 +283,7 @@ class _Service:
             speedup=vehicle_s / wall_s,
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
-            bytes_dropped=sum(pty.bytes_dropped for pty in self._ptys),
+            bytes_dropped=sum(line.bytes_dropped for line in self._lines),
             noise={reason: count for reason, count in noise.items() if count},
             interrupted=interrupted,
         )

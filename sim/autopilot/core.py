@@ -1,7 +1,8 @@
 """The autopilot as one sans-I/O core: bytes and time in, bytes out.
 
-It dispatches messages to the parts that own them, runs the slow tasks at 100 Hz beside the 400 Hz
-control, and decides which messages are for it at all.
+It dispatches messages to the parts that own them, runs their tasks and the outer control once a
+period, 100 times a second, and decides which messages are for it at all. The inner control runs
+with the physics (`sim.control.inner`).
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from sim.autopilot import telemetry
 from sim.autopilot.command import as_int32
 from sim.autopilot.commands import Commands
 from sim.autopilot.failsafe import BatteryFailsafe, FenceFailsafe, GcsFailsafe
-from sim.autopilot.flight import OUTER_DIVIDER, Sensed, Yaw, YawAim
+from sim.autopilot.flight import Sensed, Yaw, YawAim
 from sim.autopilot.ftp import FileTransfer
 from sim.autopilot.guided import Setpoint, attitude_setpoint, global_setpoint, local_setpoint
 from sim.autopilot.mission import Item, item_of
@@ -30,6 +31,7 @@ from sim.autopilot.signing import LineSigning
 from sim.autopilot.streams import Streams
 from sim.autopilot.telemetry import BUILDERS
 from sim.autopilot.vehicle import Vehicle
+from sim.control.inner import Aim
 from sim.control.reference import Target
 from sim.geodesy import Place
 from wire.mavlink import FrameSplitter
@@ -54,7 +56,7 @@ class Autopilot:
     """An ArduCopter on one link. The zero state is power-up at time 0.
 
     Invariant: nothing that arrives makes `receive` raise. One caller drives it: `receive` with
-    bytes, `step` at 400 Hz of vehicle time, `outgoing` to write.
+    bytes, `step` once a period of vehicle time, `outgoing` to write.
     """
 
     def __init__(
@@ -89,7 +91,6 @@ class Autopilot:
             )
         }
         self._neighbours: set[int] = set()
-        self._ticks = 0
         self._timesync_ns = _TIMESYNC_NS
         self._prearm_s = 0.0
         self._statistics_s = 0.0
@@ -123,20 +124,21 @@ class Autopilot:
                     handler(message)
 
     def step(
-        self, sensed: Sensed, now_ns: int, utc_us: int, wind_n: tuple[float, float, float]
-    ) -> tuple[float, ...]:
-        """Run one 400 Hz tick; return one throttle per rotor [-]."""
+        self,
+        sensed: Sensed,
+        now_ns: int,
+        utc_us: int,
+        dt_s: float,
+        wind_n: tuple[float, float, float],
+    ) -> Aim:
+        """Run one period of `dt_s`; return what the inner loop is to hold meanwhile."""
         self._now_ns, self._utc_us, self._wind_n = now_ns, utc_us, wind_n
-        dt_s = 1.0 / 400.0
-        if self._ticks % OUTER_DIVIDER == 0:
-            self._navigation.step(sensed, now_ns * 1e-9, OUTER_DIVIDER * dt_s)
+        self._navigation.step(sensed, now_ns * 1e-9, dt_s)
         sensed = self._navigation.believed(sensed)
         if sensed.impact_speed > _IMPACT_SAID:
             text = f"SIM Hit ground at {sensed.impact_speed:f} m/s"
             self.outbox.text(Severity.INFO, text)
-        if self._ticks % OUTER_DIVIDER == 0:
-            self._slow_step(sensed, now_ns, OUTER_DIVIDER * dt_s)
-        self._ticks += 1
+        self._slow_step(sensed, now_ns, dt_s)
         return self.vehicle.flight.step(sensed, dt_s)
 
     def restore(self, old: "Autopilot") -> None:
@@ -163,12 +165,16 @@ class Autopilot:
         self._protocol.step(dt_s)
         self._ftp.step(dt_s)
         for transfer in self._transfers.values():
-            transfer.step(now_ns)
+            if transfer.is_uploading:
+                transfer.step(now_ns)
         self._ask_time(now_ns)
         self._say_prearm(dt_s)
         self._keep_statistics(now_s, dt_s)
+        due = self._streams.due(now_ns)
+        if not due:
+            return
         scene = self._scene()
-        for message_id in self._streams.due(now_ns):
+        for message_id in due:
             message = BUILDERS[message_id](scene)
             if message is not None:
                 self.outbox.send(message)

@@ -166,12 +166,14 @@ class Fence:
         off = self._off(position_n, landing=landing)
         for bound, outside in off.items():
             if outside < 0.0:
-                self.breached &= ~bound
+                if self.breached:
+                    self.breached &= ~bound
                 self._backup.pop(bound, None)
             elif bound not in self.breached or outside >= self._backup[bound]:
                 fresh |= bound
                 self._backup[bound] = outside + _BACKUP_M
-        self.breached &= Bound(sum(off)) if off else Bound(0)
+        if self.breached:
+            self.breached &= Bound(sum(off)) if off else Bound(0)
         if now_s < self._recovery_until_s and self.breached:
             fresh &= ~self.breached
         if fresh:
@@ -179,7 +181,10 @@ class Fence:
                 self.time_ms = round(now_s * 1e3)
             self.count = min(self.count + 1, 0xFFFF)
             self.breached |= fresh
-        self.outside_m = max((off[b] for b in off if b in self.breached), default=0.0)
+        breached = self.breached
+        self.outside_m = (
+            max((off[b] for b in off if b in breached), default=0.0) if breached else 0.0
+        )
         return fresh
 
     def contains(self, north: float, east: float, down: float) -> bool:
@@ -214,18 +219,18 @@ class Fence:
 
     def _off(self, position_n: Vec3, *, landing: bool) -> dict[Bound, float]:
         """Return by how much a place is outside each bound in force [m]."""
-        p, kinds = self._parameters, self._kinds()
+        p, kinds = self._parameters, self._parameters.bits("FENCE_TYPE")
         height = self._ground.home_down - position_n[2]
         at = (position_n[0], position_n[1])
         off: dict[Bound, float] = {}
-        if Bound.MAX_ALT in kinds:
+        if kinds & Bound.MAX_ALT.value:
             off[Bound.MAX_ALT] = height - p["FENCE_ALT_MAX"]
-        if Bound.CIRCLE in kinds:
+        if kinds & Bound.CIRCLE.value:
             away = math.dist(at, self._ground.home_north_east())
             off[Bound.CIRCLE] = away - p["FENCE_RADIUS"]
-        if Bound.POLYGON in kinds and self._zones:
+        if kinds & Bound.POLYGON.value and self._zones:
             off[Bound.POLYGON] = self._off_zones(at)
-        if Bound.MIN_ALT in kinds:
+        if kinds & Bound.MIN_ALT.value:
             self._above_floor = not landing and (
                 self._above_floor or height > p["FENCE_ALT_MIN"] + p["FENCE_MARGIN"]
             )

@@ -7,16 +7,17 @@ does it and watches for the ground. It knows neither MAVLink nor modes.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from sim.airframe import GRAVITY, Airframe
-from sim.control.cascade import InnerLoop, Motion, OuterLoop
+from sim.control.cascade import Motion, OuterLoop
+from sim.control.inner import Aim
 from sim.control.reference import Limits, Reference, Target
 from sim.control.vector import ZERO, Quat, Vec3, clamp, from_euler, to_euler, wrap_pi
 from sim.sensors.readings import Readings
 
-OUTER_DIVIDER: Final = 4
 _IDLE_THROTTLE: Final = 0.10
+_FLYING: Final = -1.0  # no throttle is held
 _SPOOL_UP_S: Final = 0.5
 # From the command to the first movement of the recorded vehicle, which ramps its thrust up.
 _RUN_UP_S: Final = 1.8
@@ -37,9 +38,8 @@ class Task(StrEnum):
     ATTITUDE = "attitude"
 
 
-@dataclass(frozen=True, slots=True)
-class Sensed:
-    """What the sensors and the estimator give, once per tick. NED, FRD, SI units.
+class Sensed(NamedTuple):
+    """What the sensors and the estimator give, once per period. NED, FRD, SI units.
 
     `motion` is the truth as the physics gives it, and what is believed of it from the estimator
     on; `truth` stays what it is, for those that report it.
@@ -57,6 +57,7 @@ class Sensed:
     consumed_mah: float
     consumed_wh: float
     remaining: float
+    throttles: tuple[float, ...]
 
 
 class YawAim(StrEnum):
@@ -118,20 +119,17 @@ class Flight:
         self.reference = Reference(limits)
         # Without a position only height and heading can be held: level, it drifts.
         self.blind = False
-        self._rotors = len(airframe.rotors)
-        self.throttles = self._all(0.0)
+        self.rotors = len(airframe.rotors)
         self.attitude_sp: Quat = (1.0, 0.0, 0.0, 0.0)
         self.heading_sp = 0.0
         self._airframe = airframe
         self._outer = OuterLoop(tilt_max)
-        self._inner = InnerLoop(airframe)
         self._demand = AttitudeDemand(None)
         self._specific_thrust = 0.0
         self._feed_forward: Vec3 = ZERO
         self._spool_s = 0.0
         self._run_up_s = 0.0
         self._touching_s = 0.0
-        self._tick = 0
 
     @property
     def collective(self) -> float:
@@ -239,12 +237,11 @@ class Flight:
         north, east = self.target.position_n
         return math.hypot(north - motion.position_n[0], east - motion.position_n[1])
 
-    def step(self, sensed: Sensed, dt_s: float) -> tuple[float, ...]:
-        """Control for one tick; return one throttle per rotor [-]."""
+    def step(self, sensed: Sensed, dt_s: float) -> Aim:
+        """Control for one period; return what the inner loop is to hold meanwhile."""
         if not self.armed:
-            self.throttles = self._all(0.0)
             self._settle_reference(sensed.motion)
-            return self.throttles
+            return self._aim(sensed, 0.0)
         self._spool_s += dt_s
         if self.task is Task.RUN_UP:
             self._run_up_s += dt_s
@@ -253,30 +250,23 @@ class Flight:
                 self._settle_reference(sensed.motion)
         if self.task in (Task.GROUNDED, Task.RUN_UP) or not self.spooled:
             self._settle_reference(sensed.motion)
-            self.throttles = self._all(_IDLE_THROTTLE)
-            return self.throttles
-        if self._tick % OUTER_DIVIDER == 0:
-            self._outer_step(sensed, OUTER_DIVIDER * dt_s)
-        self._tick += 1
-        motion = sensed.motion
-        if self.task is Task.ATTITUDE and self._demand.q_nb is None:
-            rates = self._demand.rate_b
-        else:
-            rates = self._inner.rates(motion.q_nb, self.attitude_sp, self._feed_forward)
-        self.throttles = self._inner.throttles(
-            motion.rate_b, rates, self._specific_thrust, sensed.volts_ratio
-        )
-        return self.throttles
+            return self._aim(sensed, _IDLE_THROTTLE)
+        self._outer_step(sensed, dt_s)
+        return self._aim(sensed, _FLYING)
 
-    def _all(self, throttle: float) -> tuple[float, ...]:
-        return (throttle,) * self._rotors
+    def _aim(self, sensed: Sensed, held: float) -> Aim:
+        rates = self._feed_forward
+        weight = 1.0
+        if self.task is Task.ATTITUDE and self._demand.q_nb is None:
+            rates, weight = self._demand.rate_b, 0.0
+        thrust, volts = self._specific_thrust, sensed.volts_ratio
+        return Aim(self.attitude_sp, rates, weight, thrust, volts, held)
 
     def _settle_reference(self, motion: Motion) -> None:
         self.reference.reset(motion.position_n, ZERO if self.landed else motion.velocity_n)
         self.heading_sp = to_euler(motion.q_nb)[2]
         self.attitude_sp = from_euler(0.0, 0.0, self.heading_sp)
         self._specific_thrust = 0.0
-        self._tick = 0
 
     def _outer_step(self, sensed: Sensed, dt_s: float) -> None:
         motion = sensed.motion

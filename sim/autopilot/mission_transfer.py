@@ -137,6 +137,11 @@ class MissionTransfer:
         self._ack(message, dialect.MAV_MISSION_ACCEPTED)
         self._changed(None)
 
+    @property
+    def is_uploading(self) -> bool:
+        """Tell whether an upload is under way."""
+        return self._upload is not None
+
     def step(self, now_ns: int) -> None:
         """Ask again, or give up."""
         upload = self._upload

@@ -1,6 +1,5 @@
 """Navigation: feeds the estimator, and acts when it fails (ArduCopter's ekf_check.cpp)."""
 
-from dataclasses import replace
 from typing import Final
 
 from sim.autopilot.estimator import Observation
@@ -21,7 +20,7 @@ _EVEN_STABILIZE: Final = 3
 
 
 class Navigation:
-    """Owned by the autopilot, which steps it at 100 Hz before anything else."""
+    """Owned by the autopilot, which steps it once a period, before anything else."""
 
     def __init__(self, vehicle: Vehicle, outbox: Outbox) -> None:
         self._vehicle = vehicle
@@ -76,7 +75,7 @@ class Navigation:
         moved = Motion(
             (px + ex, py + ey, pz + ez), (vx + fx, vy + fy, vz + fz), motion.q_nb, motion.rate_b
         )
-        return replace(sensed, motion=moved)
+        return sensed._replace(motion=moved)
 
     def _tell(self) -> None:
         estimator = self._vehicle.estimator

@@ -36,7 +36,11 @@ def _default_table() -> list[tuple[str, float, int]]:
 
 
 class Parameters:
-    """The table. Invariant: every value is finite and fits its type. Values are float32."""
+    """The table. Invariant: every value is finite and fits its type. Values are float32.
+
+    Attributes:
+        changes: How often a value has been stored, so that who depends on some may wait for one.
+    """
 
     def __init__(self) -> None:
         table = _default_table()
@@ -44,6 +48,7 @@ class Parameters:
         self._default = {name: value for name, value, _ in table}
         self._value = dict(self._default)
         self._kind = {name: kind for name, _, kind in table}
+        self.changes = 0
 
     def __getitem__(self, name: str) -> float:
         return self._value[name]
@@ -72,6 +77,7 @@ class Parameters:
         if limits is not None:
             value = float(min(max(math.floor(value + 0.5), limits[0]), limits[1]))
         self._value[name] = float(np.float32(value))
+        self.changes += 1
 
     def message(self, name: str, index: int = NO_INDEX) -> dialect.MAVLink_message:
         """Return the PARAM_VALUE of a known parameter."""

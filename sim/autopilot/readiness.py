@@ -67,6 +67,11 @@ class Readiness:
             position_ok=at >= _USING_GPS_S,
         )
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether everything has been said."""
+        return self._said == len(_TEXTS)
+
     def texts(self, now_s: float) -> list[tuple[Severity, str]]:
         """Return the texts that have become due."""
         due: list[tuple[Severity, str]] = []

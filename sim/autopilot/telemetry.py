@@ -128,7 +128,7 @@ def _position_target(scene: Scene) -> Message | None:
 
 
 def _servos(scene: Scene) -> Message:
-    pulses = [round(1000.0 + 1000.0 * u) for u in scene.vehicle.flight.throttles]
+    pulses = [round(1000.0 + 1000.0 * u) for u in scene.sensed.throttles]
     return dialect.MAVLink_servo_output_raw_message(
         scene.us & 0xFFFFFFFF, 0, *pulses, *[0] * (16 - len(pulses))
     )

@@ -253,7 +253,7 @@ class Vehicle:
         self.terminated = True
 
     def step(self, sensed: Sensed, now_s: float, dt_s: float) -> None:
-        """Run start-up, the mode and the ground logic for one 100 Hz period."""
+        """Run start-up, the mode and the ground logic for one period of the autopilot."""
         self._sensed = sensed
         self.now_s = now_s
         self._start_up(now_s)
@@ -271,7 +271,7 @@ class Vehicle:
         """Return the HEARTBEAT of this moment."""
         return beacon.heartbeat(
             self.mode,
-            len(self.flight.throttles),
+            self.flight.rotors,
             armed=self.flight.armed,
             flying=not self.flight.landed,
             aligned=self.readiness.phase(self.now_s).tilt_aligned,
@@ -333,6 +333,8 @@ class Vehicle:
         return max(self.parameters["GUID_TIMEOUT"], 0.1)
 
     def _start_up(self, now_s: float) -> None:
+        if self.readiness.is_over:
+            return
         for severity, text in self.readiness.texts(now_s):
             self._outbox.text(severity, text)
             if text == "EKF3 IMU0 origin set":

@@ -15,6 +15,8 @@ from sim.channel.script import Conditions, Script, Way
 
 _REMEMBERED: Final = 4096
 _INJECTED_BYTES: Final = (1, 1200)
+_SEALED: Final = 0x80  # first bit of a sealed datagram's first byte, 6 more of any kind
+_INDEX_MASK: Final = 0x3F
 # After a pause no more than this is made up for by injections and replays.
 _ARREARS_S: Final = 0.1
 _WHOLE: Final = 1.0 - 1e-6  # a deadline is whole nanoseconds, so one may be owed by a hair less
@@ -38,8 +40,7 @@ class _Direction:
         self.bad = False
         self.line_free_ns = 0
         self.order_ns = 0
-        self.replays_owed = 0.0
-        self.injections_owed = 0.0
+        self.owed = {"replayed": 0.0, "tampered": 0.0, "injected": 0.0}
 
 
 class Air:
@@ -48,16 +49,21 @@ class Air:
     Args:
         script: What happens when, from the first call on.
         earlier: Datagrams of sessions before, which may be replayed.
+        forged: What the attacker injects besides noise.
 
     Attributes:
         counts: What happened to datagrams, by kind.
     """
 
     def __init__(
-        self, script: Script, earlier: Mapping[Way, Sequence[bytes]] | None = None
+        self,
+        script: Script,
+        earlier: Mapping[Way, Sequence[bytes]] | None = None,
+        forged: Sequence[bytes] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._script = script
+        self._forged = forged
         self._random = np.random.default_rng(script.seed)
         self._ways = {way: _Direction((earlier or {}).get(way, ())) for way in Way}
         self._waiting: list[Departure] = []
@@ -68,6 +74,12 @@ class Air:
     def heard(self, way: Way) -> list[bytes]:
         """Return what can be replayed in a direction, oldest first."""
         return list(self._ways[way].heard)
+
+    def play(self, script: Script, now_ns: int) -> None:
+        """Begin with another script; what was heard, held and is under way stays."""
+        self.step(now_ns)
+        self._script = script
+        self._start_ns = now_ns
 
     def send(self, way: Way, datagram: bytes, now_ns: int) -> None:
         """Take a datagram that one end sends."""
@@ -97,20 +109,14 @@ class Air:
                 for datagram in held:
                     self.counts["released"] += 1
                     self._pass(way, datagram, conditions, now_ns)
-            meanwhile = self._conditions(way, before_ns)
-            direction.replays_owed += meanwhile.replay_per_s * elapsed_s
-            direction.injections_owed += meanwhile.inject_per_s * elapsed_s
-            while direction.replays_owed >= _WHOLE:
-                direction.replays_owed -= 1.0
-                if direction.heard:
-                    self.counts["replayed"] += 1
-                    chosen = direction.heard[self._below(len(direction.heard))]
-                    self._depart(way, chosen, now_ns)
-            while direction.injections_owed >= _WHOLE:
-                direction.injections_owed -= 1.0
-                self.counts["injected"] += 1
-                size = int(self._random.integers(*_INJECTED_BYTES))
-                self._depart(way, self._random.bytes(size), now_ns)
+            for kind, rate in _rates(self._conditions(way, before_ns)):
+                direction.owed[kind] += rate * elapsed_s
+                while direction.owed[kind] >= _WHOLE:
+                    direction.owed[kind] -= 1.0
+                    made = self._made(kind, direction)
+                    if made is not None:
+                        self.counts[kind] += 1
+                        self._depart(way, made, now_ns)
 
     def outgoing(self, now_ns: int) -> list[tuple[Way, bytes]]:
         """Return what arrives until now, in the order of arrival."""
@@ -132,12 +138,9 @@ class Air:
             times.append(self._start_ns + round(change_s * 1e9))
         for way, direction in self._ways.items():
             conditions = self._conditions(way, self._before_ns)
-            for rate, owed in (
-                (conditions.replay_per_s, direction.replays_owed),
-                (conditions.inject_per_s, direction.injections_owed),
-            ):
-                if rate > 0.0:
-                    times.append(self._before_ns + max(round((1.0 - owed) / rate * 1e9), 1))
+            for kind, rate in _rates(conditions):
+                wait_ns = round((1.0 - direction.owed[kind]) / rate * 1e9)
+                times.append(self._before_ns + max(wait_ns, 1))
         return min(times, default=None)
 
     def _conditions(self, way: Way, now_ns: int) -> Conditions:
@@ -176,13 +179,37 @@ class Air:
             datagram = datagram[: self._below(len(datagram))]
         if datagram and self._by_chance(conditions.flip):
             self.counts["flipped"] += 1
-            out = bytearray(datagram)
-            # Different bits: flipped twice, one would be as before.
-            count = min(1 + self._below(3), 8 * len(out))
-            for bit in self._random.choice(8 * len(out), count, replace=False).tolist():
-                out[bit // 8] ^= 1 << bit % 8
-            datagram = bytes(out)
+            datagram = self._flipped(datagram)
         return datagram
+
+    def _flipped(self, datagram: bytes) -> bytes:
+        out = bytearray(datagram)
+        # Different bits: flipped twice, one would be as before.
+        count = min(1 + self._below(3), 8 * len(out))
+        for bit in self._random.choice(8 * len(out), count, replace=False).tolist():
+            out[bit // 8] ^= 1 << bit % 8
+        return bytes(out)
+
+    def _made(self, kind: str, direction: _Direction) -> bytes | None:
+        """Return a datagram of the attacker's, None if there is nothing to make it of."""
+        if kind == "injected":
+            return self._injected()
+        if not direction.heard:
+            return None
+        chosen = direction.heard[self._below(len(direction.heard))]
+        if kind == "replayed" or not chosen:
+            return chosen
+        if self._below(8) == 0:
+            return chosen[: self._below(len(chosen))]
+        return self._flipped(chosen)
+
+    def _injected(self) -> bytes:
+        kinds = 3 if self._forged else 2
+        which = self._below(kinds)
+        if which == 2:
+            return self._forged[self._below(len(self._forged))]
+        noise = self._random.bytes(int(self._random.integers(*_INJECTED_BYTES)))
+        return noise if which == 0 else bytes((_SEALED | noise[0] & _INDEX_MASK,)) + noise[1:]
 
     def _queue(self, way: Way, datagram: bytes, conditions: Conditions, now_ns: int) -> None:
         """Send through the narrow line, then through the delay."""
@@ -213,3 +240,13 @@ class Air:
 
     def _below(self, bound: int) -> int:
         return int(self._random.integers(bound))
+
+
+def _rates(conditions: Conditions) -> list[tuple[str, float]]:
+    """Return what an attacker makes of his own accord, and how often [1/s]."""
+    rates = (
+        ("replayed", conditions.replay_per_s),
+        ("tampered", conditions.tamper_per_s),
+        ("injected", conditions.inject_per_s),
+    )
+    return [(kind, rate) for kind, rate in rates if rate > 0.0]

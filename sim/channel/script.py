@@ -2,7 +2,8 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated
+from importlib import resources
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -57,7 +58,9 @@ class Conditions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         flip: Share with one to three bits flipped.
         reflect: Share sent back to its sender as well.
         replay_per_s: Datagrams heard earlier, of this session or before, played again.
-        inject_per_s: Datagrams of random bytes.
+        tamper_per_s: The same, with bits flipped or cut short.
+        inject_per_s: Datagrams that were never sent: noise, bytes behind a header that looks like
+            one of ours, and what the attacker has by him.
         hold: Whether datagrams are kept until a phase without `hold`, then released in order.
         hold_bytes: Of them only those of at least this length; the others pass.
     """
@@ -76,6 +79,7 @@ class Conditions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     flip: Share = 0.0
     reflect: Share = 0.0
     replay_per_s: Rate = 0.0
+    tamper_per_s: Rate = 0.0
     inject_per_s: Rate = 0.0
     hold: bool = False
     hold_bytes: Bytes = 0
@@ -109,6 +113,11 @@ class Script(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
                 raise ValueError(f"phase at {phase.at:g}: later phases come later in the file")
             before = phase.at
 
+    @property
+    def ends_s(self) -> float:
+        """When the last phase begins [s]."""
+        return self.phase[-1].at if self.phase else 0.0
+
     def conditions(self, way: Way, now_s: float) -> Conditions:
         """Return what happens to a direction at a moment."""
         current = Conditions()
@@ -122,3 +131,12 @@ class Script(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def changes(self, now_s: float) -> float | None:
         """Return when the next phase begins [s], None after the last."""
         return next((phase.at for phase in self.phase if phase.at > now_s), None)
+
+
+ATTACKS: Final = ("replay", "tamper", "inject", "flood", "reflect", "delay")
+
+
+def attack(name: str) -> Script:
+    """Return one of `ATTACKS`; the files are scripts like any other."""
+    text = resources.files("sim").joinpath("data", "attacks", f"{name}.toml").read_bytes()
+    return msgspec.toml.decode(text, type=Script)

@@ -1,17 +1,17 @@
-"""The control cascade: position, velocity, attitude, rate, mixer.
+"""The outer half of the control cascade: position and velocity.
 
-The outer half turns the error to the reference into an acceleration, and that into an attitude
-and a thrust; the inner half turns the attitude error into rates, rates into torques, torques and
-thrust into throttles. Gains are per second and per second squared of the closed loops; the
-vehicle's mass and inertia scale them, so they hold for any airframe.
+It turns the error to the reference into an acceleration, and that into an attitude and a thrust;
+the inner half (`sim.control.inner`) turns the attitude error into rates, rates into torques,
+torques and thrust into throttles. Gains are per second and per second squared of the closed loops;
+the vehicle's mass and inertia scale them, so they hold for any airframe.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from sim.airframe import GRAVITY, Airframe
+from sim.airframe import GRAVITY
 from sim.control.reference import Reference
-from sim.control.vector import ZERO, Quat, Vec3, clamp, conjugate, limit, multiply
+from sim.control.vector import ZERO, Quat, Vec3, clamp, limit, multiply
 
 _POSITION_P = 1.2
 _VELOCITY_P = 2.5
@@ -19,16 +19,9 @@ _VELOCITY_I = 0.8
 _CLIMB_P = 4.0
 _CLIMB_I = 1.0
 _INTEGRAL_MAX = 4.0
-_ATTITUDE_P = 7.0
-_RATE_P = 18.0
-_RATE_MAX = 3.5
-_YAW_RATE_MAX = 1.8
-_TORQUE_YAW_SHARE = 0.3
-_TILT_SHARE = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
+class Motion(NamedTuple):
     """What the controllers know of the vehicle. NED, FRD, SI units."""
 
     position_n: Vec3
@@ -85,59 +78,3 @@ class OuterLoop:
         w = math.sqrt(0.5 * (1.0 + zz))
         tilt: Quat = (w, -zy / (2.0 * w), zx / (2.0 * w), 0.0)
         return multiply(tilt, (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))), thrust
-
-
-class InnerLoop:
-    """Attitude and rate control and the mixer, for any rotors in one plane."""
-
-    def __init__(self, airframe: Airframe) -> None:
-        self._airframe = airframe
-        rotors = airframe.rotors
-        self._thrust_full = len(rotors) * airframe.thrust_max
-        # What each rotor adds for a torque of 1 N m, as a share of its full thrust.
-        full = airframe.thrust_max
-        reach_x = sum(x * x for x, _, _ in rotors)
-        reach_y = sum(y * y for _, y, _ in rotors)
-        self._shares = [(-y / (reach_y * full), x / (reach_x * full), s) for x, y, s in rotors]
-        self._yaw_share = 1.0 / (self._thrust_full * airframe.torque_per_thrust)
-
-    def rates(self, q_nb: Quat, q_nb_sp: Quat, feed_forward_b: Vec3) -> Vec3:
-        """Return the rates that turn the attitude onto its setpoint. FRD [rad/s]."""
-        w, x, y, z = multiply(conjugate(q_nb), q_nb_sp)
-        gain = 2.0 * _ATTITUDE_P * (1.0 if w >= 0.0 else -1.0)
-        rx, ry = limit(gain * x, gain * y, _RATE_MAX)
-        rz = clamp(0.5 * gain * z, -_YAW_RATE_MAX, _YAW_RATE_MAX)
-        return rx + feed_forward_b[0], ry + feed_forward_b[1], rz + feed_forward_b[2]
-
-    def throttles(
-        self, rate_b: Vec3, rate_sp_b: Vec3, specific_thrust: float, volts_ratio: float
-    ) -> tuple[float, ...]:
-        """Return one throttle per rotor, as its speed over that at full voltage [-].
-
-        Roll and pitch come first, then thrust, then yaw: a multicopter that cannot keep its
-        heading still flies, one that cannot keep its tilt does not.
-        """
-        frame = self._airframe
-        jx, jy, jz = frame.inertia
-        roll = jx * _RATE_P * (rate_sp_b[0] - rate_b[0])
-        pitch = jy * _RATE_P * (rate_sp_b[1] - rate_b[1])
-        tilts = [
-            clamp(roll * r, -_TILT_SHARE, _TILT_SHARE) + clamp(pitch * p, -_TILT_SHARE, _TILT_SHARE)
-            for r, p, _ in self._shares
-        ]
-        yaw = jz * 0.5 * _RATE_P * (rate_sp_b[2] - rate_b[2])
-        yaw = clamp(yaw * self._yaw_share, -_TORQUE_YAW_SHARE, _TORQUE_YAW_SHARE)
-        needed = max(map(abs, tilts))
-        collective = specific_thrust * frame.mass / self._thrust_full
-        ceiling = volts_ratio * volts_ratio
-        collective = clamp(collective, min(needed, 0.5 * ceiling), max(ceiling - needed, 0.0))
-        room = max(0.0, min(collective, ceiling - collective) - needed)
-        yaw = clamp(yaw, -room, room)
-        return tuple(
-            _speed(collective + tilt + yaw * spin, volts_ratio)
-            for tilt, (_, _, spin) in zip(tilts, self._shares, strict=True)
-        )
-
-
-def _speed(thrust_fraction: float, volts_ratio: float) -> float:
-    return min(math.sqrt(thrust_fraction), volts_ratio) if thrust_fraction > 0.0 else 0.0

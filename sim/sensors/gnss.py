@@ -6,6 +6,7 @@ that position, velocity and time come out as he wants: each family of `Deception
 """
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -152,7 +153,7 @@ class Gnss:
     ) -> None:
         self._noise = noise
         self._deceptions = deceptions
-        self._past: list[tuple[float, Array]] = []
+        self._past: deque[tuple[float, Array]] = deque()
         self._wander = np.zeros((count, 3))
         self._measured_s: float | None = None
         self._frozen: tuple[Array, Array] | None = None
@@ -161,9 +162,10 @@ class Gnss:
 
     def remember(self, now_s: float, position_n: Array, velocity_n: Array) -> None:
         """Note the truth of this moment. Shapes (N, 3)."""
-        self._past.append((now_s, np.concatenate([position_n, velocity_n], axis=1)))
-        if self._past[0][0] < now_s - _REMEMBERED_S - 1.0:
-            self._past = [entry for entry in self._past if entry[0] >= now_s - _REMEMBERED_S]
+        past = self._past
+        past.append((now_s, np.concatenate([position_n, velocity_n], axis=1)))
+        while past[0][0] < now_s - _REMEMBERED_S:
+            past.popleft()
 
     def measure(self, now_s: float, receiver: Receiver) -> Fixes:
         """Return what the receivers report at `now_s`."""
@@ -207,8 +209,8 @@ class Gnss:
         n1, n2, n3 = self._noise.standard_normal((3, self._count, 3))
         fresh = receiver.wander * math.sqrt(1.0 - kept * kept)
         self._wander = kept * self._wander + fresh * n1
-        position += self._wander + receiver.white * n2 + np.array(receiver.offset_n)
-        velocity += receiver.velocity_noise * n3 + np.array(receiver.velocity_offset_n)
+        position += self._wander + receiver.white * n2 + receiver.offset_n
+        velocity += receiver.velocity_noise * n3 + receiver.velocity_offset_n
 
     def _truth(self, when_s: float) -> Array:
         """Return place and velocity at a moment of the past. Shape (N, 6)."""

@@ -81,11 +81,12 @@ class Imu:
         """
         count, rotors = rotor_rate.shape
         noise = self._noise.standard_normal((2, count, 6))
-        walk = np.array([faults.force_walk] * 3 + [faults.rate_walk] * 3)
-        self._walked += walk * math.sqrt(dt_s) * noise[0]
-        self.force_bias = self._walked[:, :3] + np.array(faults.force_bias)
+        if faults.force_walk or faults.rate_walk:
+            walk = np.array([faults.force_walk] * 3 + [faults.rate_walk] * 3)
+            self._walked += walk * math.sqrt(dt_s) * noise[0]
+        self.force_bias = self._walked[:, :3] + faults.force_bias
         force = force_b + self.force_bias + faults.force_noise * noise[1, :, :3]
-        rate = rate_b + self._walked[:, 3:] + np.array(faults.rate_bias)
+        rate = rate_b + self._walked[:, 3:] + faults.rate_bias
         rate += faults.rate_noise * noise[1, :, 3:]
         if faults.vibration > 0.0:
             if not self._phase.shape[1]:
@@ -94,9 +95,10 @@ class Imu:
             amplitude = faults.vibration * (rotor_rate / full_rate) ** 2
             force += (amplitude * np.sin(self._phase)).sum(axis=1, keepdims=True)
             self.shaking = np.sqrt(0.5 * (amplitude**2).sum(axis=1))
-        else:
+        elif self.shaking.any():
             self.shaking = np.zeros(count)
-        beyond = (np.abs(force) > faults.force_range).any(axis=1)
-        self.clipped += beyond
-        self.force_b = np.clip(force, -faults.force_range, faults.force_range)
-        self.rate_b = np.clip(rate, -faults.rate_range, faults.rate_range)
+        size = np.abs(force)
+        if size.max() > faults.force_range:
+            self.clipped += (size > faults.force_range).any(axis=1)
+        self.force_b = np.minimum(np.maximum(force, -faults.force_range), faults.force_range)
+        self.rate_b = np.minimum(np.maximum(rate, -faults.rate_range), faults.rate_range)

@@ -1,12 +1,11 @@
 """What the sensors of one vehicle say: plain numbers, from the physics to the autopilot."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sim.control.vector import Vec3
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """What the receiver said last (`sim.sensors.gnss.Fixes` of one vehicle).
 
     `epoch` counts fixes, so that each is used once; `time_s` is when it came, since power-up.
@@ -25,8 +24,7 @@ class Fix:
     late_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(NamedTuple):
     """One sample of everything.
 
     Attributes:

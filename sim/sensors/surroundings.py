@@ -51,7 +51,7 @@ class Barometer:
     def sample(self, dt_s: float, height: Array, faults: BaroFaults) -> None:
         """Measure the height above some level [m]."""
         self._drifted += faults.drift * dt_s
-        self.error = np.full_like(self.height, self._drifted + faults.glitch)
+        self.error = np.zeros_like(self.height) + (self._drifted + faults.glitch)
         noise = faults.noise * self._noise.standard_normal(len(height))
         if not faults.frozen:
             self.height = height + self.error + noise
@@ -69,7 +69,7 @@ class Magnetometer:
     def sample(self, field_b: Array, noise: float, iron_b: tuple[float, float, float]) -> None:
         """Measure the field of Earth, given in body axes [mG]."""
         fresh = noise * self._noise.standard_normal(field_b.shape)
-        self.field_b = field_b + np.array(iron_b) + fresh
+        self.field_b = field_b + iron_b + fresh
 
 
 class Rangefinder:
@@ -89,7 +89,7 @@ class Rangefinder:
             glitch: Added. [m]
         """
         facing: NDArray[np.bool_] = upright > 0.1
-        slant = np.divide(height, upright, out=np.full_like(height, np.inf), where=facing)
-        slant = slant + glitch + noise * self._noise.standard_normal(len(height))
+        slant = height / np.maximum(upright, 0.1)
+        slant += glitch + noise * self._noise.standard_normal(len(height))
         inside = facing & (slant >= _RANGE_M[0]) & (slant <= _RANGE_M[1])
         self.distance = np.where(inside, slant, math.nan)

@@ -164,8 +164,8 @@ class LinkEnd:
                 break
             self.told += self.station.receive_link(datagram, now_ns)
         self.station.tick(now_ns)
-        for record in self.station.outgoing_saves():
+        for record in self.station.custody.outgoing_saves():
             self._store.update_pair(record)
-            self.station.saved(record)
+            self.station.custody.saved(record)
         for datagram, _ in self.station.outgoing():
             self._socket.sendto(datagram, self._drone)

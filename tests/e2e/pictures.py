@@ -95,6 +95,9 @@ def record(directory: Path, home: Path) -> None:
         plan(stack)
         with sync_playwright() as playwright, Browser(playwright, stack) as browser:
             page, album = browser.enter(), Album(browser.page, directory)
+            page.locator(".banner.good").wait_for(timeout=30_000)
+            parameters(page, album)
+            draft(page, album)
             take_off(page, album)
             look_around(page, album)
             attack(page, album, proxy)
@@ -106,6 +109,63 @@ def record(directory: Path, home: Path) -> None:
         stack.report()
         proxy.close()
         vehicle.stop()
+
+
+def parameters(page: Page, album: Album) -> None:
+    page.get_by_role("button", name="Parameters").click()
+    theme(page, "dark")
+    page.get_by_role("button", name="Read from the drone").click()
+    page.locator(".p-state", has_text="parameters, ").wait_for(timeout=60_000)
+    page.get_by_role("searchbox").fill("RTL")
+    for name, value in (("RTL_ALT", "2500"), ("RTL_LOIT_TIME", "3000")):
+        page.locator(".p-body .p-row", has_text=name).first.click()
+        page.get_by_label(f"Value of {name}").fill(value)
+        page.keyboard.press("Enter")
+    album.take("parameters")
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("button", name="Write 2 to").click()
+    page.locator(".p-draft li", has_text="written").nth(1).wait_for(timeout=30_000)
+    theme(page, "day")
+    album.take("parameters-small", (1024, 768))
+    page.get_by_role("button", name="Fly").click()
+
+
+def draft(page: Page, album: Album) -> None:
+    """Plan a survey beside what is aboard, inside a fence."""
+    page.locator(".banner.good").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Plan", exact=True).click()
+    page.locator(".plan-aboard", has_text="rally points").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Take from drone").click()
+    page.locator(".plan-head").nth(6).wait_for()
+    page.get_by_role("button", name="Whole plan").click()
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+
+    def click(*places: tuple[float, float]) -> None:
+        for x, y in places:
+            page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            page.wait_for_timeout(400)
+
+    page.locator("[data-tool=rally]").click()
+    click((0.52, 0.6))
+    page.locator("[data-tool=survey]").click()
+    click((0.62, 0.3), (0.78, 0.28), (0.8, 0.66), (0.6, 0.62))
+    page.keyboard.press("Enter")
+    page.locator(".plan-title", has_text="Survey").wait_for()
+    page.locator("[data-tool=select]").click()
+    for name in ("night", "day"):
+        theme(page, name)
+        album.take(f"plan-{name}")
+    page.get_by_role("button", name="Compare and send").click()
+    page.locator("[data-key=send]:enabled").wait_for(timeout=30_000)
+    album.take("plan-compare")
+    page.locator("[data-key=send]").click()
+    page.locator(".plan-outcome").nth(1).wait_for(timeout=60_000)
+    page.keyboard.press("Escape")
+    album.take("plan-small", (1024, 768))
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Fly", exact=True).click()
 
 
 def take_off(page: Page, album: Album) -> None:

@@ -32,11 +32,12 @@ def test_headless_flight_under_attack(tmp_path):
     assert flight["max_altitude_m"] == pytest.approx(10, abs=3)
     assert flight["distance_m"] > 80
     attack = summary["attack"]
-    assert set(attack) == {"replay", "tamper", "inject", "delay"}
+    assert set(attack) == {"replay", "tamper", "inject", "flood", "reflect", "delay"}
     assert all(outcome["tried"] > 0 and outcome["succeeded"] == 0 for outcome in attack.values())
     # The attacks did arrive, and each was refused for its own reason.
     dropped = summary["link"]["dropped"]
     assert dropped["replayed"] > attack["replay"]["tried"] // 2
     assert dropped["bad_tag"] > 0
-    assert dropped["plaintext_mavlink"] >= attack["inject"]["tried"] // 3
+    assert dropped["plaintext_mavlink"] >= attack["inject"]["tried"] // 4
+    assert dropped["unknown_session"] > 0
     assert dropped["stale"] == attack["delay"]["tried"]

@@ -27,14 +27,17 @@ pytestmark = [
     pytest.mark.console,
     pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
 ]
+PATIENCE_MS = 60_000  # of a busy machine
 THEMES = ("day", "dark", "night")
 expect = playwright.expect
 
 
 @pytest.fixture(scope="module")
 def driver():
+    expect.set_options(timeout=PATIENCE_MS)
     with playwright.sync_playwright() as started:
         yield started
+    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,7 @@ def flown(tmp_path_factory) -> Iterator[Stack]:
 @pytest.fixture
 def browser(driver, flown) -> Iterator[Browser]:
     with Browser(driver, flown) as browser:
+        browser.page.set_default_timeout(PATIENCE_MS)
         yield browser
         outside = [
             url for url in browser.requests if not re.match(r"(http|ws)://127\.0\.0\.1:\d+/", url)
@@ -75,16 +79,15 @@ def browser(driver, flown) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser):
     page = browser.enter()
-    page.set_default_timeout(30_000)
     page.get_by_role("button", name="Flights").click()
-    expect(page.locator(".flights-table tbody tr")).to_have_count(1, timeout=30_000)
+    expect(page.locator(".flights-table tbody tr")).to_have_count(1)
     return page
 
 
 @pytest.fixture
 def replay(page):
     page.get_by_role("button", name="Open flights").click()
-    expect(page.locator(".replay-banner")).to_be_visible(timeout=30_000)
+    expect(page.locator(".replay-banner")).to_be_visible()
     expect(page.locator(".replay-clock")).to_have_text(re.compile("^00:00 / "))
     return page
 
@@ -112,18 +115,18 @@ def test_a_replay_by_mouse(replay):
     expect(page.locator(".replay-state")).to_have_text("paused")
     # To the event, and on from there.
     page.locator(".replay-events button", has_text="Disarmed").click()
-    wait_until(lambda: seconds(page) > 5, 20, "the event's time")
+    wait_until(lambda: seconds(page) > 5, 60, "the event's time")
     expect(page.locator(".replay-mode")).to_contain_text("on ground")
     landed = seconds(page)
     page.locator(".replay-slider").fill(str(landed / 2))
-    wait_until(lambda: altitude(page) > 2, 20, "it was in the air")
+    wait_until(lambda: altitude(page) > 2, 60, "it was in the air")
     still = seconds(page)
     page.wait_for_timeout(1500)
     assert seconds(page) == still
     page.select_option(".replay-transport select", "4")
     page.locator(".replay-play").click()
     expect(page.locator(".replay-state")).to_have_text("playing \N{MULTIPLICATION SIGN}4")
-    wait_until(lambda: seconds(page) >= still + 3, 20, "time goes on")
+    wait_until(lambda: seconds(page) >= still + 3, 60, "time goes on")
     wait_until(lambda: altitude(page) < 0.5, 60, "it lands again")
     check_accessibility(page)
     page.get_by_role("button", name="Close the replay").click()
@@ -135,12 +138,12 @@ def test_a_replay_by_keyboard_orders_nothing(replay, flown):
     page = replay
     before = flown.status("ground")["peers"][NAME]["link"]["frames_up"]
     page.keyboard.press("End")
-    wait_until(lambda: seconds(page) > 5, 20, "the end")
+    wait_until(lambda: seconds(page) > 5, 60, "the end")
     end = seconds(page)
     page.keyboard.press("ArrowLeft")
-    wait_until(lambda: seconds(page) in (end - 1, end - 2), 20, "a second back")
+    wait_until(lambda: seconds(page) in (end - 1, end - 2), 60, "a second back")
     page.keyboard.press("Home")
-    wait_until(lambda: seconds(page) == 0, 20, "the beginning")
+    wait_until(lambda: seconds(page) == 0, 60, "the beginning")
     page.keyboard.press("]")
     page.keyboard.press("+")
     page.keyboard.press("Space")
@@ -181,7 +184,7 @@ def test_nothing_runs_over(replay, size):
     page = replay
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.keyboard.press("End")
-    wait_until(lambda: seconds(page) > 5, 20, "the end")
+    wait_until(lambda: seconds(page) > 5, 60, "the end")
     over = page.evaluate(
         """() => [...document.querySelectorAll(".view button, .view .cell .value, .view strong")]
             .filter((node) => node.offsetParent && node.scrollWidth > node.clientWidth + 1
@@ -203,8 +206,8 @@ def test_the_panel_says_what_the_recorder_does(browser):
 def test_a_viewer_may_look_back(browser):
     page = browser.enter("viewer")
     page.get_by_role("button", name="Flights").click()
-    page.get_by_role("button", name="Open flights").click(timeout=30_000)
-    expect(page.locator(".replay-banner")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Open flights").click()
+    expect(page.locator(".replay-banner")).to_be_visible()
 
 
 def test_without_the_key_nothing_opens(browser, flown):
@@ -214,7 +217,7 @@ def test_without_the_key_nothing_opens(browser, flown):
     try:
         page = browser.enter()
         page.get_by_role("button", name="Flights").click()
-        expect(page.locator(".flights-note")).to_contain_text("log-private.key", timeout=30_000)
+        expect(page.locator(".flights-note")).to_contain_text("log-private.key")
         expect(page.locator(".flights-table tbody tr")).to_have_count(1)
         expect(page.get_by_role("button", name="Open flights")).to_have_count(0)
     finally:

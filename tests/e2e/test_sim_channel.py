@@ -1,10 +1,12 @@
-"""`sekisho channel` between two real sockets: what it does to them, and how it fails."""
+"""`sekisho channel` between real sockets and terminals: what it does to them, how it fails."""
 
 import json
+import os
 import signal
 import socket
 import sys
 import time
+import tty
 
 import pytest
 
@@ -30,7 +32,9 @@ conditions = { replay_per_s = 100 }
 def channel(directory, script: str, *arguments: str) -> Process:
     path = directory / "script.toml"
     path.write_text(script)
-    argv = ["channel", "--script", path, "--listen", "127.0.0.1:0", "--json", *arguments]
+    argv = ["channel", "--script", path, "--json", *arguments]
+    if "--to" in arguments:
+        argv += ["--listen", "127.0.0.1:0"]
     return Process("channel", [sys.executable, "-m", "sekisho", *argv], directory)
 
 
@@ -95,4 +99,82 @@ def test_a_wrong_script_is_named(tmp_path, script, wrong):
     assert proxy.wait(20) == 2
     assert "script.toml" in proxy.output
     assert wrong in proxy.output
+    proxy.stop()
+
+
+LINE = """
+[[phase]]
+at = 0
+conditions = { bytes_per_s = 2000, buffer_bytes = 4096 }
+[[phase]]
+at = 3
+conditions = { blackout = true }
+[[phase]]
+at = 5
+conditions = { flip = 1.0 }
+"""
+
+
+def opened(path):
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(fd)
+    os.set_blocking(fd, False)
+    return fd
+
+
+def take(fd, size, seconds):
+    """Read up to `size` bytes; return them and how long it took [s]."""
+    data, begun = b"", time.monotonic()
+    while len(data) < size and time.monotonic() < begun + seconds:
+        try:
+            data += os.read(fd, size - len(data))
+        except BlockingIOError:
+            time.sleep(0.005)
+    return data, time.monotonic() - begun
+
+
+def test_a_radio_between_two_terminals_is_slow_cut_and_noisy(tmp_path):
+    near, far = tmp_path / "near", tmp_path / "far"
+    proxy = channel(tmp_path, LINE, "--listen-tty", str(near), "--to-tty", str(far))
+    proxy.expect(str(far), 20)
+    ends = [opened(near), opened(far)]
+    sent = bytes(range(200)) * 15
+    os.write(ends[0], sent)  # 3,000 bytes at 2,000 a second
+    begun = time.monotonic()
+    got, took = take(ends[1], len(sent), 30.0)
+    assert got == sent
+    assert took > 1.2
+    time.sleep(max(0.0, begun + 3.5 - time.monotonic()))
+    os.write(ends[0], b"cut")
+    assert take(ends[1], 3, 0.5)[0] == b""
+    time.sleep(max(0.0, begun + 5.5 - time.monotonic()))
+    os.write(ends[1], bytes(64))
+    noisy, _ = take(ends[0], 64, 10.0)
+    assert len(noisy) == 64
+    assert 1 <= sum(byte.bit_count() for byte in noisy) <= 3
+    for fd in ends:
+        os.close(fd)
+    assert proxy.stop(signal.SIGTERM) == 0
+    assert json.loads(proxy.output[proxy.output.index("{") :])["counts"]["blacked out"] == 1
+    assert not near.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--to", "127.0.0.1:9", "--to-tty", "/tmp/x"), ("--listen-tty", "/tmp/x")]
+)
+def test_half_a_link_is_refused(tmp_path, arguments):
+    proxy = channel(tmp_path, SCRIPT, *arguments)
+    assert proxy.wait(20) == 2
+    assert "--listen-tty and --to-tty" in proxy.output
+    proxy.stop()
+
+
+def test_a_file_is_no_link_to_be_replaced(tmp_path):
+    (tmp_path / "near").write_text("precious")
+    proxy = channel(
+        tmp_path, SCRIPT, "--listen-tty", str(tmp_path / "near"), "--to-tty", str(tmp_path / "far")
+    )
+    assert proxy.wait(20) == 2
+    assert "not a symbolic link" in proxy.output
+    assert (tmp_path / "near").read_text() == "precious"
     proxy.stop()

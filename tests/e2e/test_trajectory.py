@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.pilot import Pilot
 from tests.e2e.processes import ENVIRONMENT, Process
-from tests.e2e.second import Second, await_both, type_command
+from tests.e2e.second import Second, await_both
 from tests.e2e.stack import NAME, SEKISHO, Stack
 from tests.e2e.vehicles import HOME, ArduCopter, EmbeddedAutopilot
 
@@ -209,7 +209,10 @@ def test_another_station_in_command_ends_it(desk, tmp_path):
         centre = f"{HOME[0]},{HOME[1]}"
         words = "--centre", centre, "--radius", "12", "--speed", "3", "--turns", "5"
         desk.fly(*words, kind="orbit")
-        assert type_command(second.config, "authority", "preempt", NAME).returncode == 0
+        argv = [*SEKISHO, "authority", "preempt", NAME, "--config", second.config]
+        taken = Process("preempt", argv, tmp_path)
+        desk.pilot.until(lambda: not taken.is_running(), 30, "command is taken")
+        assert taken.stop() == 0, taken.output
         desk.until("handed_back", 10)
         assert desk.told()["reason"] == "command_changed"
         assert "not in command" in desk.type("start", code=1)

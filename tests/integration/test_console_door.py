@@ -53,7 +53,7 @@ class Served:
         self.host = f"127.0.0.1:{self.port}"
         library = Library(self._directory / "logs", self._directory / "log-private.key")
         address = ("127.0.0.1", self.port)
-        self.web = WebConsole(self._gateway, address, self._directory / "maps", library)
+        self.web = WebConsole(self._gateway, address, self._directory, library)
         self._stack = contextlib.AsyncExitStack()
         await self._gateway.start()
         await self._stack.enter_async_context(self.web.serving(sock))

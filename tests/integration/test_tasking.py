@@ -1,8 +1,7 @@
 """A trajectory from a station's hands to the vehicle's motion, with real cores and a real fence.
 
-Mutants killed: the fence not read again after it was changed; a fence that does not answer taken
-for none; the way to the first point not looked at; a repeated START carried out again; a request
-left open by a later one; uploads begun anew in no session; an upload kept going out of command.
+Mutants killed: a repeated request carried out again; what was read of the fence relied on for ever;
+what is being judged goes on when command changes; an observer told as a commander is.
 """
 
 import pytest
@@ -27,7 +26,7 @@ from tests.world import MS, S
 from wire.authority import Verb
 from wire.locality import RADIO
 from wire.tasking import FlyReason, FlyState, FlyVerb
-from wire.trajectory import Document, Polynomial, Turning
+from wire.trajectory import Document, Polynomial, Turning, encode
 
 pytestmark = pytest.mark.slow
 
@@ -176,15 +175,20 @@ def test_a_fence_that_was_changed_is_read_again(random_bytes):
     assert "an exclusion zone" in world.told().text
 
 
-def test_a_fence_that_does_not_answer_refuses(random_bytes):
-    world = flying(random_bytes, POLYGON)
+def deafen(world):
+    """The autopilot does not answer for fence items, as with another transfer under way."""
     take = world.flying_end.sim.receive
 
-    def deaf(frame):  # to the list of fence items, as with another transfer under way
+    def deaf(frame):
         if frame[7] != 43:
             take(frame)
 
     world.flying_end.sim.receive = deaf
+
+
+def test_a_fence_that_does_not_answer_refuses(random_bytes):
+    world = flying(random_bytes, POLYGON)
+    deafen(world)
     world.store_fence((IN_POLYGON, ROOMY, 0))
     assert world.upload(world.document(square())) is Upload.REFUSED
     assert world.told().text == "the fence could not be read: its count was not answered"
@@ -224,9 +228,9 @@ def test_a_request_whose_answers_are_lost_is_answered_in_the_next_session(world)
     assert sum("START: done" in note for note in world.notes) == 1
 
 
-def two_stations(random_bytes):
+def two_stations(random_bytes, parameters=None):
     roles = {"a": Role.COMMANDER, "b": Role.COMMANDER, "o": Role.OBSERVER}
-    return flying(random_bytes, roles=roles)
+    return flying(random_bytes, parameters, roles=roles)
 
 
 def test_only_who_commands_uploads_and_asks(random_bytes):
@@ -286,6 +290,19 @@ def test_an_upload_ends_when_command_does(random_bytes):
     world.run(1000)
     assert world.task("a").upload is Upload.FAILED
     assert not world.station("a").custody.transfers.is_sending(Kind.TRAJECTORY)
+
+
+def test_what_is_being_judged_is_refused_when_command_changes(random_bytes):
+    world = two_stations(random_bytes, POLYGON)
+    deafen(world)
+    other = world.grounds["b"].disk.gcs_id
+    world.station("a").command.request(Verb.HAND_OVER, other, world.now)
+    world.run(500)
+    world.task("a").offer(encode(world.document(square())), world.now)
+    world.until(lambda: world.task("a").upload is Upload.JUDGING, 2000)
+    world.station("b").command.request(Verb.ACCEPT, bytes(16), world.now)
+    world.until(lambda: world.task("a").upload is Upload.REFUSED, 5000)
+    assert world.told("a").text == "another station has taken command"
 
 
 def test_a_lost_link_leaves_the_rest_to_the_autopilot(world):

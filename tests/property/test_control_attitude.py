@@ -31,6 +31,7 @@ from flightcore.control.vectors import (
     to_body,
     to_outer,
 )
+from tracing.executors import Rows
 
 ANGLES = st.one_of(
     st.sampled_from([0.0, 1e-8, math.pi / 2, math.pi - 1e-7, math.pi, 3.0]),
@@ -141,6 +142,76 @@ def test_the_error_only_falls(axis, angle):
     start = Rotation.from_rotvec(np.array(axis) / np.linalg.norm(axis) * angle)
     apart = settle(start, Rotation.identity(), flip=True)
     assert (np.diff(apart) < 1e-9).all()
+
+
+SPRINGS = ((150.0, 150.0, 100.0), (30.0, 30.0, 20.0)), ((800.0, 800.0, 12.0), (40.0, 40.0, 8.0))
+INERTIA = (0.0025, 0.0021, 0.0043)
+
+
+def turning_text(stiffness, damping):
+    """(attitude, rate), setpoint -> torque, error, cosine of the tilt between them."""
+
+    def text(state, setpoint):
+        body, wanted = axes_of(state[:4]), axes_of(setpoint)
+        error = tilt_and_heading_error(body, wanted)
+        zero = (0.0, 0.0, 0.0)
+        turning = angular_acceleration(error, state[4:], zero, zero, stiffness, damping)
+        return ((*torque_for(turning, state[4:], INERTIA), *error, dot(body.z, wanted.z)),)
+
+    return text
+
+
+HALF_TURNS = 6
+
+
+def many_attitudes(count):
+    """Random starts and setpoints, and among them half turns, exact and nearly."""
+    starts = Rotation.random(count, random_state=1).as_quat()
+    setpoints = Rotation.random(count, random_state=2)
+    half_turns = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [1e-9, 1, 1]]
+    assert len(half_turns) == HALF_TURNS
+    for i, axis in enumerate(half_turns):
+        turn = Rotation.from_rotvec(np.array(axis) / np.linalg.norm(axis) * (math.pi - 1e-6 * i))
+        starts[i] = (setpoints[i] * turn).as_quat()
+    return Rotation.from_quat(starts), setpoints
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stiffness", "damping"), SPRINGS)
+@pytest.mark.parametrize("spin", [0.0, 6.0])
+def test_from_rest_energy_angle_and_tilt_only_fall(stiffness, damping, spin):
+    """200 attitudes at once, the sign of each quaternion drawn anew at each step.
+
+    Energy is that of the turning and of springs whose force the error is. From rest none of the
+    three ever rises; a start that spins may carry the angle over, and must end at rest and level.
+    """
+    attitude, setpoint = many_attitudes(200)
+    rng = np.random.default_rng(3)
+    rate, dt, j = spin * rng.normal(size=(3, 200)), 0.002, np.array(INERTIA)[:, None]
+    rows = Rows(turning_text(stiffness, damping), (7, 4), 200)
+    rows.inputs[1][:] = setpoint.as_quat(scalar_first=True).T
+    last, tilt = np.full((3, 200), np.inf), np.zeros(200)
+    for _ in range(1_250):
+        signs = rng.choice([-1.0, 1.0], 200)
+        rows.inputs[0][:] = [*(signs * attitude.as_quat(scalar_first=True).T), *rate]
+        rows.run()
+        torque, error, upright = np.split(rows.outputs[0], [3, 6])
+        tilt = np.arccos(np.clip(upright[0], -1.0, 1.0))
+        # The error's heading is the sine of half the angle; its spring stores 1 - cosine.
+        stored = stiffness[0] * (1.0 - np.cos(0.5 * tilt))
+        stored += stiffness[2] * (1.0 - np.sqrt(np.maximum(1.0 - error[2] ** 2, 0.0)))
+        energy = 0.5 * (rate**2).sum(axis=0) + 2.0 * stored
+        now = np.array([energy, (attitude.inv() * setpoint).magnitude(), tilt])
+        if spin == 0.0:
+            assert (now[1:] <= last[1:] + 1e-6).all()
+            # Where the heading is half a turn off too, rounding decides which way it goes.
+            assert (now[0, HALF_TURNS:] <= last[0, HALF_TURNS:] + 1e-6).all()
+        last = now
+        rate = rate + (torque - np.cross(rate.T, (j * rate).T).T) / j * dt
+        attitude = attitude * Rotation.from_rotvec((rate * dt).T)
+    assert tilt.max() < 0.01
+    if stiffness[2] > 20.0:  # the heading of the other one is slow by choice
+        assert last[1].max() < 0.02
 
 
 @settings(max_examples=200, deadline=None)

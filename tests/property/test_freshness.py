@@ -52,7 +52,7 @@ class Mallory(RuleBasedStateMachine):
     def collect(self):
         for item in self.companion.outgoing_saves():
             self.companion.saved(item, self.now)
-        self.station.outgoing_saves()  # never said to be on disk: the ratchet rests
+        self.station.custody.outgoing_saves()  # never said to be on disk: the ratchet rests
         self.pool_up += [datagram for datagram, _ in self.station.outgoing()]
         self.pool_down += [datagram for datagram, _ in self.companion.outgoing_link()]
         for frame in self.splitter.receive(self.companion.outgoing_line()):

@@ -4,10 +4,10 @@ Zones are drawn with edges of the same lengths as the corners are apart, lying, 
 ones, so that samples fall on corners and edges. The trajectory is compared as a line of many more
 points than the product looks at.
 
-Mutants killed: margin left out; slack left out; distance to the edge's line instead of the edge;
-half-open edges closed; exclusions not looked at; the union taken for the intersection; the ceiling
-taken for the floor; the speed bound of its first Bernstein coefficient alone; of waves without one
-axis.
+Mutants killed: margin left out; slack left out, or halved; distance to the edge's line instead of
+the edge; half-open edges closed; inside and outside of an exclusion exchanged; an intersection
+taken for a union; the ceiling's sign; the speed bound of its first Bernstein coefficient alone; of
+waves without two axes; no number taken for a place inside.
 """
 
 import math

@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from flightcore.authority import AuthorityState
 from flightcore.companion import Companion
-from groundstation import station as station_module
+from groundstation import custody as custody_module
 from groundstation.station import Station
 from tests.nonces import recorded
 
@@ -64,7 +64,7 @@ class PskCommit(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**32))
     def start(self, seed):
         self._patches.enter_context(
-            mock.patch.object(station_module, "RATCHET_EVERY_NS", RATCHET_EVERY_NS)
+            mock.patch.object(custody_module, "RATCHET_EVERY_NS", RATCHET_EVERY_NS)
         )
         self._patches.enter_context(recorded())
         self.rng = random.Random(seed)
@@ -107,7 +107,7 @@ class PskCommit(RuleBasedStateMachine):
     def collect(self):
         """Take what must be written, in order."""
         self.disks["drone"].waiting += self.companion.outgoing_saves()
-        self.disks["ground"].waiting += self.station.outgoing_saves()
+        self.disks["ground"].waiting += self.station.custody.outgoing_saves()
         for side, disk in self.disks.items():
             while disk.waiting and disk.mode != "slow":
                 self.write_one(side)
@@ -115,7 +115,7 @@ class PskCommit(RuleBasedStateMachine):
     def write_one(self, side):
         disk = self.disks[side]
         item = disk.waiting.popleft()
-        core = self.companion if side == "drone" else self.station
+        core = self.companion if side == "drone" else self.station.custody
         now = (self.now,)
         if disk.mode == "fails":
             core.save_failed(*((item, *now) if side == "drone" else now))

@@ -6,8 +6,8 @@ left it since command last changed and no longer ago than its class allows; and 
 one of the same station. Once the air is good, the last request of the station in command is
 answered.
 
-Mutants killed: a repeated number carried out again; the holder not asked for; freshness of a verb
-not asked for; the epoch not compared; an overtaken request carried out; an observer's taken.
+Mutants killed: the holder not asked for; an overtaken request carried out; neither freshness nor
+epoch of a verb asked for.
 """
 
 import os

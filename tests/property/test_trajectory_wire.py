@@ -3,6 +3,10 @@
 Claims: a document comes back as it went; the second reading finds the same numbers; bytes are
 either refused by the one named error or are exactly what their document is written as; what is
 encoded stays within bounds, at every bound and just beyond it.
+
+Mutants killed: bytes after the last piece not looked for; a number at its bound refused, one that
+is none taken; the bound of a rate, of the duration left out; the least duration taken for 0; any
+text taken in a status; longitude bounded as latitude is.
 """
 
 import math

@@ -3,13 +3,21 @@
 Mutants killed: every vehicle given the first one's throttles; the first one's wind for all.
 """
 
+import json
+import signal
+import socket
+import sys
+import time
+
 import numpy as np
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from sim.fleet import Fleet
 from sim.simulation import Simulation, World
+from tests.e2e.processes import Process
 from tests.sitl.link import HOME, Client
+from wire.mavlink import FrameSplitter
 
 pytestmark = pytest.mark.slow
 
@@ -77,3 +85,47 @@ def readdressed(message, index: int):
     if message.command == 22:
         message.param7 = 4.0 + index
     return message
+
+
+@pytest.mark.e2e
+def test_a_fleet_over_udp_answers_each_at_its_own_port(tmp_path):
+    """Faster than real time: the vehicles' clocks gain on ours."""
+    ends = free_ports(3)
+    port = ends[0].getsockname()[1]
+    argv = ["sim", "--drones", "3", "--udp", f"127.0.0.1:{port}", "--coarse", "--speedup", "3"]
+    sim = Process("sim", [sys.executable, "-m", "sekisho", *argv, "--json"], tmp_path)
+    sim.expect(f"udp:127.0.0.1:{port + 2}", 30)
+    mavlink = dialect.MAVLink(None, 255, 190)
+    for number, end in enumerate(ends):
+        _, sender = end.recvfrom(2048)
+        ask = dialect.MAVLink_command_long_message(number + 1, 1, 512, 0, 148, *[0] * 6)
+        end.sendto(bytes(ask.pack(mavlink)), sender)
+        heard = b""
+        deadline = time.monotonic() + 20.0
+        while b"\x94\0\0" not in heard and time.monotonic() < deadline:
+            heard += end.recv(2048)
+        frames = FrameSplitter().receive(heard)
+        assert {frame[5] for frame in frames} == {number + 1}
+        assert any(frame[7:10] == b"\x94\0\0" for frame in frames)
+    time.sleep(3.0)
+    assert sim.stop(signal.SIGTERM) == 0
+    told = json.loads(sim.output[sim.output.index("{") :])
+    assert told["speedup"] > 1.2  # asked for 3: the machine may be busy
+    for end in ends:
+        end.close()
+
+
+def free_ports(count: int) -> list[socket.socket]:
+    """Return sockets that listen on ports one after the other."""
+    for first in range(20_000, 60_000, 97):
+        ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+        try:
+            for i, end in enumerate(ends):
+                end.bind(("127.0.0.1", first + i))
+                end.settimeout(20.0)
+        except OSError:
+            for end in ends:
+                end.close()
+            continue
+        return ends
+    raise AssertionError("no free ports")

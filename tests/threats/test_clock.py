@@ -21,6 +21,7 @@ WALL = {"time", "time_ns", "localtime", "gmtime", "ctime", "asctime", "mktime", 
 NAMED = {
     "flightcore/aio/service.py": "our signatures to the autopilot start no earlier; judges nobody",
     "crypto/aio/log_series.py": "the times that a recording shows; nothing reads them",
+    "groundstation/aio/mqtt.py": "the times in what is told to dashboards; nothing here reads them",
 }
 
 

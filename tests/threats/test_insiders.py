@@ -557,11 +557,11 @@ def test_threat_26_the_ground_writes_one_record_at_a_time(random_bytes):
     world = World(random_bytes)
     station = world.station()
     handed_out = []
-    station.saved = handed_out.append  # and so never said to be on disk
+    station.custody.saved = handed_out.append  # and so never said to be on disk
     for _ in range(3):
         world.run(3000)
         station._link.rekey()
-        station._ratchet_due_ns = 0
+        station.custody._ratchet_due_ns = 0
     assert len(handed_out) == 1
     assert station.status(world.now).link.handshakes == 3
 

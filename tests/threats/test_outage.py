@@ -12,6 +12,8 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.generation import LIFETIME_NS
+from sim.channel.air import Air
+from sim.channel.script import Conditions, Phase, Script, Way
 from tests.world import MS, S, World, command, heartbeat
 
 RTL = command(20)
@@ -149,34 +151,34 @@ def test_threat_30_health_of_navigation_reaches_the_ground_unchanged(world):
 
 
 class Distant(World):
-    """A world with 120 ms there and back, and an air that loses."""
+    """A world with 120 ms there and back; what else the air does may be played."""
 
-    def __init__(self, rng, loss):
-        self.rng = rng
-        self.loss = loss
-        self.flying = []
+    def __init__(self, rng):
+        self.air = Air(distant(0.0, rng.randrange(1 << 32)))
         super().__init__(rng.randbytes)
-        self.up = lambda name, datagram, path: self.fly(True, datagram)
-        self.down = lambda name, datagram, path: self.fly(False, datagram)
+        self.up = lambda name, datagram, path: self.send(Way.FORTH, datagram)
+        self.down = lambda name, datagram, path: self.send(Way.BACK, datagram)
 
-    def fly(self, is_up, datagram):
-        if self.rng.random() >= self.loss:
-            self.flying.append((self.now + 60 * MS, is_up, datagram))
+    def send(self, way, datagram):
+        self.air.send(way, datagram, self.now)
         return []
 
     def exchange(self):
         super().exchange()
-        for _, is_up, datagram in [entry for entry in self.flying if entry[0] <= self.now]:
-            (self.receive_up if is_up else self.receive_down)("a", datagram)
-        self.flying = [entry for entry in self.flying if entry[0] > self.now]
+        for way, datagram in self.air.outgoing(self.now):
+            (self.receive_up if way is Way.FORTH else self.receive_down)("a", datagram)
+
+
+def distant(loss, seed=0):
+    return Script((Phase(0.0, Conditions(delay_ms=60.0, loss=loss)),), seed)
 
 
 def relink_s(seed, side, loss):
     """Return how long after a restart of one end both speak under new keys."""
     rng = random.Random(seed)
-    world = Distant(rng, 0)
+    world = Distant(rng)
     world.run(8000 + rng.randrange(1000), 20)  # the ratchet is over
-    world.loss = loss
+    world.air.play(distant(loss), world.now)
     world.boot() if side == "drone" else world.grounds["a"].boot()
     begun = world.now
     while True:

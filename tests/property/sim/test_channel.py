@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sekisho.channel_command import _EXAMPLE
 from sim.channel.air import Air
-from sim.channel.script import Burst, Conditions, Phase, Script, Way
+from sim.channel.script import ATTACKS, Burst, Conditions, Phase, Script, Way, attack
 
 MS = 1_000_000
 S = 1000 * MS
@@ -255,3 +255,50 @@ def test_the_script_of_the_help_text_is_read():
 def test_phases_out_of_order_are_refused():
     with pytest.raises(ValueError, match="later"):
         Script((Phase(5.0, Conditions()), Phase(1.0, Conditions()))).check()
+
+
+def test_what_is_tampered_with_was_heard_and_is_no_longer_it():
+    sent = bytes(range(100))
+    channel = air(Conditions(tamper_per_s=400.0), earlier={Way.FORTH: [sent]})
+    got = [o for k in range(101) for o in channel.outgoing(k * 10 * MS)]
+    assert len(got) == pytest.approx(400, abs=3)
+    assert {way for way, _ in got} == {Way.FORTH}
+    cut = [d for _, d in got if len(d) < len(sent)]
+    assert all(sent.startswith(d) for d in cut)
+    assert 20 < len(cut) < 90  # one in eight
+    flips = [bits(sent, d) for _, d in got if len(d) == len(sent)]
+    assert set(flips) == {1, 2, 3}
+
+
+def bits(a: bytes, b: bytes) -> int:
+    return sum((x ^ y).bit_count() for x, y in zip(a, b, strict=True))
+
+
+def test_injections_are_noise_forged_headers_and_what_the_attacker_has():
+    channel = air(Conditions(inject_per_s=1_000.0), forged=[b"plain"])
+    got = [d for k in range(101) for _, d in channel.outgoing(k * 10 * MS)]
+    assert got.count(b"plain") == pytest.approx(len(got) / 3, rel=0.2)
+    sealed = [d for d in got if d[0] & 0xC0 == 0x80]
+    assert len(sealed) > 0.35 * len(got)  # a third, and a quarter of the noise
+
+
+def test_another_script_begins_when_it_is_played_and_forgets_nothing():
+    channel = air(Conditions(hold=True))
+    channel.send(Way.FORTH, b"held", 0)
+    assert channel.outgoing(5 * S) == []
+    channel.play(Script((Phase(0.0, Conditions()), Phase(1.0, Conditions(blackout=True)))), 7 * S)
+    assert channel.outgoing(7 * S) == [(Way.FORTH, b"held")]
+    assert channel.deadline_ns() == 8 * S
+    assert channel.heard(Way.FORTH) == [b"held"]
+    channel.send(Way.FORTH, b"too late", 8 * S)
+    assert channel.outgoing(9 * S) == []
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attacks_are_scripts_that_end_quietly(name):
+    script = attack(name)
+    script.check()
+    assert script.ends_s > 2.0
+    for way in Way:
+        assert script.conditions(way, script.ends_s) == Conditions()
+        assert script.conditions(way, script.ends_s - 0.4) == Conditions()

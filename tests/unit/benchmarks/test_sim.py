@@ -13,8 +13,10 @@ def test_sim_writes_what_it_measured(tmp_path, capsys, monkeypatch):
     path = tmp_path / "result.json"
     assert main(["sim", "--quick", "--peers", "--json", str(path)]) == 0
     result = json.loads(path.read_text())["results"]["sim"]
-    assert result["floats_and_rows"] < 1e-12
-    assert result["vehicle_steps_per_s"]["10000"] > 0
-    assert result["us_per_step"]["W1 closed loop"]["min"] > 0
-    assert result["peers"] == {}
+    w1 = result["w1"]
+    assert max(w1["apart"].values()) < 1e-12
+    assert w1["vehicle_steps_per_s"]["numpy"]["10000"] > 0
+    assert w1["us_per_step"]["W1 closed loop, Runge-Kutta"]["min"] > 0
+    assert w1["peers"] == {}
+    assert result["rigid_body_us"]["min"] > 0
     assert "rotorpy: not run" in capsys.readouterr().out

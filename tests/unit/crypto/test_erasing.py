@@ -75,6 +75,9 @@ def state(tmp_path, random_bytes):
     store.next_boot_count()
     (store.directory / "drone.lock").write_bytes(b"/run/x.sock")
     (store.directory / "pairs" / ".three.pair.new").write_bytes(b"half of a key")
+    (store.directory / "plans").mkdir(mode=0o700)
+    for name in ("tsubame-1.draft.json", ".tsubame-1.draft.json.new"):
+        (store.directory / "plans" / name).write_bytes(b"where it is to fly")
     for kind in ("flights", "audit"):
         path = log_path(store.directory / "logs" / kind, 1)
         path.parent.mkdir(parents=True, mode=0o700)

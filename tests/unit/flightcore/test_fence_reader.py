@@ -3,8 +3,8 @@
 The far end answers requests from a table; what is read is compared with that table.
 
 Mutants killed: what has not been answered taken for zero; a parameter that is lacking asked for in
-vain again; an item out of turn taken; items of a mission taken for the fence's; a fence in force by
-SYS_STATUS alone not kept; a change by an operator not noticed.
+vain again; an item out of turn taken; items or the count of a mission taken for the fence's; a
+fence in force by SYS_STATUS alone not kept; a change by an operator, or of all plans, not noticed.
 """
 
 import random
@@ -180,6 +180,29 @@ def test_zones_that_make_no_sense_are_not_understood(items):
     assert bench.read() is Reading.KNOWN
     with pytest.raises(UnreadableFenceError):
         bench.fence()
+
+
+def test_answers_to_others_are_not_taken_for_ours():
+    """An operator's tool reads the mission meanwhile, and the fence once more from its end."""
+    bench = Bench(items=SQUARE)
+    answer, fence = bench.answer, dialect.MAV_MISSION_TYPE_FENCE
+
+    def crowded(request):
+        for kind in (dialect.MAV_MISSION_TYPE_MISSION, fence):
+            if request.get_type() == "MISSION_REQUEST_LIST" and kind != fence:
+                count = dialect.MAVLink_mission_count_message(1, 190, 7, kind)
+                bench.reader.receive(pack(count), bench.now)
+            elif request.get_type() == "MISSION_REQUEST_INT":
+                number = request.seq if kind != fence else (request.seq + 2) % 3
+                head = 1, 190, number, 0, 5003, 0, 0
+                stray = *head, 1.0, 0.0, 0.0, 0.0, 5, 5, 0.0, kind
+                item = dialect.MAVLink_mission_item_int_message(*stray)
+                bench.reader.receive(pack(item), bench.now)
+        return answer(request)
+
+    bench.answer = crowded
+    assert bench.read() is Reading.KNOWN
+    assert [item.command for item in bench.reader.fence(bench.now).items] == [IN_POLYGON] * 3
 
 
 def test_the_union_is_that_of_the_owner():

@@ -1,7 +1,7 @@
 """Documents are flown as what they were made of, and their joints are looked at.
 
-Mutants killed: the offset added twice; a piece sampled from the document's time; a heading row of
-waves left out; course rates without the second derivative; a step of velocity not looked for.
+Mutants killed: a piece sampled from the document's time; a heading row of waves left out; course
+rates without the second derivative; a step of velocity not looked for; short pieces left out.
 """
 
 import math

@@ -17,6 +17,7 @@ from pymavlink.dialects.v20 import ardupilotmega as dialect
 
 from crypto.pair import Role as PairRole
 from groundstation.console import MAX_SAID_PER_S, MAX_SESSIONS, Console, Session
+from groundstation.parameters.table import Parameter
 from groundstation.talk import NotUnderstoodError, Role, parse_untrusted
 from tests.world import MS, World, heartbeat
 from wire.mavlink import FrameSplitter, message_id
@@ -395,3 +396,104 @@ def test_an_unknown_drone(room):
     page = room.open()
     error = room.deed(page, type="order", action="arm", drone="<b>x</b>")
     assert error == f"drone = '<b>x</b>'; allowed: {NAME}"
+
+
+def plan(room, page, deed, **rest):
+    return room.deed(page, type="plan", do={"type": deed, **rest})
+
+
+TAKEOFF = {"type": "item", "command": 22, "params": [0, 0, 0, None, None, None, 20]}
+MISSION_COUNT = dialect.MAVLINK_MSG_ID_MISSION_COUNT
+
+
+def lists_aboard(room, page):
+    """Let the autopilot say that it has no lists; return their digest."""
+    assert plan(room, page, "watch", on=True) == ""
+    assert plan(room, page, "read") == ""
+    for kind in (0, 1, 2) * 3:
+        room.run(1100, page)
+        room.say_aboard(dialect.MAVLink_mission_count_message(255, 190, 0, kind))
+        room.run(300, page)
+    told = [
+        tiding["aboard"]
+        for tiding in room.console.tidings(page, room.world.now)
+        if "aboard" in tiding
+    ]
+    assert all(told[-1][name]["known"] for name in ("mission", "fence", "rally points"))
+    return told[-1]["mission"]["digest"]
+
+
+def test_a_viewer_sees_a_plan_and_does_not_touch_it(room):
+    viewer, page = room.open(Role.VIEWER), room.open()
+    room.run(1000, viewer, page)
+    assert plan(room, viewer, "watch", on=True) == ""
+    for deed in ("undo", "clear", "read", "take", "send", "cancel", "export"):
+        assert plan(room, viewer, deed) == "A viewer only watches"
+    assert plan(room, viewer, "add", element=TAKEOFF) == "A viewer only watches"
+    room.console.tidings(viewer, room.world.now)
+    assert plan(room, page, "add", element=TAKEOFF) == ""
+    room.run(100, viewer, page)
+    (told,) = [t["draft"] for t in room.console.tidings(viewer, room.world.now) if "draft" in t]
+    assert [item["command"] for item in told["items"]] == [22]
+
+
+def test_a_plan_is_sent_by_whoever_commands(room):
+    page = room.open()
+    room.run(1000, page)
+    digest = lists_aboard(room, page)
+    plan(room, page, "add", element=TAKEOFF)
+    room.sent(MISSION_COUNT)
+    room.station.is_holder = False  # until the drone says so again
+    room.console.drones[NAME].tick(room.world.now, is_watched=True, is_attended=True, clash="")
+    assert plan(room, page, "send", mission=digest) == "Another station commands"
+    room.run(500, page)
+    assert room.sent(MISSION_COUNT) == []
+    assert plan(room, page, "send", mission=digest) == ""
+    room.run(300, page)
+    (count,) = room.sent(MISSION_COUNT)
+    assert count[10] == 2
+    # Nobody is there any more: it breaks off.
+    room.here(page, visible=False)
+    room.run(1000)
+    transfer = [
+        t["transfer"] for t in room.console.tidings(page, room.world.now) if "transfer" in t
+    ][-1]
+    assert transfer["activity"] in ("reading back", "")
+    assert room.sent(MISSION_COUNT) == []
+
+
+def test_what_a_failsafe_keeps_to_is_not_changed_in_flight(room):
+    page = room.open()
+    room.run(1000, page)
+    digest = lists_aboard(room, page)
+    plan(room, page, "add", element=TAKEOFF)
+    room.world.companion.receive_line(heartbeat(armed=True, mode=3), room.world.now)
+    room.run(300, page, armed=True)
+    assert plan(room, page, "send", fence=digest).startswith("Only while disarmed")
+    assert plan(room, page, "send", rally=digest).startswith("Only while disarmed")
+    drone = room.console.drones[NAME]
+    while drone.screen.value(HEARTBEAT, "custom_mode") != 3:
+        room.say_aboard(dialect.MAVLink_heartbeat_message(2, 3, 129, 3, 4, 3))
+        room.run(100, page, armed=True)
+    why = plan(room, page, "send", mission=digest)
+    assert why == "The mission is being flown: pause first"
+
+
+def test_a_parameter_that_somebody_sets_reaches_its_view(room):
+    page = room.open()
+    room.run(1000, page)
+    aboard = room.console.drones[NAME]._parameters
+    aboard.table = {"RTL_ALT": Parameter("RTL_ALT", 1500.0, dialect.MAV_PARAM_TYPE_INT32)}
+    room.say_aboard(dialect.MAVLink_param_value_message(b"RTL_ALT", 4000.0, 6, 1, 0xFFFF))
+    room.run(500, page)
+    assert aboard.table["RTL_ALT"].value == 4000.0
+
+
+def test_a_viewer_sees_parameters_and_changes_none(room):
+    viewer = room.open(Role.VIEWER)
+    room.run(1000, viewer)
+    assert room.deed(viewer, type="parameters", do="show") == ""
+    (told,) = room.console.tidings(viewer, room.world.now)
+    assert (told["view"], told["rows"]) == ("parameters", [])
+    for do in ("read", "write", "stop"):
+        assert room.deed(viewer, type="parameters", do=do) == "A viewer only watches"

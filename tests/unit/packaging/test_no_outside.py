@@ -26,10 +26,15 @@ FORBIDDEN_CALLS = {
     *("execv", "execve", "execvp", "spawnv", "posix_spawn", "fork"),
     *("create_connection", "open_connection", "urlopen"),
 }
-# `sekisho demo` starts the services of this very package, and the companion its own control loop.
-MAY_RUN_PROGRAMS = {"sekisho/demo_stack.py", "flightcore/aio/loop_port.py"}
-# Writes its own arithmetic out as straight-line code, from constants of this package.
-MAY_COMPILE = {"tracing/executors.py"}
+# `sekisho demo` starts the services of this very package, the companion its own control loop, and
+# the gateway its own broker.
+MAY_RUN_PROGRAMS = {
+    "sekisho/demo_stack.py",
+    "flightcore/aio/loop_port.py",
+    "groundstation/aio/embedded.py",
+}
+# Write their own arithmetic out as straight-line code, from constants of this package.
+MAY_COMPILE = {"tracing/compiled.py", "tracing/executors.py"}
 # The command line imports its own subcommand by a name out of a constant table.
 MAY_IMPORT_BY_NAME = {"sekisho/cli.py"}
 
@@ -61,6 +66,7 @@ def findings(name, source):
             # re.compile is not the built-in, and neither is sqlite's execute.
             is_re = is_method and isinstance(called.value, ast.Name) and called.value.id == "re"
             is_own = what in ("exec", "compile") and name in MAY_COMPILE
+            is_own |= what == "create_subprocess_exec" and name in MAY_RUN_PROGRAMS
             if what in FORBIDDEN_CALLS and not is_re and not is_own:
                 found.append(what)
             if what == "import_module" and name not in MAY_IMPORT_BY_NAME:

@@ -1,8 +1,4 @@
-"""`sekisho trajectory` on the ground: what is planned from which files, and what is refused.
-
-Mutants killed: longitude and latitude exchanged; the closing corner kept; the planned home not
-used; a speed that its circle does not allow; the file written although it cannot be flown.
-"""
+"""`sekisho trajectory` on the ground: what is planned from which files, and what is refused."""
 
 import json
 import math

@@ -40,6 +40,8 @@ def test_attacks_on_the_receiver():
         ("--sysid", "0", "1 to 255"),
         ("--ekf-ready", "soon", "0.5 to 120"),
         ("--port", "70000", "0 to 65535"),
+        ("--udp", "192.0.2.1:14550", "loopback"),
+        ("--udp", "127.0.0.1", "loopback"),
         ("--silence", "0", "0.5 to 3600"),
         ("--gnss-attack", "jump,north=3", "at=SECONDS"),
         ("--gnss-attack", "jmp,at=3", "jump, ramp, pull-off, delay or freeze"),

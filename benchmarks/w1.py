@@ -1,9 +1,14 @@
-"""Workload W1 on the simulator: Hummingbirds on circles, under Lee's controller, as rotorpy's are.
+"""Workload W1: Hummingbirds on circles, the closed loop that open simulators can be run on too.
 
-Vehicle, controller, circles and steps are those of `benchmarks.control_w1`; the physics is that of
-`sim.dynamics`, without wind and ground, so frames are NED and FRD here, and rotor speeds shares of
-1,500 rad/s. Turned half about x the two frames differ in signs alone, so the numbers can be
-compared to the last place.
+Vehicle and model are those of rotorpy 3.0's Hummingbird: rigid body, four first-order motors,
+thrust and torque by the square of their speed, rotor drag, translational lift, quadratic drag of
+the frame; no wind, no ground, no noise. The controller is Lee's on SE(3) with rotorpy's gains, at
+every step of 2.5 ms. Vehicle i flies a circle of R = 1 + (i % 16)/16 m at 0.2 + 0.02 (i % 7) Hz and
+a height of 1 + i % 5 m, yaw 0, and starts on it at rest.
+
+The physics is that of `sim.dynamics`, so frames are NED and FRD, and rotor speeds shares of 1,500
+rad/s. Turned half about x, these and rotorpy's (z up; forward, left, up) differ in signs alone, so
+the numbers can be compared to the last place.
 """
 
 import math
@@ -11,7 +16,6 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks import control_w1
 from flightcore.control.attitude import matrix_error
 from flightcore.control.vectors import Axes, add, cross, dot, scale, sub, weigh
 from sim.airframe import Airframe, Pack
@@ -19,9 +23,10 @@ from sim.dynamics import BODY, STILL, body_axes, runge_kutta
 from tracing.executors import Array
 from tracing.terms import Group, cos, maximum, minimum, sin, sqrt
 
-DT_S: Final = control_w1.DT_S
+DT_S: Final = 0.0025
 STATE: Final = BODY + 4
-SIZES: Final = (STATE, control_w1.CIRCLE, 1)  # state, circle, time [s]
+CIRCLE: Final = 3  # radius [m], angular rate [rad/s], height [m]
+SIZES: Final = (STATE, CIRCLE, 1)  # the last is time [s]
 FASTEST: Final = 1500.0
 _D: Final = 0.17 * 0.70710678118  # as rotorpy writes it
 HUMMINGBIRD: Final = Airframe(
@@ -64,8 +69,12 @@ def mirrored(state: Array) -> Array:
 
 def start(count: int) -> tuple[Array, Array]:
     """Return the state and the circles of `count` vehicles, vehicles last."""
-    state, circle = control_w1.start(count)
-    return mirrored(state), circle
+    i = np.arange(count)
+    circle = np.array([1.0 + i % 16 / 16.0, 2.0 * np.pi * (0.2 + 0.02 * (i % 7)), 1.0 + i % 5])
+    state = np.zeros((STATE, count))
+    state[0], state[2], state[6] = circle[0], -circle[2], 1.0
+    state[BODY:] = math.sqrt(HUMMINGBIRD.hover_thrust_fraction)
+    return state, circle
 
 
 def control(state: Group, circle: Group, time: Group) -> tuple[Group]:
@@ -101,8 +110,3 @@ def step(state: Group, circle: Group, time: Group) -> tuple[Group, Group]:
     (command,) = control(state, circle, time)
     end = runge_kutta(HUMMINGBIRD, DT_S, state, command, STILL, (1.0,) * 4)
     return end, (time[0] + DT_S,)
-
-
-def hover_share() -> float:
-    """Return the share of full speed at which the vehicle hovers [-]."""
-    return math.sqrt(HUMMINGBIRD.hover_thrust_fraction)

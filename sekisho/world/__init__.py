@@ -1,0 +1,1 @@
+"""A world on one clock: vehicles, companions, the air, a gateway and its operators."""

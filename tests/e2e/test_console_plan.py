@@ -1,0 +1,387 @@
+"""Planning as an operator has it: Debian's Chromium, the real gateway, companion and autopilot.
+
+The pages' part; what may be asked and what is sent is tested without a browser, with its mutants,
+in tests/unit/groundstation/test_plan_console.py and tests/integration/test_planning.py.
+"""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+from pymavlink import mavutil
+
+from tests.e2e.processes import wait_until
+from tests.e2e.stack import NAME, Stack
+from tests.e2e.vehicles import HOME, EmbeddedAutopilot
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
+
+from tests.e2e.browser import CHROMIUM, Browser  # noqa: E402
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.console,
+    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
+]
+THEMES = ("day", "dark", "night")
+expect = playwright.expect
+LONG = 60_000
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with playwright.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory) -> Iterator[Stack]:
+    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), speedup=1, ekf_ready_s=1)
+    stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device)
+    try:
+        stack.start()
+        stack.await_link()
+        stack.await_autopilot()
+        yield stack
+    finally:
+        print(stack.report())
+        vehicle.stop()
+
+
+@pytest.fixture
+def browser(driver, stack) -> Iterator[Browser]:
+    with Browser(driver, stack) as browser:
+        browser.page.set_default_timeout(30_000)
+        expect.set_options(timeout=15_000)
+        yield browser
+        outside = [
+            url for url in browser.requests if not re.match(r"(http|ws)://127\.0\.0\.1:\d+/", url)
+        ]
+        assert [url for url in outside if not url.startswith("blob:")] == []
+        assert browser.complaints == []
+
+
+@pytest.fixture
+def page(browser):
+    """An operator's page in the planning view, its draft empty, what is aboard read."""
+    page = browser.enter()
+    expect(page.locator(".timers")).to_have_text("On ground")
+    open_view(page)
+    expect(page.locator(".plan-aboard")).not_to_contain_text("not read", timeout=LONG)
+    page.get_by_role("button", name="Empty draft").click()
+    expect(heads(page)).to_have_count(0)
+    return page
+
+
+def open_view(page):
+    page.get_by_role("button", name="Plan", exact=True).click()
+    expect(page.locator(".plan-figures")).to_be_visible(timeout=LONG)
+
+
+def heads(page):
+    return page.locator(".plan-head")
+
+
+def field(page, label):
+    return page.locator(".plan-entry.chosen").get_by_label(label, exact=True)
+
+
+def type_into(page, label, value):
+    box = field(page, label)
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def add(page, command):
+    count = heads(page).count()
+    page.get_by_label("What to add").select_option(str(command))
+    page.get_by_role("button", name="Add item").click()
+    expect(heads(page)).to_have_count(count + 1)
+
+
+def middle(page):
+    box = page.locator("#map").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def click_map(page, *places):
+    x, y = middle(page)
+    for dx, dy in places:
+        page.mouse.click(x + dx, y + dy)
+
+
+def use(page, tool):
+    page.locator(f"[data-tool={tool}]").click()
+
+
+def send(page):
+    """Compare and send everything that differs; wait until it has been read back."""
+    page.get_by_role("button", name="Compare and send").click()
+    button = page.locator("[data-key=send]")
+    expect(button).to_be_enabled(timeout=LONG)
+    chosen = page.locator(".plan-kind input:checked").count()
+    button.click()
+    expect(page.locator(".plan-outcome")).to_have_count(chosen, timeout=LONG)
+    expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
+    return page.locator(".plan-outcome").all_inner_texts()
+
+
+def aboard(stack, kind):
+    """Return a list as another tool reads it from the drone."""
+    tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{stack.tcp_port}", source_system=250)
+    try:
+        tool.wait_heartbeat(timeout=10)
+        tool.mav.mission_request_list_send(1, 1, kind)
+        count = tool.recv_match(type="MISSION_COUNT", blocking=True, timeout=10).count
+        items = []
+        for number in range(count):
+            tool.mav.mission_request_int_send(1, 1, number, kind)
+            items.append(tool.recv_match(type="MISSION_ITEM_INT", blocking=True, timeout=10))
+        return items
+    finally:
+        tool.close()
+
+
+def draw(page):
+    """Draw a plan of everything by clicks alone."""
+    add(page, 22)
+    use(page, "item")
+    click_map(page, (60, -60))
+    expect(heads(page)).to_have_count(2)
+    click_map(page, (150, -60))
+    expect(heads(page)).to_have_count(3)
+    use(page, "survey")
+    click_map(page, (-200, -100), (-80, -100), (-80, 60), (-200, 60))
+    page.get_by_role("button", name="Close the polygon").click()
+    expect(heads(page)).to_have_count(4)
+    use(page, "in")
+    click_map(page, (-280, -220), (280, -220), (280, 200), (-280, 200))
+    page.keyboard.press("Enter")
+    expect(heads(page)).to_have_count(5)
+    use(page, "circle")
+    click_map(page, (200, 120))
+    expect(heads(page)).to_have_count(6)
+    type_into(page, "Radius, m", 10)
+    use(page, "rally")
+    click_map(page, (30, 60))
+    expect(heads(page)).to_have_count(7)
+    use(page, "select")
+
+
+def test_by_mouse(page, stack):
+    draw(page)
+    # A waypoint is dragged.
+    mark = page.locator(".plan-item", has_text=re.compile("^3$"))
+    mark.click()
+    before = field(page, "Latitude, °").input_value()
+    box = mark.bounding_box()
+    page.mouse.move(box["x"] + 12, box["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 12, box["y"] + 72, steps=6)
+    page.mouse.up()
+    expect(field(page, "Latitude, °")).not_to_have_value(before)
+    page.get_by_role("button", name="Undo").click()
+    expect(field(page, "Latitude, °")).to_have_value(before)
+    # What would leave the fence is an error, and is not sent.
+    use(page, "out")
+    click_map(page, (80, -90), (120, -90), (120, -30), (80, -30))
+    page.keyboard.press("Enter")
+    expect(page.locator(".plan-findings .error").first).to_contain_text("enters zone 3")
+    page.get_by_role("button", name="Compare and send").click()
+    expect(page.locator(".plan-send")).to_contain_text("enters zone 3")
+    expect(page.locator("[data-key=send]")).to_be_disabled()
+    page.keyboard.press("Escape")
+    page.locator(".plan-entry.chosen").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".plan-findings .error")).to_have_count(0)
+    outcomes = send(page)
+    assert len(outcomes) == 3
+    assert all("aboard is exactly what was sent" in text for text in outcomes)
+    fence = aboard(stack, 1)
+    assert [item.command for item in fence] == [5001] * 4 + [5004]
+    assert fence[4].param1 == 10
+    assert len(aboard(stack, 2)) == 1
+    commands = [item.command for item in aboard(stack, 0)]
+    assert commands[:4] == [16, 22, 16, 16]
+    assert len(commands) > 8
+    page.keyboard.press("Escape")
+    expect(page.locator(".plan-aboard")).to_contain_text("mission same aboard · fence same aboard")
+
+
+def test_by_keyboard_alone(page, stack):
+    """Nothing is clicked: the lists are the editor."""
+    page.locator("[data-key=which-command]").focus()
+    page.keyboard.type("Take")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(heads(page)).to_have_count(1)
+    page.locator("[data-key=which-command]").focus()
+    page.keyboard.type("Way")
+    for n in range(2):
+        page.locator("[data-key=add-items]").focus()
+        page.keyboard.press("Enter")
+        expect(heads(page)).to_have_count(n + 2)
+        place = {"Latitude, °": HOME[0] + 0.0003 * (n + 1), "Longitude, °": HOME[1] + 0.0002}
+        for label, value in {**place, "Altitude, m": 30 + n}.items():
+            field(page, label).focus()
+            page.keyboard.press("Control+a")
+            page.keyboard.type(f"{value:.7f}")
+            page.keyboard.press("Tab")
+    expect(page.locator(".plan-summary").nth(2)).to_have_text("31 m")
+    heads(page).nth(2).focus()
+    page.keyboard.press("Alt+ArrowUp")
+    expect(page.locator(".plan-summary").nth(1)).to_have_text("31 m")
+    page.keyboard.press("Control+z")
+    expect(page.locator(".plan-summary").nth(2)).to_have_text("31 m")
+    page.keyboard.press("Control+Shift+z")
+    expect(page.locator(".plan-summary").nth(1)).to_have_text("31 m")
+    page.locator("[data-key=add-zone]").focus()
+    page.keyboard.press("Enter")
+    expect(heads(page)).to_have_count(4)
+    page.keyboard.press("Delete")  # not on a line of the list: nothing
+    heads(page).nth(3).focus()
+    page.keyboard.press("Delete")
+    expect(heads(page)).to_have_count(3)
+    page.get_by_role("button", name="Compare and send").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-key=send]")).to_be_enabled(timeout=LONG)
+    page.locator("[data-key=send]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".plan-outcome.good").first).to_be_visible(timeout=LONG)
+    expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
+    page.keyboard.press("Escape")
+    expect(page.locator(".plan-transfer")).to_be_hidden()
+    assert [round(item.z) for item in aboard(stack, 0)][1:] == [20, 31, 30]
+
+
+def test_files(page, browser, tmp_path):
+    add(page, 22)
+    page.get_by_role("button", name="Add survey").click()
+    expect(heads(page)).to_have_count(2)
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Save file").click()
+    assert started.value.suggested_filename == f"{NAME}.plan"
+    started.value.save_as(tmp_path / "a.plan")
+    plan = json.loads((tmp_path / "a.plan").read_text())
+    assert [item["type"] for item in plan["mission"]["items"]] == ["SimpleItem", "ComplexItem"]
+    plan["mission"]["items"].append({"type": "ComplexItem", "complexItemType": "StructureScan"})
+    (tmp_path / "b.plan").write_text(json.dumps(plan))
+    page.locator("input[type=file]").set_input_files(tmp_path / "b.plan")
+    expect(page.locator(".plan-status")).to_have_text("b.plan is the draft now")
+    expect(page.locator(".plan-findings")).to_contain_text("StructureScan: only QGroundControl")
+    for name, text, why in (
+        ("c.plan", "{", "the file is no JSON"),
+        ("d.plan", json.dumps({**plan, "version": 2}), "version = 2; allowed: 1"),
+        ("e.plan", json.dumps(plan).replace("22,", '"22",', 1), "mission.items[0].command"),
+    ):
+        (tmp_path / name).write_text(text)
+        page.locator("input[type=file]").set_input_files(tmp_path / name)
+        expect(page.locator(".plan-status")).to_contain_text(why)
+        expect(heads(page)).to_have_count(3)
+    (tmp_path / "f.plan").write_text(" " * 600_000)
+    page.locator("input[type=file]").set_input_files(tmp_path / "f.plan")
+    expect(page.locator(".plan-status")).to_contain_text("600000 bytes; allowed: up to 500000")
+
+
+def test_taken_from_the_drone(page):
+    add(page, 22)
+    add(page, 16)
+    send(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Empty draft").click()
+    expect(heads(page)).to_have_count(0)
+    page.get_by_role("button", name="Take from drone").click()
+    expect(heads(page)).to_have_count(2)
+    page.get_by_role("button", name="Undo").click()
+    expect(heads(page)).to_have_count(0)
+
+
+def test_a_viewer_only_watches(page, browser):
+    add(page, 22)
+    viewer = browser.new_page()
+    browser.enter("viewer", viewer)
+    open_view(viewer)
+    expect(heads(viewer)).to_have_count(1)
+    expect(viewer.get_by_role("button", name="Empty draft")).to_be_hidden()
+    expect(viewer.get_by_role("button", name="Add item")).to_be_disabled()
+    heads(viewer).first.click()
+    expect(field(viewer, "Altitude, m")).to_be_disabled()
+    page.get_by_role("button", name="Undo").click()
+    expect(heads(viewer)).to_have_count(0)
+
+
+def test_accessibility(page):
+    add(page, 22)
+    page.get_by_role("button", name="Add survey").click()
+    page.get_by_role("button", name="Add zone").click()
+    expect(heads(page)).to_have_count(3)
+    page.locator(".plan-entry.chosen summary").first.click()
+    check_accessibility(page)
+    page.get_by_role("button", name="Compare and send").click()
+    expect(page.locator(".plan-transfer table").first).to_be_visible(timeout=LONG)
+    check_accessibility(page)
+
+
+def check_accessibility(page):
+    for theme in THEMES:
+        page.evaluate("(name) => { document.documentElement.dataset.theme = name }", theme)
+        results = axe.Axe().run(page)
+        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 800), (3840, 2160)])
+def test_nothing_runs_over(page, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    add(page, 22)
+    page.get_by_role("button", name="Add survey").click()
+    expect(heads(page)).to_have_count(2)
+    over = page.evaluate(
+        """() => [...document.querySelectorAll(".plan button, .plan dd, .plan h3")]
+            .filter((node) => node.offsetParent && node.scrollWidth > node.clientWidth + 1)
+            .map((node) => node.textContent)"""
+    )
+    assert over == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    map_box = page.locator("#map").bounding_box()
+    assert map_box["width"] > size[0] / 3
+    assert map_box["height"] > size[1] / 3
+
+
+def test_the_map_goes_back_to_flying(page):
+    page.get_by_role("button", name="Fly", exact=True).click()
+    expect(page.locator("main.map #map")).to_be_visible()
+    expect(page.locator(".panel .word")).to_be_visible()
+    expect(page.locator(".plan-item")).to_have_count(0)
+    page.locator("#mark").click()
+    expect(page.locator("#map-note")).to_contain_text("Marked")
+
+
+def test_a_draft_survives(page, browser, stack):
+    """A page that is loaded again, and a gateway that is killed, lose nothing."""
+    add(page, 22)
+    add(page, 16)
+    type_into(page, "Altitude, m", 33)
+    page.reload()
+    open_view(page)
+    expect(page.locator(".plan-summary").nth(1)).to_have_text("33 m")
+    expect(page.locator(".plan-saved").first).to_have_text("Draft saved")
+    stack.stop("ground", number=signal.SIGKILL)
+    stack.start("ground")
+    stack.await_link()
+    browser.complaints.clear()  # of the connection that was cut
+    browser.enter(page=page)
+    open_view(page)
+    expect(page.locator(".plan-summary").nth(1)).to_have_text("33 m")
+    # A damaged file is put aside by name, and the drone can still be flown.
+    stack.stop("ground", number=signal.SIGKILL)
+    path = stack.ground_state / "plans" / f"{NAME}.draft.json"
+    path.write_bytes(path.read_bytes()[:-10])
+    stack.start("ground")
+    browser.complaints.clear()
+    browser.enter(page=page)
+    open_view(page)
+    expect(page.locator(".plan-saved").first).to_contain_text("it is kept as")
+    wait_until(lambda: path.with_name(path.name + ".damaged").exists(), 5, "it is kept")
+    browser.complaints.clear()
