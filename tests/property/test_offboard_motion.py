@@ -175,7 +175,7 @@ def body(asked, disturbance, delays, seconds, dt, forecast):
 
 @pytest.mark.parametrize("dt", [0.0025, 0.01])
 def test_the_state_is_known_when_what_is_asked_takes_effect(dt):
-    delays = Delays(level=0.18, down=0.06)
+    delays = Delays(level=0.1811, down=0.06)  # no whole number of ticks
     forecast = Forecast(delays, 6.0, dt)
     wind = np.array((1.5, -0.5, 0.3))
 
