@@ -250,20 +250,26 @@ class Offboard:
                 self._last_words.clear()
         if not self.is_active:
             return
-        hindrance = self._hindrance()
-        if hindrance is not FlyReason.NONE:
-            text = hindrance.name.lower().replace("_", " ")
-            self._hand_back(hindrance, text, now_ns, is_braking=True)
-        elif not self._autopilot.is_heard(now_ns) or not self.sight.is_fresh(now_ns):
-            self._hand_back(FlyReason.AUTOPILOT, "its telemetry stopped", now_ns, is_braking=True)
-        elif not self._is_as_loaded():
-            self._hand_back(FlyReason.OPERATOR, "GUID_OPTIONS has changed", now_ns, is_braking=True)
-        elif now_ns - self._stepped_ns > LOOP_SILENT_NS:
-            self._hand_back(FlyReason.LOOP, "control loop: silent", now_ns, is_braking=True)
+        ending = self._ending(now_ns)
+        if ending is not None:
+            self._hand_back(*ending, now_ns, is_braking=True)
         elif self._state is FlyState.APPROACHING:
             self._approach(now_ns)
         elif self._state is FlyState.RUNNING:
             self._follow(now_ns)
+
+    def _ending(self, now_ns: int) -> tuple[FlyReason, str] | None:
+        """Return why the companion may steer no more."""
+        hindrance = self._hindrance()
+        if hindrance is not FlyReason.NONE:
+            return hindrance, hindrance.name.lower().replace("_", " ")
+        if not self._autopilot.is_heard(now_ns) or not self.sight.is_fresh(now_ns):
+            return FlyReason.AUTOPILOT, "its telemetry stopped"
+        if not self._is_as_loaded():
+            return FlyReason.OPERATOR, "GUID_OPTIONS has changed"
+        if now_ns - self._stepped_ns > LOOP_SILENT_NS:
+            return FlyReason.LOOP, "control loop: silent"
+        return None
 
     def forget(self) -> None:
         """The line is gone: what comes back is flown by whoever commands it."""

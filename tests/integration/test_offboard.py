@@ -145,8 +145,11 @@ def test_an_operators_mode_takes_the_vehicle_at_once_and_no_brake_follows(world)
 def test_a_mode_that_comes_from_the_sticks_is_seen_in_the_heartbeat(world):
     begin(world, square())
     assert world.vehicle.set_mode_number(BRAKE)
+    began_ns = world.now
     world.run(1300)
     changed_ns = world.now
+    # Until the heartbeat says it the autopilot ignores what is said; no brake follows.
+    assert {m.id for m in world.own_setpoints(began_ns)} <= {82}
     assert (world.state(), world.reason()) == (FlyState.HANDED_BACK, FlyReason.OPERATOR)
     world.run(1000)
     assert world.own_setpoints(changed_ns) == []

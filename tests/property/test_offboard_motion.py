@@ -175,7 +175,7 @@ def body(asked, disturbance, delays, seconds, dt, forecast):
 
 @pytest.mark.parametrize("dt", [0.0025, 0.01])
 def test_the_state_is_known_when_what_is_asked_takes_effect(dt):
-    delays = Delays(level=0.18, down=0.06)
+    delays = Delays(level=0.1811, down=0.06)  # no whole number of ticks
     forecast = Forecast(delays, 6.0, dt)
     wind = np.array((1.5, -0.5, 0.3))
 
@@ -300,6 +300,9 @@ def test_a_pace_changes_no_faster_than_it_may(speed, radius):
     track = track_of(aboard.rows, aboard.duration_s)
     begun = track.at(schedule.at(schedule.begin_s))
     assert begun.velocity_n == (0.0, 0.0, 0.0)
+    # What is ordered comes after all that the loop has looked at.
+    late = schedule.ends_s() + 1.0
+    assert aboard.change(schedule, 0.0, late).begin_s > late + Tuning().delays.level + 0.1
     hardest, now = 0.0, 10.0
     while not aboard.is_over(schedule, now):
         schedule = aboard.ending(schedule, now, 0.05)
