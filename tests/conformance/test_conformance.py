@@ -31,8 +31,8 @@ def arducopter():
         yield crew
 
 
-# All of them are a command of its own, `python -m tests.conformance`, which takes longer than a check
-# of everything may: here every sixth, so that each area has its share.
+# All of them are a command of its own, `python -m tests.conformance`, which takes longer than a
+# check of everything may: here every sixth, so that each area has its share.
 @pytest.mark.slow
 @pytest.mark.parametrize("key", list(CASES)[::6])
 def test_embedded(embedded, key):
