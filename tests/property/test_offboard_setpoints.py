@@ -1,7 +1,7 @@
 """GUIDED setpoints against the embedded autopilot's own reading of them, and what cannot be said.
 
-Mutants killed: acceleration's bits in place of velocity's; an attitude with rates; a quaternion that
-misses its length by a hundredth let pass; velocities not looked at; a brake with a place.
+Mutants killed: acceleration's bits in place of velocity's; an attitude with rates; a quaternion
+that misses its length by a hundredth let pass; velocities not looked at; a brake with a place.
 """
 
 import math
