@@ -1,7 +1,7 @@
 """The control loop as a process of its own: made, killed, stopped, left alone by its service.
 
-Mutants killed: no wake after the first; the loop's end not watched; no death with the parent; a
-step taken while it is being written.
+Mutants killed: no wake with a step; the loop's end not watched; no death with the parent; neither
+count nor checksum looked at.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Who flies, with the real companion and an autopilot that flies: every way to get it back.
 
-Mutants killed: the hindrance not asked in flight; an operator's setpoint not taken for a word;
-braking after the operator's own mode change; setpoints in another mode than GUIDED; the loop's
-silence not watched; a pause that starts at once instead of beyond the horizon.
+Mutants killed: the hindrance not asked in flight; an operator's setpoint not taken for a word; a
+brake after the operator's own mode change; the loop's silence not watched; harmless commands
+taken for orders and orders for harmless.
 """
 
 import math

@@ -1,10 +1,11 @@
 """Pace, track, forecast and frames against slow and obvious models.
 
-Mutants killed: the ramp's integral off by its rise; a pace that begins before the last one ends;
+Mutants killed: the ramp's integral off a little; a pace that begins before the last one ends;
 Taylor without its jerk term; acceleration without the change of pace; a clock that believes the
-greatest delay; a forecast whose integrals are taken over another time than its ticks (it drifts in
-a steady wind); the disturbance not led; longitude across the date line; a rotation turned the other
-way.
+greatest delay; a forecast whose integrals are taken over another time than their ticks (it drifts
+in a steady wind); one that leaves out the delay; the disturbance not led; longitude across the
+date line; a rotation turned the other way; a heading mirrored; an order that takes effect at
+once.
 """
 
 import math

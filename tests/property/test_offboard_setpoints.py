@@ -1,7 +1,7 @@
 """GUIDED setpoints against the embedded autopilot's own reading of them, and what cannot be said.
 
-Mutants killed: the yaw bit of a position left clear with the rate's; velocity's bits in place of
-acceleration's; an attitude with rates; a quaternion of length 1.002 let pass; NaN in a velocity.
+Mutants killed: acceleration's bits in place of velocity's; an attitude with rates; a quaternion
+that misses its length by a hundredth let pass; velocities not looked at; a brake with a place.
 """
 
 import math
