@@ -1,7 +1,7 @@
 """Every function that handles a rotation has scipy as its referee, and none can be forgotten.
 
-Functions are found by what rotations look like in source: the types they take or return, a
-quaternion taken apart into w, x, y, z, products of sines and cosines, or their name. Each one found
+Functions are found by what rotations look like in source: the types they take or return, what
+they call their arguments, a quaternion taken apart into w, x, y, z, products of sines and cosines, or their name. Each one found
 must be in `REFEREES`, with a check here or the test elsewhere that holds it against scipy or
 against what follows from it; a new one fails this module until somebody says how it is checked.
 
@@ -28,11 +28,11 @@ from flightcore.control.vehicle import Rotor, Vehicle
 from flightcore.flight_log import _axes
 from flightcore.monitor.inertial import DeadReckoning
 from flightcore.monitor.messages import Attitude, Imu
-from sim.airframe import QUAD_X
 from sim.autopilot.flight import _uprightness
 from sim.autopilot.guided import _turned
 from sim.control import vector
-from sim.control.cascade import InnerLoop, OuterLoop
+from sim.control.cascade import OuterLoop
+from sim.control.inner import _rates
 
 ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"quat|euler|rotat|axes|turned", re.IGNORECASE)
@@ -125,11 +125,10 @@ def check_uprightness(a, b, v, roll, pitch, yaw):
 
 def check_simulated_rates(a, b, v, roll, pitch, yaw):
     """A small step along the rates comes nearer, whatever the signs of the quaternions."""
-    inner = InnerLoop(QUAD_X)
-    rates = inner.rates(quat(a), quat(b), (0.0, 0.0, 0.0))
+    rates = _rates(quat(a), quat(b), (0.0, 0.0, 0.0), 1.0)
     before = (a.inv() * b).magnitude()
     if 1e-3 < before < math.pi - 1e-3:  # at half a turn either way is right
-        flipped = inner.rates(quat(a), tuple(-c for c in quat(b)), (0.0, 0.0, 0.0))
+        flipped = _rates(quat(a), tuple(-c for c in quat(b)), (0.0, 0.0, 0.0), 1.0)
         close(flipped, rates)
         stepped = a * Rotation.from_rotvec(1e-4 * np.array(rates))
         assert (stepped.inv() * b).magnitude() < before
@@ -221,7 +220,7 @@ REFEREES = {
     "sim.autopilot.flight._uprightness": check_uprightness,
     "sim.autopilot.guided._turned": check_heading,
     "sim.control.cascade.attitude": check_simulated_attitude,
-    "sim.control.cascade.rates": check_simulated_rates,
+    "sim.control.inner._rates": check_simulated_rates,
     "sim.control.vector.conjugate": check_products,
     "sim.control.vector.from_euler": check_euler,
     "sim.control.vector.multiply": check_products,
@@ -255,6 +254,7 @@ def rotation_functions(module, source):
         if (
             types & TYPES
             or NAMED.search(node.name)
+            or any(argument.arg.startswith("q_") for argument in arguments)
             or any(names[:4] == ["w", "x", "y", "z"] for names in unpacked)
             or (products >= 4 and {"sin", "cos"} <= calls)
         ):
@@ -267,6 +267,7 @@ OTHER = {
     "flightcore.trajectory.survey.lanes",
     "flightcore.monitor.messages._fix",
     "sim.autopilot.piloted.loiter",
+    "sim.control.inner.throttles",  # hands the attitude on
     "sim.autopilot.telemetry._attitude_quaternion",
     "sim.wind.step",
 }
