@@ -2,8 +2,9 @@
 
 Functions are found by what rotations look like in source: the types they take or return, what they
 call their arguments, a quaternion taken apart into w, x, y, z, products of sines and cosines, or
-their name. Each one found must be in `REFEREES`, with a check here or the test elsewhere that holds it against scipy or
-against what follows from it; a new one fails this module until somebody says how it is checked.
+their name. Each one found must be in `REFEREES`, with a check here or the test elsewhere that holds
+it against scipy or against what follows from it; a new one fails this module until somebody says
+how it is checked.
 
 Mutants killed: a function taken out of `REFEREES`; the sign of one term of each of `multiply`,
 `from_euler`, `to_euler`, `rotate_inverse`, `_axes`, `_turned`, `attitude`, and of the prediction's
