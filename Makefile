@@ -14,8 +14,9 @@ types:
 imports:
 	lint-imports
 
+# By file, so that what a file sets up is set up once.
 test:
-	pytest
+	pytest -n auto --dist loadfile
 
 # The inner loop: lint and the quick tests, on every core.
 fast:
