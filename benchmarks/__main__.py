@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...] [gnss DIR] [--json FILE] [--peers] [--quick] [--drones N]...``."""
+"""``python -m benchmarks [NAME ...] [gnss DIR] [--json FILE] [--peers] [--quick] ...``."""
 
 import argparse
 import itertools

@@ -1,8 +1,8 @@
 """`console`: fifty drones live in the console: frames, freshness, CPU, and whether memory is flat.
 
-A real gateway, its drones over UDP on loopback (`console_fleet`), and Debian's Chromium, which has no
-graphics processor here: what it paints costs CPU as well. Everything shares this machine, so each
-process also says for how long it was ready to run and had to wait.
+A real gateway, its drones over UDP on loopback (`console_fleet`), and Debian's Chromium, without a
+graphics processor: what it paints costs CPU as well. Everything shares this machine, so of each
+process it is also said for how long it was ready to run and had to wait.
 """
 
 import statistics

@@ -170,7 +170,8 @@ async def _fly(home: Path, ports: list[int]) -> None:
         if time.monotonic() - told_s > 1.0:
             told_s = time.monotonic()
             aloft = sum(drone.pilot.is_done for drone in drones)
-            (home / "fleet").write_text(f"{aloft} {slipped_ns / 1e9:.3f}\n")
+            (home / "fleet.new").write_text(f"{aloft} {slipped_ns / 1e9:.3f}\n")
+            (home / "fleet.new").replace(home / "fleet")
         ahead_ns = fleet.now_ns - (monotonic_ns() - started_ns - slipped_ns)
         await asyncio.sleep(max(0, ahead_ns) / 1e9)
 

@@ -21,6 +21,7 @@ from sekisho.console_service import CONSOLE_REQUEST
 from sekisho.runtime import query, socket_path
 
 _UP_WITHIN_S: Final = 120.0
+_PATIENCE: Final = 10
 
 
 class Stack(NamedTuple):
@@ -43,9 +44,12 @@ class Stack(NamedTuple):
 
     def datagrams(self) -> int:
         """Return how many datagrams of drones the gateway has opened."""
-        status = msgspec.json.decode(query(socket_path("ground", self.home / "ground")))
-        opened: int = status["link"]["datagrams_down"]
-        return opened
+        for _ in range(_PATIENCE):
+            with contextlib.suppress(TimeoutError):  # the machine is busy
+                status = msgspec.json.decode(query(socket_path("ground", self.home / "ground")))
+                opened: int = status["link"]["datagrams_down"]
+                return opened
+        raise ProgramError(f"the gateway has not answered {_PATIENCE} times")
 
     def check(self) -> None:
         """Raise if a process has ended.
