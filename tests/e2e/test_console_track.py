@@ -19,7 +19,10 @@ STATIC = Path(__file__).parents[2] / "groundstation" / "static"
 WALK = """
 (seed) => {
   let state = seed;
-  const random = (n) => { state = (1103515245 * state + 12345) % 2147483648; return Math.floor(state / 65536) % n; };
+  const random = (n) => {
+    state = (1103515245 * state + 12345) % 2147483648;
+    return Math.floor(state / 65536) % n;
+  };
   const map = L.map(document.querySelector("#map"), { preferCanvas: true }).setView([0, 0], 10);
   const track = new Track(map, { weight: 2 });
   let [list, dropped, number] = [[], 0, 0];
