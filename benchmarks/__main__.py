@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...] [gnss DIR] [--json FILE] [--peers] [--quick]``."""
+"""``python -m benchmarks [NAME ...] [gnss DIR] [--json FILE] [--peers] [--quick] ...``."""
 
 import argparse
 import itertools
@@ -9,6 +9,7 @@ from typing import Final
 
 from benchmarks import (
     aboard,
+    console,
     control,
     fleet,
     flood,
@@ -34,9 +35,12 @@ BENCHMARKS: Final[dict[str, Callable[[Options], object]]] = {
     "gnss": gnss.run,
     "mqtt": mqtt.run,
     "jitter": jitter.run,
+    "console": console.run,
 }
 _TAKES_DIRECTORY: Final = "gnss"
 _EXIT_FAILED: Final = 1
+_MOST_DRONES: Final = 200
+_MOST_MINUTES: Final = 600
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,15 +64,27 @@ def main(argv: Sequence[str]) -> int:
         "--peers", action="store_true", help="run the installed peers on the same work, beside ours"
     )
     parser.add_argument("--quick", action="store_true", help="end within 30 s")
+    parser.add_argument("--drones", type=int, default=50, metavar="N", help="of console: 1 to 200")
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, metavar="M", help="of console; default: %(default)g"
+    )
     arguments = parser.parse_args(argv)
+    if not 1 <= arguments.drones <= _MOST_DRONES:
+        parser.error(f"--drones {arguments.drones}: allowed: 1 to {_MOST_DRONES}")
+    if not 0 < arguments.minutes <= _MOST_MINUTES:
+        parser.error(f"--minutes {arguments.minutes:g}: allowed: more than 0, to {_MOST_MINUTES}")
     given, directory = _split_off_directory(arguments.names)
     unknown = [name for name in given if name not in BENCHMARKS]
     if unknown:
         parser.error(f"NAME = {unknown[0]!r}: no such benchmark; allowed: {', '.join(BENCHMARKS)}")
-    options = Options(peers=arguments.peers, quick=arguments.quick, directory=directory)
+    options = Options(
+        arguments.peers, arguments.quick, directory, arguments.drones, arguments.minutes
+    )
     names = list(dict.fromkeys(given)) or list(BENCHMARKS)
     flags = [flag for flag in ("peers", "quick") if getattr(options, flag)]
     command = " ".join(["python -m benchmarks", *names, *(f"--{flag}" for flag in flags)])
+    if "console" in names:
+        command += f" --drones {options.drones} --minutes {options.minutes:g}"
     results = report.begin(command)
     try:
         for name in names:

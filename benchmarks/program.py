@@ -119,6 +119,16 @@ def cpu_of_s(pids: Iterable[int]) -> float:
     return sum(map(_cpu_s, pids))
 
 
+def waited_of_s(pids: Iterable[int]) -> float:
+    """Return for how long threads of processes were ready to run and had no core."""
+    return sum(_scheduled_s(pid, 1) for pid in pids)
+
+
+def rss_of_mib(pids: Iterable[int]) -> float:
+    """Return the resident memory of processes that are not the program's."""
+    return sum(map(_rss_kib, pids)) / 1024
+
+
 def _with_descendants(pid: int) -> list[int]:
     found = [pid]
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -129,11 +139,16 @@ def _with_descendants(pid: int) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
+    return _scheduled_s(pid, 0)
+
+
+def _scheduled_s(pid: int, field: int) -> float:
+    """Return a count of the scheduler: 0 is time on a core, 1 time waiting for one."""
     total = 0
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in (_PROC / str(pid) / "task").iterdir():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                total += int((task / "schedstat").read_text().split()[0])
+                total += int((task / "schedstat").read_text().split()[field])
     return total / 1e9
 
 

@@ -28,11 +28,16 @@ _PACKAGES: Final = (
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What the command line asks of every benchmark; `directory` holds recorded flights."""
+    """What the command line asks of every benchmark; `directory` holds recorded flights.
+
+    `drones` and `minutes` are for `console`.
+    """
 
     peers: bool = False
     quick: bool = False
     directory: Path | None = None
+    drones: int = 50
+    minutes: float = 5.0
 
 
 class Spread(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 import { BaseMap, colour } from "./basemap.js";
 import { byId, el, setAttribute, setClass, setText, svg } from "./dom.js";
 import { LEVELS, wordOf } from "./level.js";
+import { Track } from "./track.js";
 import { between, degrees, distance } from "./units.js";
 
 const FENCE = { 5001: ["polygon", true], 5002: ["polygon", false], 5003: ["circle", true], 5004: ["circle", false] };
@@ -14,8 +15,8 @@ function place([lat, lon]) {
   return `${Math.abs(lat).toFixed(6)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(6)}° ${lon < 0 ? "W" : "E"}`;
 }
 
-// What stands for a drone on a map: an arrow with its name, its home, its track.
-export function craft(name, track) {
+// What stands for a drone on a map: an arrow with its name, and its home.
+export function craft(name) {
   const L = window.L;
   const arrow = svg("g", {}, svg("path", { d: "M0 -13L9 10L0 5L-9 10Z" }));
   const label = el("span", { class: "label" }, name);
@@ -23,8 +24,7 @@ export function craft(name, track) {
   const mark = L.marker([0, 0], { icon: icon(node, "bare", 32), zIndexOffset: 1000, keyboard: false, interactive: false });
   const homeNode = svg("svg", { viewBox: "-10 -10 20 20", class: "home" }, svg("path", { d: "M-8 1L0 -7L8 1V8H-8Z" }), svg("title", {}, `Home of ${name}`));
   const home = L.marker([0, 0], { icon: L.divIcon({ html: homeNode, className: "bare", iconSize: [20, 20], iconAnchor: [26, -4] }), keyboard: false, interactive: false });
-  const line = L.polyline([], { color: colour(track), weight: 2.5, interactive: false });
-  return { mark, arrow, label, node, home, line };
+  return { mark, arrow, label, node, home };
 }
 
 export class Maps {
@@ -79,7 +79,7 @@ export class Maps {
   setTheme() {
     this.base.setTheme();
     this.#plan.clear();
-    for (const { line } of this.#marks.values()) line.setStyle({ color: colour("--track") });
+    for (const { track } of this.#marks.values()) track.setStyle({ color: colour("--track") });
   }
 
   setTiles(sets) {
@@ -103,14 +103,17 @@ export class Maps {
   }
 
   #drone(drone) {
-    if (!this.#marks.has(drone.name)) this.#marks.set(drone.name, craft(drone.name, "--track"));
+    if (!this.#marks.has(drone.name)) {
+      const track = new Track(this.map, { color: colour("--track"), weight: 2.5, interactive: false });
+      this.#marks.set(drone.name, { ...craft(drone.name), track });
+    }
     return this.#marks.get(drone.name);
   }
 
   show(model) {
     for (const [name, parts] of this.#marks) {
       if (model.drones.has(name)) continue;
-      for (const layer of [parts.mark, parts.home, parts.line]) layer.remove();
+      for (const layer of [parts.mark, parts.home, parts.track]) layer.remove();
       this.#marks.delete(name);
     }
     for (const drone of model.drones.values()) {
@@ -128,10 +131,7 @@ export class Maps {
         parts.home.setLatLng(drone.home);
         if (!this.map.hasLayer(parts.home)) parts.home.addTo(this.map);
       }
-      if (drone.track.length > 1) {
-        parts.line.setLatLngs(drone.track);
-        if (!this.map.hasLayer(parts.line)) parts.line.addTo(this.map);
-      }
+      parts.track.show(drone.track, drone.dropped);
     }
     this.#showPlan(model.drone);
     this.#keepInSight(model.drone);

@@ -14,6 +14,7 @@ export class Drone {
     this.messages = [];
     this.orders = [];
     this.track = [];
+    this.dropped = 0; // points that the track has lost at its front
     this.word = ["NOT CONNECTED", 0, []];
     this.blocked = {};
     this.timers = [null, null];
@@ -81,7 +82,10 @@ export class Drone {
     if (!place) return;
     if (last && Math.abs(last[0] - place[0]) + Math.abs(last[1] - place[1]) < TRACK_STEP) return;
     this.track.push(place);
-    if (this.track.length > MAX_TRACK) this.track.shift();
+    if (this.track.length > MAX_TRACK) {
+      this.track.shift();
+      this.dropped += 1;
+    }
   }
 }
 

@@ -114,8 +114,8 @@ export class Replay {
     const { track, home, drone } = this.opened;
     const L = window.L;
     this.ahead = L.polyline(track.map(([, lat, lon]) => [lat, lon]), { color: colour("--stale"), weight: 1.5, dashArray: "2 5", interactive: false }).addTo(this.base.map);
-    this.parts = craft(drone, "--mission");
-    this.parts.line.addTo(this.base.map);
+    this.parts = craft(drone);
+    this.line = L.polyline([], { color: colour("--mission"), weight: 2.5, interactive: false }).addTo(this.base.map);
     if (home) this.parts.home.setLatLng(home).addTo(this.base.map);
     if (track.length) this.base.map.fitBounds(this.ahead.getBounds().pad(0.2), { animate: false, maxZoom: 19 });
   }
@@ -146,8 +146,8 @@ export class Replay {
       setClass(parts.node, "stale", drone.isStale("position"));
     }
     const flown = this.opened.track.filter(([time]) => time <= this.at).map(([, lat, lon]) => [lat, lon]);
-    parts.line.setLatLngs(at ? [...flown, at] : flown);
-    parts.line.setStyle({ color: colour("--mission") });
+    this.line.setLatLngs(at ? [...flown, at] : flown);
+    this.line.setStyle({ color: colour("--mission") });
     this.showTexts();
     this.showTime();
   }
