@@ -34,14 +34,19 @@ def erase(*argv):
     return done
 
 
+def files_of(directory):
+    """What is there, but for what is just being written: it takes its name when it is whole."""
+    return sorted(path for path in directory.rglob("*") if path.suffix != ".new")
+
+
 def test_a_running_service_is_left_alone_unless_forced(bench):
     bench.start()
     bench.await_link()
-    before = sorted(bench.drone_state.rglob("*"))
+    before = files_of(bench.drone_state)
     refused = erase("--config", bench.configs["drone"], "--yes")
     assert refused.returncode == 1
     assert "in use" in refused.stderr
-    assert sorted(bench.drone_state.rglob("*")) == before
+    assert files_of(bench.drone_state) == before
     assert not erasing.is_pending(bench.drone_state)
 
     done = erase("--config", bench.configs["drone"], "--yes", "--all", "--force", "--json")
