@@ -32,6 +32,8 @@ export class PlanEditor {
     const again = this.root.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (typed != null && again) again.value = typed;
     (again ?? this.root.querySelector("[data-key=add-items]"))?.focus({ preventScroll: true });
+    // Nothing typed yet: what is typed next takes the place of what is there, as when one tabs in.
+    if (typed == null && again?.tagName === "INPUT") again.select();
   }
 
   // Put the keyboard where the chosen element is.

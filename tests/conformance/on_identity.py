@@ -182,7 +182,7 @@ def set_home(v: Pilot, *params: float) -> Observed:
     v.result(d.MAV_CMD_DO_SET_HOME, 1)
     assert home is not None
     kept = [line for line in lines if not line.startswith(("HOME", "GPS_GLOBAL"))]
-    return [*kept, f"lat={home.latitude / 1e7:.4f} alt={home.altitude / 1e3:.0f}"]
+    return [*kept, f"lat={home.latitude / 1e7:.3f} alt={home.altitude / 1e3:.0f}"]
 
 
 area.add("home set here", lambda v: set_home(v, 1))
