@@ -24,7 +24,9 @@ _SIZE: Final = struct.Struct("<I")
 _PAYLOAD_AT: Final = HEADER_BYTES + 3
 _PAYLOAD_BYTES: Final = 251
 _TERMINATE, _RESET, _OPEN, _READ, _BURST, _ACK, _NAK = 1, 2, 4, 5, 15, 128, 129
-_NO_SESSION, _END_OF_FILE = 5, 6
+_END_OF_FILE: Final = 6
+# No session is free, or (what ArduCopter says of an open file) it just failed.
+_IN_USE: Final = frozenset((b"\1", b"\5"))
 _OPENING: Final = -1
 _FIRST_NUMBERS: Final = 30_000
 
@@ -139,7 +141,7 @@ class FileReader:
 
     def _receive_opened(self, opcode: int, session: int, data: bytes, now_ns: int) -> None:
         if opcode == _NAK:
-            if data[:1] == bytes([_NO_SESSION]):  # left open by whoever read before
+            if data[:1] in _IN_USE:  # left open by whoever read before
                 self._must_reset = True
             else:
                 self._fail(f"refused, error {data[0] if data else 0}")
