@@ -50,7 +50,7 @@ class TaskedWorld(FlyingWorld):
                 items.append(Item(number, 0, size, 0, 0, 0, x, y, 0.0))
         autopilot = self.flying_end.sim.autopilot
         assert zones_of(items, self.vehicle.ground) is not None
-        autopilot.fence_items[:] = items
+        autopilot.stores.fence_items[:] = items
         self.vehicle.fence.load(items)
 
     def set_parameter(self, name, value):

@@ -231,8 +231,7 @@ def _(v: Pilot) -> Observed:
     return [
         f"present={status.onboard_control_sensors_present} "
         f"enabled={status.onboard_control_sensors_enabled & ~d.MAV_SYS_STATUS_LOGGING} "
-        f"healthy={status.onboard_control_sensors_health} "
-        f"12 to 13 V: {12_000 < status.voltage_battery < 13_000}"
+        f"healthy={status.onboard_control_sensors_health}"
     ]
 
 

@@ -91,7 +91,13 @@ class Pilot:
 
     def set_mode(self, number: int) -> None:
         flag = mavlink.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED
-        assert self.command(mavlink.MAV_CMD_DO_SET_MODE, flag, number) == 0, self.texts
+        for _ in range(5):  # command may be on its way to the disk still
+            if self.command(mavlink.MAV_CMD_DO_SET_MODE, flag, number) == 0:
+                break
+            pause = time.monotonic() + 0.5
+            self.until(lambda pause=pause: time.monotonic() > pause, 2, "a pause")
+        else:
+            raise AssertionError(self.texts[-20:])
         self.until(lambda: self.latest["HEARTBEAT"].custom_mode == number, 5, f"mode {number}")
 
     def arm(self, timeout_s: float) -> None:
