@@ -32,7 +32,7 @@ class Trajectory(Protocol):
         """Return flat outputs. Shape (18, n) for times of shape (n,) in [0, duration] [s]."""
 
 
-NEAR: Final = 0.1  # closer than this to a place, or slower than this, there is no direction
+NEAR: Final = 0.05  # closer than this to a place, or slower than this, there is no direction
 
 
 def face(flat: Array, north: float, east: float) -> None:

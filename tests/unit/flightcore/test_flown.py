@@ -97,7 +97,7 @@ def test_heading_row_of_waves():
 
 def test_no_heading_where_there_is_no_direction():
     still = Polynomial(2.0, AlongCourse(), ((), (), (-5.0,)))
-    above = Polynomial(2.0, Facing(0.0, 0.05), ((), (), (-5.0,)))
+    above = Polynomial(2.0, Facing(0.0, 0.04), ((), (), (-5.0,)))
     for piece in still, above:
         flat = Flown(Document(HERE, (piece,))).sample(np.array([1.0]))
         assert np.isnan(flat[15:]).all()
