@@ -1,6 +1,6 @@
 """Every case on the embedded autopilot, and on the real ArduCopter where there is one.
 
-Mutants, not tried yet: an arming check left out, a COMMAND_LONG of another system obeyed, the fence
+To be tried: an arming check left out, a COMMAND_LONG of another system obeyed, the fence
 kept in force after DO_FENCE_ENABLE 0, a SmartRTL that flies straight home, log data one byte short.
 """
 

@@ -1,6 +1,6 @@
 """Parameters at the console: Debian's Chromium, the real gateway, companion and autopilot.
 
-Mutants, not tried yet: all rows are in the page at once; a value is sent when it is edited; a refusal looks
+To be tried: all rows are in the page at once; a value is sent when it is edited; a refusal looks
 like success; an import with a bad line takes the others; the operator is not asked when the drone
 asks back; a viewer has a button to write; a letter typed in a field arms.
 """

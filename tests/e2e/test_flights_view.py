@@ -1,6 +1,6 @@
 """Recorded flights at the console, as an operator sees them: Debian's Chromium, a real recording.
 
-Mutants, not tried yet: keys give orders during a replay; the live alarm is hidden by it; the replay's frame
+To be tried: keys give orders during a replay; the live alarm is hidden by it; the replay's frame
 is that of the live panel; time goes on while it is paused; a text from aboard is set as markup.
 """
 

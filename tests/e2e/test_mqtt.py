@@ -1,6 +1,6 @@
 """MQTT as it is run: the real gateway and a drone, Debian's Mosquitto with mutual TLS and its ACL.
 
-Mutants, not tried yet: the gateway needs no certificate of the broker; the will is not retained; states are
+To be tried: the gateway needs no certificate of the broker; the will is not retained; states are
 not sent again; the publisher waits for its first connection for ever; a message from the broker is
 taken for one of ours; the gateway stops with its broker; a lost broker is a goodbye.
 """

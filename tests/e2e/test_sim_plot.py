@@ -1,6 +1,6 @@
 """`sekisho sim --plot`: what crossed the line, as one page, however the simulator is ended.
 
-Mutants, not tried yet: the report left out when a signal ends it; what goes up not shown; an
+To be tried: the report left out when a signal ends it; what goes up not shown; an
 existing file found only after the flight.
 """
 

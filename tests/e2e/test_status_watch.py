@@ -1,6 +1,6 @@
 """`sekisho status --watch` on a terminal and in a pipe.
 
-Mutants, not tried yet: the terminal stays on its other screen after Ctrl-C; escapes reach a pipe; NO_COLOR
+To be tried: the terminal stays on its other screen after Ctrl-C; escapes reach a pipe; NO_COLOR
 is not looked at; it ends when the gateway does.
 """
 
