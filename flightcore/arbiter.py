@@ -148,6 +148,8 @@ class Arbiter:
             station.authority_due_ns = now_ns
             return None
         if station.uplink.check_order(opened, Freshness.COMMAND, context) is not None:
+            if opened.order <= context.last_order:
+                return None  # nor may it make a later one, that was carried out, look new
             station.request_number, station.request_answer = request.number, Answer.STALE
             station.authority_due_ns = now_ns
             return None

@@ -11,7 +11,8 @@ from flightcore.offboard.outer import Craft
 from flightcore.trajectory.harmonic import Harmonic, lemniscate, orbit
 from flightcore.trajectory.polynomial import Piecewise, line, through
 from flightcore.trajectory.survey import lanes, survey
-from sekisho.config_file import ConfigError
+from flightcore.vehicle_file import VehicleFile
+from sekisho.config_file import ConfigError, load
 from sekisho.trajectory_plan import Spot, load_area, planned
 from wire.trajectory import Reference
 
@@ -42,6 +43,9 @@ def add_planning(verbs: "argparse._SubParsersAction[_Parser]") -> None:
         parser.add_argument("--hover-throttle", type=_number(0.1, 0.8), default=Craft().hover,
                             metavar="SHARE", help="MOT_THST_HOVER of the drone "
                             "(default: %(default)s)")  # fmt: skip
+        parser.add_argument("--vehicle", type=Path, metavar="FILE", help="a vehicle file, as "
+                            "`sekisho logs identify` writes it: thrust and drag are judged by it "
+                            "instead of by the hover throttle")  # fmt: skip
         parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it")
         parser.add_argument("--json", action="store_true", help="one JSON object")
         parser.set_defaults(run=run_plan, make=make)
@@ -54,7 +58,10 @@ def run_plan(arguments: argparse.Namespace) -> int:
         motions, reference = make(arguments)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    plan = planned(motions, reference, arguments.hover_throttle)
+    vehicle = None
+    if arguments.vehicle is not None:
+        vehicle = load(arguments.vehicle, VehicleFile, VehicleFile.check).vehicle()
+    plan = planned(motions, reference, arguments.hover_throttle, vehicle)
     if arguments.out is not None:
         temporary = arguments.out.with_name(f".{arguments.out.name}.new")
         temporary.write_bytes(plan.data)

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
+from flightcore.control.vehicle import Vehicle
 from flightcore.flown import Flown, document_of, first_jump
 from flightcore.offboard.frames import offset
 from flightcore.offboard.worth import DEFAULT_ABILITY, shortcoming
@@ -193,8 +194,19 @@ class Planned(NamedTuple):
         return msgspec.json.encode(told).decode()
 
 
-def planned(motions: Sequence[Piecewise | Harmonic], reference: Reference, hover: float) -> Planned:
+def planned(
+    motions: Sequence[Piecewise | Harmonic],
+    reference: Reference,
+    hover: float,
+    vehicle: Vehicle | None = None,
+) -> Planned:
     """Return what motions come to as a document.
+
+    Args:
+        motions: One after the other.
+        reference: Where their zero lies.
+        hover: Throttle that holds the drone. [-]
+        vehicle: What else is known of it, if anything.
 
     Raises:
         OperationFailedError: It cannot be flown, or not carried; the text says what is too much.
@@ -205,7 +217,7 @@ def planned(motions: Sequence[Piecewise | Harmonic], reference: Reference, hover
     except ValueError as error:
         raise OperationFailedError(f"this trajectory cannot be carried: {error}") from None
     flown = Flown(document)
-    refusal = shortcoming(flown, DEFAULT_ABILITY, hover)
+    refusal = shortcoming(flown, DEFAULT_ABILITY, hover, vehicle)
     jump = first_jump(flown)
     if jump is not None:
         refusal = refusal or f"it jumps at {jump.at_s:.1f} s"

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from flightcore.aio.flight_memory import BINS, FlightMemory
-from flightcore.aio.realtime import Sleeper, die_with_parent, prepare
+from flightcore.aio.realtime import SPIN_NS, Sleeper, die_with_parent, prepare
 from flightcore.offboard.outer import Craft
 from flightcore.offboard.pilot import PERIOD_S, Form, Orders, Pilot, Tuning
 from flightcore.offboard.track import Track
@@ -51,11 +51,11 @@ def main() -> None:
     counts = memory.lateness
     counts[GRANTED] = granted.is_fifo | granted.is_locked << 1 | granted.is_exact << 2
     os.eventfd_write(given.wake, 1)
-    _run(memory, pilot, given)
+    _run(memory, pilot, given, Sleeper(SPIN_NS if granted.is_fifo else 0))
 
 
-def _run(memory: FlightMemory, pilot: Pilot, given: Assignment) -> None:
-    sleeper, counts, orders = Sleeper(), memory.lateness, Orders()
+def _run(memory: FlightMemory, pilot: Pilot, given: Assignment, sleeper: Sleeper) -> None:
+    counts, orders = memory.lateness, Orders()
     deadline_ns = time.monotonic_ns() + PERIOD_NS  # of the clock that can be slept by
     tick = 0
     while True:

@@ -4,8 +4,10 @@ import ctypes
 import errno
 import gc
 import os
+import time
 from typing import Final, NamedTuple
 
+SPIN_NS: Final = 150_000  # 6 % of a processor at 400 Hz; waking takes up to about as long
 PRIORITY: Final = 60  # above what is usual, below the kernel's own threads
 _CLOCK_MONOTONIC: Final = 1  # time.h
 _TIMER_ABSTIME: Final = 1  # time.h
@@ -33,9 +35,15 @@ class Granted(NamedTuple):
 
 
 class Sleeper:
-    """Sleeps until an instant of the monotonic clock; being late once makes nothing else late."""
+    """Waits until an instant of the monotonic clock; being late once makes nothing else late.
 
-    def __init__(self) -> None:
+    The last `spin_ns` are not slept but spun: waking takes tens of microseconds, and as many again
+    until caches are warm, and both happen before the instant then. Only for who has a processor
+    to himself when he asks, that is under SCHED_FIFO: others would lose their share by it.
+    """
+
+    def __init__(self, spin_ns: int = 0) -> None:
+        self._spin_ns = spin_ns
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._sleep = self._libc.clock_nanosleep
         self._sleep.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
@@ -43,9 +51,11 @@ class Sleeper:
         self._at = ctypes.byref(self._until)
 
     def until(self, deadline_ns: int) -> None:
-        """Sleep; a signal does not cut it short."""
-        self._until[0], self._until[1] = divmod(deadline_ns, 1_000_000_000)
+        """Wait; a signal does not cut it short."""
+        self._until[0], self._until[1] = divmod(deadline_ns - self._spin_ns, 1_000_000_000)
         while self._sleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, self._at, None) == errno.EINTR:
+            pass
+        while self._spin_ns and time.monotonic_ns() < deadline_ns:
             pass
 
 

@@ -39,16 +39,18 @@ class Ability:
 DEFAULT_ABILITY: Final = Ability()
 
 
-def shortcoming(trajectory: Trajectory, ability: Ability, hover: float) -> str:
+def shortcoming(
+    trajectory: Trajectory, ability: Ability, hover: float, vehicle: Vehicle | None = None
+) -> str:
     """Return what a trajectory asks too much of; nothing if it can be flown.
 
-    Of the vehicle only the throttle that holds it is known, so thrust is told as a share of all.
+    Args:
+        trajectory: To be flown.
+        ability: What it may ask for.
+        hover: Throttle that holds the vehicle. [-]
+        vehicle: What is known of it. None: only `hover` is, so thrust is told as a share of all.
     """
-    full = GRAVITY / hover
-    corners = ((_ARM, _ARM, 0.01), (-_ARM, -_ARM, 0.01), (_ARM, -_ARM, -0.01), (-_ARM, _ARM, -0.01))
-    first, second, third, fourth = (Rotor(*corner) for corner in corners)
-    inertia = (_INERTIA, _INERTIA, _INERTIA)
-    vehicle = Vehicle(1.0, inertia, (first, second, third, fourth), 0.0, 0.25 * full)
+    vehicle = vehicle or _known_by(hover)
     envelope = Envelope(ability.speed, ability.acceleration, ability.tilt)
     # The link waits meanwhile: an hour is looked at less closely than a minute.
     step_s = max(_FINEST_S, trajectory.duration / _SAMPLES)
@@ -60,8 +62,16 @@ def shortcoming(trajectory: Trajectory, ability: Ability, hover: float) -> str:
         return f"at {worst.at_s:.1f} s it holds {worst.excess}"
     unit, scale = _UNITS[worst.excess]
     if worst.excess is Excess.THRUST:
-        scale = 4.0 / full
+        scale = 1.0 / vehicle.thrust_max
     return (
         f"at {worst.at_s:.1f} s its {worst.excess} is {worst.value * scale:.2g} {unit}; "
         f"allowed: {worst.allowed * scale:.2g}"
     )
+
+
+def _known_by(hover: float) -> Vehicle:
+    full = GRAVITY / hover
+    corners = ((_ARM, _ARM, 0.01), (-_ARM, -_ARM, 0.01), (_ARM, -_ARM, -0.01), (-_ARM, _ARM, -0.01))
+    first, second, third, fourth = (Rotor(*corner) for corner in corners)
+    inertia = (_INERTIA, _INERTIA, _INERTIA)
+    return Vehicle(1.0, inertia, (first, second, third, fourth), 0.0, 0.25 * full)

@@ -145,8 +145,10 @@ class Tasking:
             told.due_ns = now_ns
             return
         refusal = self._refusal(station, request.verb.name, opened, context, now_ns)
-        if refusal is not None and refusal.reason == Stop.OUT_OF_ORDER:
-            return  # a later request has been answered
+        if refusal is not None and opened.order <= context.last_order:
+            # Something later was carried out; were this answered, a request that has been could
+            # come once more and be taken for a new one.
+            return
         told.number, told.answer, told.text = request.number, FlyAnswer.NONE, ""
         if refusal is not None:
             self._answer(station, request.verb, _answer_of(refusal), refusal.text, now_ns)

@@ -72,6 +72,7 @@ class Writer:
         self._due_ns = 0
         self._tries = 0
         self._still: float | None = None  # what the drone has said meanwhile
+        self._was_asked_back = False
 
     @property
     def current(self) -> Write | None:
@@ -90,6 +91,8 @@ class Writer:
         if write.outcome is Outcome.CHECKING:
             if said.value == write.new:
                 self._end(Outcome.DONE, "")
+            elif self._was_asked_back:
+                self._still = said.value  # what confirms it may come after this question
             else:
                 self._end(Outcome.REFUSED, f"read back as {shown(said.value)}")
         elif said.value == write.new:
@@ -106,7 +109,7 @@ class Writer:
             return
         why = _ERRORS.get(error, f"error {error}")
         # The drone says so when the time for the second step is over.
-        self._end(Outcome.REFUSED, NOT_CONFIRMED if write.outcome is Outcome.ASKED_BACK else why)
+        self._end(Outcome.REFUSED, NOT_CONFIRMED if self._was_asked_back else why)
 
     def outgoing(self, sysid: int, operation: bytes | None, now_ns: int, pack: Pack) -> list[bytes]:
         """Return the frames to send now.
@@ -122,16 +125,15 @@ class Writer:
             return []
         if operation is not None and operation in self._frames:
             write.outcome, self._due_ns = Outcome.ASKED_BACK, now_ns + ANSWER_NS
+            self._was_asked_back = True
             return []
         if now_ns < self._due_ns:
             return []
         if write.outcome is Outcome.ASKED_BACK:
-            self._end(Outcome.REFUSED, NOT_CONFIRMED)
-            return []
+            # Confirmed or not: the drone knows, and its answer may be late or lost.
+            write.outcome, self._tries = Outcome.CHECKING, 0
         if self._tries == TRIES:
-            still = self._still
-            why = "no answer" if still is None else f"it is still {shown(still)}"
-            self._end(Outcome.REFUSED, why)
+            self._end(Outcome.REFUSED, self._why_not())
             return []
         self._tries += 1
         self._due_ns = now_ns + ANSWER_NS
@@ -153,8 +155,14 @@ class Writer:
             write.outcome, write.why = Outcome.LEFT, why
         self._at = len(self.writes)
 
+    def _why_not(self) -> str:
+        if self._still is None:
+            return "no answer"
+        return NOT_CONFIRMED if self._was_asked_back else f"it is still {shown(self._still)}"
+
     def _end(self, outcome: Outcome, why: str) -> None:
         write = self.writes[self._at]
         write.outcome, write.why = outcome, why
         self._at += 1
         self._frames, self._due_ns, self._tries, self._still = [], 0, 0, None
+        self._was_asked_back = False

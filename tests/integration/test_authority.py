@@ -272,6 +272,28 @@ def test_an_acceptance_held_back_does_not_accept_the_next_offer(world):
     assert commander(world) == "a"
 
 
+def test_an_old_request_held_back_makes_no_later_one_new(world):
+    """First a repetition of the later one, then the stale one, then the other repetitions."""
+    held = []
+    world.up = lambda name, datagram, path: held.append(datagram) or []
+    asks = world.station("a").command
+    asks.request(Verb.HAND_OVER, world.grounds["s"].disk.gcs_id, world.now)
+    world.run(40)
+    old = list(held)
+    asks._request = None
+    world.run(1600)
+    held.clear()
+    asks.request(Verb.HAND_OVER, world.grounds["b"].disk.gcs_id, world.now)
+    world.run(900)
+    half = len(held) // 2
+    for datagram in (*held[:half], *old, *held[half:]):
+        world.receive_up("a", datagram)
+    world.up = lambda name, datagram, path: [datagram]
+    world.run(1000)
+    assert asks.result is Answer.OFFERED
+    assert [note for note in world.notes if "HAND_OVER" in note] == ["a: HAND_OVER: OFFERED"]
+
+
 def test_nobody_can_be_given_command_while_the_disk_fails(random_bytes):
     """The operator is told, the disk is not tried at every frame, and the first write ends it."""
     world = World(random_bytes)

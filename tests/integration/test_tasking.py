@@ -1,7 +1,8 @@
 """A trajectory from a station's hands to the vehicle's motion, with real cores and a real fence.
 
 Mutants killed: a repeated request carried out again; what was read of the fence relied on for ever;
-what is being judged goes on when command changes; an observer told as a commander is.
+what is being judged goes on when command changes; an observer told as a commander is; what was
+overtaken and is stale besides is answered.
 """
 
 import pytest
@@ -348,6 +349,31 @@ def test_a_start_held_back_behind_an_abort_is_not_begun(world):
     for datagram in held:
         world.receive_up("a", datagram)
     world.run(500)
+    assert world.state() is FlyState.LOADED
+    assert world.told().answer == "refused"
+
+
+def test_an_old_request_held_back_makes_no_later_one_new(world):
+    """First a repetition of the later one, then the stale one, then the other repetitions."""
+    document = world.document(square())
+    assert world.upload(document) is Upload.LOADED
+    held = []
+    world.up = lambda name, datagram, path: held.append(datagram) or []
+    world.task().request(FlyVerb.CLEAR, bytes(8), world.now)
+    world.run(40)
+    old = list(held)
+    world.task()._request = None
+    world.run(1600)
+    held.clear()
+    world.task().request(FlyVerb.PAUSE, bytes(8), world.now)
+    world.run(900)
+    for datagram in (*held[: len(held) // 2], *old, *held[len(held) // 2 :]):
+        world.receive_up("a", datagram)
+    world.restore()
+    world.run(1000)
+    said = [note.partition("trajectory ")[2] for note in world.notes if "trajectory" in note]
+    assert [text.split(":")[0] for text in said[-1:]] == ["PAUSE"]
+    assert sum(text.startswith("PAUSE: refused") for text in said) == 1
     assert world.state() is FlyState.LOADED
     assert world.told().answer == "refused"
 

@@ -3,7 +3,7 @@
 Mutants killed: a file with a piece missing is taken; a late answer to another request is taken; the
 list ends with one missing; a write is done when it was announced; the old value ends a write; a
 write goes on after nobody is present; half of a batch is begun when one of it cannot be; a damaged
-file raises; a default is the value of the parameter before.
+file raises; a default is the value of the parameter before; the old value ends one asked back.
 """
 
 import struct
@@ -205,6 +205,23 @@ def test_one_that_is_asked_back_waits_for_the_operator(table, says_yes):
     first, second = aboard.shown()["writes"]
     assert first[3:] == (("written", "") if says_yes else ("refused", "not confirmed in time"))
     assert second[3] == "written"
+
+
+def test_what_was_confirmed_in_the_last_moment_is_not_called_refused(table):
+    """The line is slow: question and first reading find the old value, the news gets lost."""
+    aboard, far = table
+    far.refused["FS_GCS_ENABLE"] = None
+    ask(aboard, far, "write", changes={"FS_GCS_ENABLE": 2.0})
+    (frame,) = aboard.outgoing(1, None, far.now, pack)
+    until = far.now + 1_000_000_000
+    far.run(aboard, 20, lambda: far.now >= until, lambda: frame)
+    until = far.now + 4_000_000_000
+    far.run(aboard, 20, lambda: far.now >= until)
+    assert aboard.shown()["writes"][0][3] == "reading back"
+    far.table.store("FS_GCS_ENABLE", 2)
+    far.run(aboard, 20, lambda: not aboard.is_writing)
+    assert aboard.shown()["writes"][0][3:] == ("written", "")
+    assert aboard.table["FS_GCS_ENABLE"].value == 2
 
 
 def test_what_is_not_done_when_nobody_may_send_is_not_done_later(table):

@@ -184,6 +184,34 @@ def test_what_cannot_be_flown_is_refused_by_name(run, tmp_path, words, code, exp
     assert out.exists() == (code == 0)
 
 
+VEHICLE = """
+mass = 1.5
+inertia = [0.0123, 0.0123, 0.0224]
+rotors = [[0.2, 0.2, 0.02], [-0.2, -0.2, 0.02], [0.2, -0.2, -0.02], [-0.2, 0.2, -0.02]]
+thrust_max = 8.3
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "expected"),
+    [
+        ("", 0, ""),
+        ("drag = [3.0, 3.0, 0.1]", 1, "tilt is 69 degrees; allowed: 32"),  # 13 m/s: 39 N of air
+        ("thrust_max = 3.8", 1, "of full thrust; allowed"),
+        ("thrust_max = 0", 2, "vehicle.toml: thrust_max = 0.0: allowed: more than 0"),
+        ("thrust = 3", 2, "vehicle.toml: thrust"),
+    ],
+)
+def test_a_vehicle_file_is_what_it_is_judged_by(run, tmp_path, more, code, expected):
+    file = tmp_path / "vehicle.toml"
+    text = VEHICLE.replace("thrust_max = 8.3", more) if "max" in more else VEHICLE + more
+    file.write_text(text)
+    at = [f"{lat:.6f},{lon:.6f}" for lat, lon in (degrees(0, 0), degrees(400, 0))]
+    words = ["line", "--point", at[0], "--point", at[1], *LEVEL, *GROUND]
+    words += ["--speed", "13", "--acceleration", "3", "--vehicle", str(file)]
+    assert expected in run(*words, code=code).err
+
+
 @pytest.mark.parametrize(
     "words",
     [
