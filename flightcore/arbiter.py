@@ -147,9 +147,10 @@ class Arbiter:
         if station.is_repeated(request.number):
             station.authority_due_ns = now_ns
             return None
+        if request.number != station.request_number and opened.order <= station.request_order:
+            return None  # overtaken: it must not make another, that was carried out, look new
+        station.request_order = opened.order
         if station.uplink.check_order(opened, Freshness.COMMAND, context) is not None:
-            if opened.order <= context.last_order:
-                return None  # nor may it make a later one, that was carried out, look new
             station.request_number, station.request_answer = request.number, Answer.STALE
             station.authority_due_ns = now_ns
             return None

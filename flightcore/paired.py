@@ -42,6 +42,7 @@ class PairedGround:
         self.status_due_ns = 0
         self.authority_due_ns = 0
         self.request_number = 0
+        self.request_order = (0, -1)  # of a datagram with this number
         self.request_answer = Answer.NONE
         self.transfers = Transfers(
             {

@@ -56,6 +56,7 @@ class _Told:
 
     due_ns: int
     number: int = 0
+    order: tuple[int, int] = (0, -1)  # of a datagram with this number
     answer: FlyAnswer = FlyAnswer.NONE
     refused: bytes = NO_TRAJECTORY
     text: str = ""
@@ -144,11 +145,14 @@ class Tasking:
         if request.number == told.number and told.answer is not FlyAnswer.STALE:
             told.due_ns = now_ns
             return
-        refusal = self._refusal(station, request.verb.name, opened, context, now_ns)
-        if refusal is not None and opened.order <= context.last_order:
-            # Something later was carried out; were this answered, a request that has been could
-            # come once more and be taken for a new one.
+        if request.number != told.number and opened.order <= told.order:
+            # Overtaken by another request. Were it answered, its number would take the place of
+            # that one's, which could come once more and be carried out again.
             return
+        refusal = self._refusal(station, request.verb.name, opened, context, now_ns)
+        if refusal is not None and refusal.reason == Stop.OUT_OF_ORDER:
+            return  # a later command has been executed
+        told.order = opened.order
         told.number, told.answer, told.text = request.number, FlyAnswer.NONE, ""
         if refusal is not None:
             self._answer(station, request.verb, _answer_of(refusal), refusal.text, now_ns)

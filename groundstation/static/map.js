@@ -140,13 +140,18 @@ export class Maps {
 
   #keepInSight(drone) {
     const at = drone?.place;
-    if (!at || this.#planning) return;
+    if (!at) return;
     if (!this.#seen) {
       this.#seen = true;
       this.map.setView(at, 18, { animate: false });
-    } else if (this.#follow && !this.map.getBounds().pad(-0.25).contains(at)) {
+    } else if (this.#follow && !this.#planning && !this.map.getBounds().pad(-0.25).contains(at)) {
       this.map.panTo(at, { animate: false });
     }
+  }
+
+  // Something else is to be seen first: the drone's first place moves the map no more.
+  keep() {
+    this.#seen = true;
   }
 
   centre() {

@@ -108,7 +108,25 @@ class PlanView {
   }
 
   put(entry) {
-    return this.ask({ type: "put", element: bare(entry) });
+    const { items, zones, rally } = this.parts.draft;
+    const known = [...items, ...zones, ...rally].find((each) => each.id === entry.id);
+    return this.#change(known ?? {}, entry, { type: "put", element: bare(entry) });
+  }
+
+  settle(changes) {
+    const { draft } = this.parts;
+    const { hover_speed, cruise_speed, ceiling, home } = { ...draft, ...changes };
+    return this.#change(draft, changes, { type: "settle", hover_speed, cruise_speed, ceiling, home });
+  }
+
+  // Changed here at once, for what is changed next before the gateway has answered.
+  async #change(known, to, deed) {
+    const before = { ...known };
+    Object.assign(known, to);
+    const why = await this.ask(deed);
+    if (!why) return;
+    Object.assign(known, before);
+    this.#draw();
   }
 
   add(element) {

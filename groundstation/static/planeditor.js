@@ -20,7 +20,9 @@ export class PlanEditor {
   show() {
     const active = this.root.contains(document.activeElement) ? document.activeElement : null;
     const key = active?.dataset.key;
-    const typed = active?.tagName === "INPUT" && active.value !== active.defaultValue ? active.value : null;
+    const typed = active?.type === "text" && active.value !== active.defaultValue ? active.value : null;
+    const caret = typed == null ? null : [active.selectionStart, active.selectionEnd];
+    if (active) active.isRedrawn = true; // it loses the focus now, which means nothing
     const scroll = this.root.scrollTop;
     this.root.replaceChildren(this.#figures(), this.#findings(), ...LISTS.map((list) => this.#list(...list)), this.#settings());
     for (const details of this.root.querySelectorAll("details")) {
@@ -32,8 +34,9 @@ export class PlanEditor {
     const again = this.root.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (typed != null && again) again.value = typed;
     (again ?? this.root.querySelector("[data-key=add-items]"))?.focus({ preventScroll: true });
+    if (caret && again) again.setSelectionRange(...caret);
     // Nothing typed yet: what is typed next takes the place of what is there, as when one tabs in.
-    if (typed == null && again?.tagName === "INPUT") again.select();
+    if (typed == null && again?.type === "text") again.select();
   }
 
   // Put the keyboard where the chosen element is.
@@ -133,10 +136,10 @@ export class PlanEditor {
 
   #settings() {
     const { draft, checks } = this.plan.parts;
-    const settle = (changes) => this.plan.ask({ type: "settle", hover_speed: draft.hover_speed, cruise_speed: draft.cruise_speed, ceiling: draft.ceiling, home: draft.home, ...changes });
+    const settle = (changes) => this.plan.settle(changes);
     const number = (name, label, limits) => numberField(`set-${name}`, label, draft[name], { ...limits, commit: (value) => settle({ [name]: value }) });
     const home = draft.home ?? draft.vehicle_home;
-    const place = (name, label, min, max) => numberField(`home-${name}`, label, home?.[name], { min, max, commit: (value) => settle({ home: { lat: 0, lon: 0, altitude: 0, ...home, [name]: value } }) });
+    const place = (name, label, min, max) => numberField(`home-${name}`, label, home?.[name], { min, max, commit: (value) => settle({ home: { lat: 0, lon: 0, altitude: 0, ...(draft.home ?? draft.vehicle_home), [name]: value } }) });
     const { ceiling, return_altitude: back } = checks.limits;
     const known = (value) => (value == null ? "not known" : `${value} m`);
     return el("section", { class: "plan-part", "aria-label": "Settings" }, el("h3", {}, "Settings"),

@@ -68,11 +68,29 @@ export function bare(entry) {
   return rest;
 }
 
+// A number is a text while it is typed: a field of type number forgets the point of "31." when it is
+// drawn anew. It is committed when the keyboard leaves it, or by Enter, if it is another than before.
+// What is not allowed is said once, and holds the keyboard; who leaves again gets the old value back.
 export function numberField(key, label, value, { min, max, step = "any", empty = false, commit }) {
-  const input = el("input", { type: "number", min, max, step, "data-key": key, value: value ?? "", required: !empty });
-  input.addEventListener("change", () => {
+  const input = el("input", { type: "text", inputmode: "decimal", "data-key": key, value: value ?? "", autocomplete: "off", spellcheck: "false" });
+  let refused = null;
+  const leave = () => {
+    if (input.isRedrawn) return;
+    if (input.value === refused) input.value = input.defaultValue;
+    if (input.value === input.defaultValue) return;
+    const text = input.value.trim().replace("\u2212", "-");
+    const number = text === "" ? null : Number(text);
+    const isAllowed = number === null ? empty : number >= min && number <= max && (step === "any" || Number.isInteger(number / step));
+    input.setCustomValidity(isAllowed ? "" : `${label}: allowed: ${step === 1 ? "whole numbers " : ""}${min} to ${max}${empty ? ", or nothing" : ""}`);
+    refused = isAllowed ? null : input.value;
     if (!input.reportValidity()) return;
-    commit(input.value === "" ? null : Number(input.value));
+    input.defaultValue = input.value;
+    commit(number);
+  };
+  input.addEventListener("input", () => input.setCustomValidity(""));
+  input.addEventListener("blur", leave);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") leave();
   });
   return el("label", { class: "plan-field" }, el("span", {}, label), input);
 }
@@ -90,7 +108,8 @@ export function checkField(key, label, value, commit) {
   return el("label", { class: "plan-field check" }, input, el("span", {}, label));
 }
 
-// The fields of one element; `put` takes the changed element.
+// The fields of one element; `put` takes the changed element. What is committed is made of the
+// element as it is then: two fields may change before the gateway has answered the first.
 export function fieldsOf(entry, put) {
   const key = (name) => `${entry.id}-${name}`;
   const number = (name, label, limits) => numberField(key(name), label, entry[name], { ...limits, commit: (value) => put({ ...entry, [name]: value }) });
@@ -129,7 +148,7 @@ function itemFields(entry, put, key) {
 
 function surveyFields(entry, put, key, number) {
   const camera = entry.camera;
-  const lens = (name, label, max, step) => numberField(key(name), label, camera[name], { min: 0.01, max, step, commit: (value) => put({ ...entry, camera: { ...camera, [name]: value } }) });
+  const lens = (name, label, max, step) => numberField(key(name), label, camera[name], { min: 0.01, max, step, commit: (value) => put({ ...entry, camera: { ...entry.camera, [name]: value } }) });
   const out = [
     number("altitude", "Altitude above home, m", { min: 1, max: 1000 }),
     number("angle", "Bearing of the lines, °", { min: -360, max: 360 }),
@@ -143,7 +162,7 @@ function surveyFields(entry, put, key, number) {
       lens("sensor_width", "Sensor width, mm", 200), lens("sensor_height", "Sensor height, mm", 200),
       lens("image_width", "Picture width, px", 100000, 1), lens("image_height", "Picture height, px", 100000, 1),
       lens("focal_length", "Focal length, mm", 2000),
-      checkField(key("landscape"), "Long side across the line", camera.landscape, (value) => put({ ...entry, camera: { ...camera, landscape: value } })),
+      checkField(key("landscape"), "Long side across the line", camera.landscape, (value) => put({ ...entry, camera: { ...entry.camera, landscape: value } })),
       el("p", { class: "plan-hint" }, `Lines every ${entry.spacing.toFixed(1)} m, a picture every ${entry.trigger.toFixed(1)} m`));
   } else {
     out.push(number("spacing", "Between lines, m", { min: 0.5, max: 5000 }), number("trigger", "Picture every, m (0: none)", { min: 0, max: 5000 }));
@@ -157,7 +176,7 @@ function surveyFields(entry, put, key, number) {
 function corners(entry, field, put, key) {
   const points = entry[field];
   const set = (changed) => put({ ...entry, [field]: changed });
-  const edit = (n, at) => (value) => set(points.map((point, m) => (m === n ? point.map((old, k) => (k === at ? value : old)) : point)));
+  const edit = (n, at) => (value) => set(entry[field].map((point, m) => (m === n ? point.map((old, k) => (k === at ? value : old)) : point)));
   const next = (n) => points[(n + 1) % points.length];
   const row = (point, n) => el("li", { class: "plan-corner" },
     numberField(key(`${n}-lat`), `Corner ${n + 1}, latitude, °`, point[0], { min: -90, max: 90, commit: edit(n, 0) }),

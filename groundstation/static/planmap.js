@@ -197,6 +197,7 @@ export class PlanMap {
       ...draft.zones.flatMap((zone) => (zone.type === "polygon" ? zone.points : [[zone.lat, zone.lon]])),
       ...draft.rally.map((rally) => [rally.lat, rally.lon]),
     ].filter(Boolean);
+    if (all.length) this.maps.keep();
     if (all.length > 1) this.maps.map.fitBounds(all, { animate: false, padding: [40, 40], maxZoom: 19 });
     else if (all.length) this.maps.map.setView(all[0], 18, { animate: false });
   }

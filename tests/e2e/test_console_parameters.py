@@ -148,6 +148,7 @@ def answered(page, value, how):
     edit(page, "FS_OPTIONS", value)
     write(page)
     strip = page.locator("#strip.challenge")
+    expect(strip).to_be_visible()  # not that of the time before
     expect(strip).to_contain_text("asks whether this is meant: PARAM_SET")
     how(strip)
     expect(draft(page)).to_have_text(re.compile("written|refused"))

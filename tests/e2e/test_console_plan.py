@@ -121,7 +121,8 @@ def send(page):
     """Compare and send everything that differs; wait until it has been read back."""
     page.get_by_role("button", name="Compare and send").click()
     button = page.locator("[data-key=send]")
-    expect(button).to_be_enabled(timeout=LONG)
+    expect(page.locator(".plan-send .plan-hint")).to_have_text("", timeout=LONG)
+    expect(button).to_be_enabled()
     chosen = page.locator(".plan-kind input:checked").count()
     button.click()
     expect(page.locator(".plan-outcome")).to_have_count(chosen, timeout=LONG)
@@ -246,7 +247,7 @@ def test_by_keyboard_alone(page, stack):
     expect(heads(page)).to_have_count(3)
     page.get_by_role("button", name="Compare and send").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("[data-key=send]")).to_be_enabled(timeout=LONG)
+    expect(page.locator(".plan-send .plan-hint")).to_have_text("", timeout=LONG)
     page.locator("[data-key=send]").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".plan-outcome.good").first).to_be_visible(timeout=LONG)
@@ -254,6 +255,54 @@ def test_by_keyboard_alone(page, stack):
     page.keyboard.press("Escape")
     expect(page.locator(".plan-transfer")).to_be_hidden()
     assert [round(item.z) for item in aboard(stack, 0)][1:] == [20, 31, 30]
+
+
+def test_what_is_half_typed_survives_what_others_change(page, browser):
+    """The gateway's picture comes at any moment: between two keys, and between two fields."""
+    other = browser.new_page()
+    browser.enter("operator", other)
+    open_view(other)
+    add(page, 22)
+    add(page, 16)
+    field(page, "Altitude, m").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("31.")
+    add(other, 16)
+    expect(heads(page)).to_have_count(3)
+    page.keyboard.type("25")
+    page.keyboard.press("ArrowLeft")
+    add(other, 16)
+    expect(heads(page)).to_have_count(4)
+    page.keyboard.type("7")
+    expect(field(page, "Altitude, m")).to_have_value("31.275")
+    page.keyboard.press("Tab")
+    expect(page.locator(".plan-entry.chosen .plan-summary")).to_have_text("31.3 m")
+    # Two fields of one element within one round trip.
+    page.evaluate(
+        """() => {
+          for (const [label, text] of [["Latitude, °", "-35.3631"], ["Longitude, °", "149.1661"]]) {
+            const all = [...document.querySelectorAll(".plan-entry.chosen .plan-field")];
+            const input = all.find((each) => each.innerText.startsWith(label)).querySelector("input");
+            input.focus();
+            input.value = text;
+            input.blur();
+          }
+        }"""
+    )
+    for part, value in (("Latitude, °", "-35.3631"), ("Longitude, °", "149.1661")):
+        expect(field(page, part)).to_have_value(value)
+        head = page.locator(".plan-entry.chosen .plan-head")
+    head.click()
+    heads(page).nth(1).click()
+    expect(field(page, "Latitude, °")).to_have_value("-35.3631")
+    expect(field(page, "Longitude, °")).to_have_value("149.1661")
+    # What is not allowed is said; who leaves it so gets the old value back.
+    box = field(page, "Altitude, m")
+    box.fill("nonsense")
+    page.keyboard.press("Tab")
+    assert "allowed: -10000 to 10000" in box.evaluate("(input) => input.validationMessage")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("31.275")
 
 
 def test_files(page, browser, tmp_path):
