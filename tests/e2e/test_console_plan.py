@@ -282,7 +282,8 @@ def test_what_is_half_typed_survives_what_others_change(page, browser):
         """() => {
           for (const [label, text] of [["Latitude, °", "-35.3631"], ["Longitude, °", "149.1661"]]) {
             const all = [...document.querySelectorAll(".plan-entry.chosen .plan-field")];
-            const input = all.find((each) => each.innerText.startsWith(label)).querySelector("input");
+            const field = all.find((each) => each.innerText.startsWith(label));
+            const input = field.querySelector("input");
             input.focus();
             input.value = text;
             input.blur();
@@ -291,7 +292,7 @@ def test_what_is_half_typed_survives_what_others_change(page, browser):
     )
     for part, value in (("Latitude, °", "-35.3631"), ("Longitude, °", "149.1661")):
         expect(field(page, part)).to_have_value(value)
-        head = page.locator(".plan-entry.chosen .plan-head")
+    head = page.locator(".plan-entry.chosen .plan-head")
     head.click()
     heads(page).nth(1).click()
     expect(field(page, "Latitude, °")).to_have_value("-35.3631")
