@@ -6,6 +6,7 @@ import { age } from "./units.js";
 
 const KINDS = [["mission", "Mission"], ["fence", "Fence"], ["rally points", "Rally points"]];
 const FIELD = { mission: "mission", fence: "fence", "rally points": "rally" };
+const SOON = 2000; // ms
 const VERDICT = {
   same: ["good", "aboard is exactly what was sent"],
   differs: ["alarm", "aboard is NOT what was sent"],
@@ -15,6 +16,7 @@ const VERDICT = {
 export class PlanTransfer {
   #chosen = new Set();
   #touched = false;
+  #asked = false; // to be read, and not under way yet: nothing can be sent for a moment
 
   constructor(plan) {
     this.plan = plan;
@@ -37,14 +39,20 @@ export class PlanTransfer {
     return !this.root.hidden;
   }
 
-  open() {
+  async open() {
     this.returnTo = document.activeElement;
     this.#touched = false;
     this.opened = this.plan.now();
+    this.#asked = true;
     setHidden(this.root, false);
     this.show();
     this.root.focus();
-    this.plan.ask({ type: "read" });
+    const heard = () => {
+      this.#asked = false;
+      this.show();
+    };
+    if (await this.plan.ask({ type: "read" })) heard();
+    else setTimeout(heard, SOON); // a reading so short that it is never seen
   }
 
   close() {
@@ -133,7 +141,9 @@ export class PlanTransfer {
   }
 
   #showSending(transfer) {
-    const { busy, blocked } = transfer;
+    const { blocked } = transfer;
+    if (transfer.busy) this.#asked = false;
+    const busy = transfer.busy || this.#asked;
     const chosen = this.#allowed(transfer);
     const wrong = this.plan.parts.checks.findings.find(([level, kind]) => level === "error" && chosen.includes(KINDS[kind][0]));
     const why = busy ? "A transfer is under way" : blocked.read || (chosen.length ? (wrong ? `Not to be sent: ${wrong[3]}` : "") : "Nothing is chosen");

@@ -125,7 +125,10 @@ def send(page):
     expect(button).to_be_enabled()
     chosen = page.locator(".plan-kind input:checked").count()
     button.click()
-    expect(page.locator(".plan-outcome")).to_have_count(chosen, timeout=LONG)
+    outcomes, refused = page.locator(".plan-outcome"), page.locator(".plan-status.alarm")
+    expect(outcomes.or_(refused).first).to_be_visible(timeout=LONG)
+    assert refused.all_inner_texts() == []
+    expect(outcomes).to_have_count(chosen, timeout=LONG)
     expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
     return page.locator(".plan-outcome").all_inner_texts()
 

@@ -3,6 +3,7 @@
 Mutants that died here: frames up left out; the flight not ended by the disarming.
 """
 
+import contextlib
 import json
 import signal
 import struct
@@ -133,10 +134,10 @@ def check_export(stack, first, tlog, out):
     done = logs("export", first, "--key", key, "--out", out)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == tlog
-    reader = mavutil.mavlink_connection(str(out))
     read = []
-    while (message := reader.recv_msg()) is not None:
-        read.append(bytes(message.get_msgbuf()))
+    with contextlib.closing(mavutil.mavlink_connection(str(out))) as reader:
+        while (message := reader.recv_msg()) is not None:
+            read.append(bytes(message.get_msgbuf()))
     assert read == [frame for _, frame in frames_of(tlog)]
 
 
