@@ -1,7 +1,8 @@
 """`jitter`: how late the control loop wakes, alone and beside four busy processes.
 
 The loop is the product's own process, flying a circle at 400 Hz from telemetry of 50 Hz, and
-woken service and all; with real-time scheduling where the system grants it, and without.
+woken service and all; with real-time scheduling where the system grants it, and without; and
+beside it, as what the machine allows, a loop that does nothing.
 """
 
 import asyncio
@@ -10,13 +11,14 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from benchmarks import report
+from benchmarks.empty_loop import EmptyLoop
 from benchmarks.program import ProgramError
 from benchmarks.report import Options
 from flightcore.aio.loop_port import LoopPort, LoopStatus
@@ -43,13 +45,14 @@ class Case(msgspec.Struct, frozen=True):
     """One condition, and what became of the loop's deadlines.
 
     `stolen_ms` is for how long, of all processors together, the host of a virtual machine took it
-    off: no scheduling inside can help there.
+    off: no scheduling inside can help there. `loop` is an `EmptyLoop` where one that does nothing
+    shows what the machine allows.
     """
 
     busy_processes: int
     asked_real_time: bool
     stolen_ms: int
-    loop: LoopStatus
+    loop: LoopStatus | EmptyLoop
 
 
 def run(options: Options) -> list[Case]:
@@ -58,22 +61,23 @@ def run(options: Options) -> list[Case]:
     cases = []
     for busy in (0, BUSY):
         for real_time in (True, False):
-            with _busy(busy):
-                before_ms = _stolen_ms()
-                status = asyncio.run(_measure(seconds, real_time=real_time))
-                stolen_ms = _stolen_ms() - before_ms
-            cases.append(Case(busy, real_time, stolen_ms, status))
+            with _busy(busy) as stolen_ms:
+                loop = asyncio.run(_measure(seconds, real_time=real_time))
+                cases.append(Case(busy, real_time, stolen_ms(), loop))
+    with _busy(BUSY) as stolen_ms:
+        empty = _empty(seconds)
+        cases.append(Case(BUSY, asked_real_time=True, stolen_ms=stolen_ms(), loop=empty))
     report.table(
         f"control loop, 400 Hz, {seconds:g} s each: lateness in us (must show: p99 <= 100, "
         "no overrun, real-time beside four)",
         ("condition", "scheduling", "p50", "p99", "p99.9", "max", "overruns", "of", "stolen ms"),
         [
             (
-                f"{case.busy_processes} busy processes",
+                f"{case.busy_processes} busy processes{_said(case.loop)}",
                 case.loop.scheduling,
-                str(case.loop.lateness_p50_us),
-                str(case.loop.lateness_p99_us),
-                str(case.loop.lateness_p999_us),
+                report.figure(case.loop.lateness_p50_us),
+                report.figure(case.loop.lateness_p99_us),
+                report.figure(case.loop.lateness_p999_us),
                 report.figure(case.loop.lateness_max_us),
                 str(case.loop.overruns),
                 str(case.loop.ticks),
@@ -120,6 +124,16 @@ async def _measure(seconds: float, *, real_time: bool) -> LoopStatus:
     return status
 
 
+def _empty(seconds: float) -> EmptyLoop:
+    argv = [sys.executable, "-m", "benchmarks.empty_loop", str(seconds)]
+    done = subprocess.run(argv, check=True, capture_output=True, timeout=seconds + _READY_S)
+    return msgspec.json.decode(done.stdout, type=EmptyLoop)
+
+
+def _said(loop: LoopStatus | EmptyLoop) -> str:
+    return ", a loop that does nothing" if isinstance(loop, EmptyLoop) else ""
+
+
 def _stolen_ms() -> int:
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     return int(fields[_STEAL]) * 1000 // os.sysconf("SC_CLK_TCK")
@@ -142,12 +156,13 @@ def _telemetry(now_ns: int) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _busy(count: int) -> Iterator[None]:
-    """Keep processors busy with `count` processes that never wait."""
+def _busy(count: int) -> Iterator[Callable[[], int]]:
+    """Keep processors busy with `count` processes that never wait; yield what the host stole."""
     program = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(program) for _ in range(count)]
+    before_ms = _stolen_ms()
     try:
-        yield
+        yield lambda: _stolen_ms() - before_ms
     finally:
         for process in processes:
             process.kill()
