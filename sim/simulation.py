@@ -21,7 +21,7 @@ from sim.geodesy import Place
 from sim.rigid_body import Body, RigidBody
 from sim.sensors.gnss import Deception
 from sim.sensors.readings import Readings
-from sim.sensors.suite import Faults, Sensors
+from sim.sensors.suite import Faults, Sensors, Truth
 from sim.wind import Flow, Gust, Passing, Wind
 
 TICK_NS: Final = 2_500_000
@@ -158,11 +158,12 @@ class Simulation:
             if self.autopilot.reboot_wanted:
                 self._reboot()
         self.now_ns += pace.tick_ns
+        truth = self._truth()
         if self._readings is None or periods % self._sense_every == 0:
             dt_s = pace.sense * pace.tick_ns * 1e-9
-            self._readings = self._sensors.sample(self.now_ns * 1e-9, dt_s, self.body, self._faults)
+            self._readings = self._sensors.sample(self.now_ns * 1e-9, dt_s, truth, self._faults)
         self.body.command[0] = self.autopilot.step(
-            self._sense(self._readings),
+            self._sense(truth, self._readings),
             self.now_ns - self._booted_ns,
             self._world.epoch_us + self.now_ns // 1000,
             pace.period * pace.tick_ns * 1e-9,
@@ -192,21 +193,28 @@ class Simulation:
         self._faults = faults_of(parameters, self._world.start)
         self.body.health[0] = rotor_health(parameters, self.body.health.shape[1])
 
-    def _sense(self, readings: Readings) -> Sensed:
-        body, battery = self.body, self.battery
+    def _truth(self) -> Truth:
+        body = self.body
         px, py, pz = body.position_n[0].tolist()
         vx, vy, vz = body.velocity_n[0].tolist()
         ax, ay, az = body.acceleration_n[0].tolist()
         qw, qx, qy, qz = body.q_nb[0].tolist()
         wx, wy, wz = body.rate_b[0].tolist()
-        motion = Motion((px, py, pz), (vx, vy, vz), (qw, qx, qy, qz), (wx, wy, wz))
+        return Truth(
+            (px, py, pz), (vx, vy, vz), (ax, ay, az), (qw, qx, qy, qz), (wx, wy, wz),
+            body.rotor_speed[0].tolist(),
+        )  # fmt: skip
+
+    def _sense(self, truth: Truth, readings: Readings) -> Sensed:
+        body, battery = self.body, self.battery
+        motion = Motion(truth.position_n, truth.velocity_n, truth.q_nb, truth.rate_b)
         impact_speed = float(body.impact_speed[0])
         body.impact_speed[0] = 0.0
         return Sensed(
             motion,
             motion,
             readings,
-            (ax, ay, az),
+            truth.acceleration_n,
             bool(body.on_ground[0]),
             impact_speed,
             battery.volts,
