@@ -110,6 +110,7 @@ class Simulation:
         self.wind = Wind(noise, world.single_gusts)
         self._sensors = Sensors(airframe, noise.spawn(1)[0], world.deceptions)
         self._faults = Faults()
+        self._flow = Flow(0.0, 0.0, 0.0)
         self._changes = -1
         self._readings: Readings | None = None
         self.autopilot = Autopilot(self._identity, noise)
@@ -153,8 +154,8 @@ class Simulation:
         self._periods = periods + 1
         if periods % self._slow == 0:
             self.battery.step(self._load(), _SLOW_NS * 1e-9)
+            self._follow_parameters()
             self._blow(_SLOW_NS * 1e-9)
-            self._fail()
             if self.autopilot.reboot_wanted:
                 self._reboot()
         self.now_ns += pace.tick_ns
@@ -177,21 +178,20 @@ class Simulation:
 
     def _blow(self, dt_s: float) -> None:
         """Let the air change, as the SIM_WIND_ parameters say."""
-        p = self.autopilot.parameters
-        flow = Flow(p["SIM_WIND_SPD"], math.radians(p["SIM_WIND_DIR"]), p["SIM_WIND_TURB"])
         north, east, down = self.body.velocity_n[0].tolist()
         passing = Passing((north, east, down), -float(self.body.position_n[0, 2]))
-        self.wind.step(dt_s, self.now_ns * 1e-9, flow, passing)
+        self.wind.step(dt_s, self.now_ns * 1e-9, self._flow, passing)
         self.body.wind_n[0] = self.wind.velocity
 
-    def _fail(self) -> None:
-        """Let break what the SIM_ parameters ask for."""
-        parameters = self.autopilot.parameters
-        if parameters.changes == self._changes:
+    def _follow_parameters(self) -> None:
+        """Let blow and break what the SIM_ parameters ask for."""
+        p = self.autopilot.parameters
+        if p.changes == self._changes:
             return
-        self._changes = parameters.changes
-        self._faults = faults_of(parameters, self._world.start)
-        self.body.health[0] = rotor_health(parameters, self.body.health.shape[1])
+        self._changes = p.changes
+        self._flow = Flow(p["SIM_WIND_SPD"], math.radians(p["SIM_WIND_DIR"]), p["SIM_WIND_TURB"])
+        self._faults = faults_of(p, self._world.start)
+        self.body.health[0] = rotor_health(p, self.body.health.shape[1])
 
     def _truth(self) -> Truth:
         body = self.body
