@@ -147,11 +147,15 @@ class Fence:
         if not self.enabled:
             self.breached = Bound(0)
             return Bound(0)
-        fresh = Bound(0)
         off = self._off(position_n, landing=landing)
         if not self.breached and not self._backup and max(off.values(), default=-1.0) < 0.0:
             self.outside_m = 0.0
-            return fresh
+            return Bound(0)
+        return self._judge(off, now_s)
+
+    def _judge(self, off: dict[Bound, float], now_s: float) -> Bound:
+        """Note by how much the vehicle is outside each bound; return what is breached anew."""
+        fresh = Bound(0)
         for bound, outside in off.items():
             if outside < 0.0:
                 if self.breached:
