@@ -16,6 +16,7 @@ from sim.autopilot.flight import Sensed
 from sim.autopilot.signing import LineSigning
 from sim.battery import Battery
 from sim.control.cascade import Motion
+from sim.dynamics import BODY
 from sim.faults import faults_of, rotor_health
 from sim.geodesy import Place
 from sim.rigid_body import Body, RigidBody
@@ -194,16 +195,11 @@ class Simulation:
         self.body.health[0] = rotor_health(p, self.body.health.shape[1])
 
     def _truth(self) -> Truth:
-        body = self.body
-        px, py, pz = body.position_n[0].tolist()
-        vx, vy, vz = body.velocity_n[0].tolist()
-        ax, ay, az = body.acceleration_n[0].tolist()
-        qw, qx, qy, qz = body.q_nb[0].tolist()
-        wx, wy, wz = body.rate_b[0].tolist()
-        return Truth(
-            (px, py, pz), (vx, vy, vz), (ax, ay, az), (qw, qx, qy, qz), (wx, wy, wz),
-            body.rotor_speed[0].tolist(),
-        )  # fmt: skip
+        state: list[float] = self.body.state[0].tolist()
+        px, py, pz, vx, vy, vz, qw, qx, qy, qz, wx, wy, wz = state[:BODY]
+        ax, ay, az = self.body.acceleration_n[0].tolist()
+        position_n, velocity_n, q_nb = (px, py, pz), (vx, vy, vz), (qw, qx, qy, qz)
+        return Truth(position_n, velocity_n, (ax, ay, az), q_nb, (wx, wy, wz), state[BODY:])
 
     def _sense(self, truth: Truth, readings: Readings) -> Sensed:
         body, battery = self.body, self.battery

@@ -49,6 +49,9 @@ class Phase(NamedTuple):
     position_ok: bool
 
 
+_STARTED: Final = Phase(tilt_aligned=True, gps_fix=True, position_ok=True)
+
+
 class Readiness:
     """The start-up sequence. The zero state is power-up."""
 
@@ -58,6 +61,8 @@ class Readiness:
 
     def phase(self, now_s: float) -> Phase:
         """Return how far the start has come `now_s` after power-up."""
+        if self.is_over:
+            return _STARTED
         at = now_s / self._scale
         return Phase(
             at >= _TILT_ALIGNED_S,
