@@ -15,15 +15,25 @@ from typing import Final
 import msgspec
 
 from benchmarks.report import Options, Spread, figure, table
+from benchmarks.w1_measured import EXECUTORS
 from sekisho.world.missions import items, rows, survey
 from sekisho.world.operator import AUTO, Script
 from sekisho.world.world import APART_M, HOME, Setting, World
 from sim.simulation import COARSE, FINE, Pace
+from tracing.executors import Batch
 
 _DRONES: Final = 50
 _UNDER_WAY_S: Final = 60.0  # by then every drone flies its mission
+_UNDER_WAY_QUICKLY_S: Final = 40.0
 _PROFILED_S: Final = 2.0
-_PACES: Final = {"coarse": COARSE, "fine": FINE}
+_KINDS: Final[dict[str, tuple[Pace, type[Batch] | None]]] = {
+    "coarse": (COARSE, None),
+    "fine": (FINE, None),
+} | {
+    f"coarse, physics by {name}": (COARSE, executor)
+    for name, executor in EXECUTORS.items()
+    if name == "numba"
+}
 _PARTS: Final = {
     "sim": "vehicles: physics, sensors, autopilot, telemetry",
     "flightcore": "companions",
@@ -58,10 +68,9 @@ class FleetResult(msgspec.Struct):
 
 
 def run(options: Options) -> dict[str, FleetResult]:
-    """Fly the fleet, coarsely and finely."""
-    windows = 5 if options.quick else 30
-    names = ["coarse"] if options.quick else list(_PACES)
-    results = {name: _measure(_PACES[name], windows) for name in names}
+    """Fly the fleet: coarsely, finely, and with the physics compiled where that can be done."""
+    names = ["coarse"] if options.quick else list(_KINDS)
+    results = {name: _measure(*_KINDS[name], options) for name in names}
     for name, result in results.items():
         _print(name, result)
     return results
@@ -73,9 +82,11 @@ def _script(number: int) -> Script:
     return survey(items(number + 1, home, rows(6, 100.0, 15.0), height), height)
 
 
-def _measure(pace: Pace, windows: int) -> FleetResult:
-    world = World(Setting(_script, drones=_DRONES, pace=pace, parameters={"FENCE_RADIUS": 500.0}))
-    world.run(_UNDER_WAY_S)
+def _measure(pace: Pace, executor: type[Batch] | None, options: Options) -> FleetResult:
+    windows = 5 if options.quick else 30
+    fence = {"FENCE_RADIUS": 500.0}
+    world = World(Setting(_script, drones=_DRONES, pace=pace, parameters=fence, executor=executor))
+    world.run(_UNDER_WAY_QUICKLY_S if options.quick else _UNDER_WAY_S)
     assert all(strand.operator.mode == AUTO for strand in world.strands)
     before = _counts(world)
     times = []

@@ -172,7 +172,8 @@ class Parameters:
 
     def tick(self, now_ns: int) -> None:
         """Send the one request that has waited longest, if it is time for one."""
-        if self._beat_ns is None or now_ns < self._ask_ns:
+        due_ns = self.deadline_ns()
+        if due_ns is None or now_ns < due_ns:
             return
         self._ask_ns = now_ns + ASK_EVERY_NS
         self._has_changed = True
@@ -180,12 +181,7 @@ class Parameters:
             if write.result is None and now_ns >= write.due_ns:
                 self._carry_on(name, write, now_ns)
                 return
-        to_ask = self._to_ask()
-        if not to_ask:
-            return
-        name, entry = min(to_ask.items(), key=lambda item: item[1].due_ns)
-        if now_ns < entry.due_ns:
-            return
+        name, entry = min(self._to_ask().items(), key=lambda item: item[1].due_ns)
         entry.due_ns = now_ns + min(ANSWER_NS << entry.asked, READ_EVERY_NS)
         entry.asked = min(entry.asked + 1, 8)
         self._voice.command(

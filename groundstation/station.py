@@ -189,7 +189,8 @@ class Station:
             times.append(self.custody.deadline_ns())
             if self._queue is not None and self._is_on_radio:
                 times.append(self._queue.deadline_ns())
-        return min((time for time in times if time is not None), default=None)
+        due = [time for time in times if time is not None]
+        return min(due) if due else None
 
     def tick(self, now_ns: int) -> None:
         """Do what is due: handshake, keepalive, requests, transfers."""

@@ -184,8 +184,10 @@ def over_ground(start: Group, end: Group, dt_s: float) -> tuple[Group, Group]:
     """
     down, sinking = end[2], end[5]
 
+    resting = minimum(down, sinking)
+
     def rests(yes: Real, no: Real) -> Real:
-        return choose(down, choose(sinking, yes, no), no)
+        return choose(resting, yes, no)
 
     w, z = end[6], end[9]
     # The turn about the vertical nearest to the attitude; heading north if upside down.

@@ -7,6 +7,7 @@ import numpy as np
 from sim.airframe import QUAD_X, Airframe
 from sim.rigid_body import RigidBody
 from sim.simulation import FINE, Pace, Simulation, World
+from tracing.executors import Batch
 
 
 class Fleet:
@@ -24,12 +25,18 @@ class Fleet:
         ekf_ready_s: float = 9.0,
         airframe: Airframe = QUAD_X,
         pace: Pace = FINE,
+        executor: type[Batch] | None = None,
     ) -> None:
-        """Make one vehicle per world; their system ids count up from `sysid`."""
+        """Make one vehicle per world; their system ids count up from `sysid`.
+
+        `executor` runs the physics (`RigidBody`): `tracing.compiled.Compiled`, say.
+        """
         count = len(worlds)
         self.pace = pace
         self._ticks = 0
-        self._body = RigidBody(airframe, count, dt_s=pace.tick_ns * 1e-9, is_steered=True)
+        self._body = RigidBody(
+            airframe, count, dt_s=pace.tick_ns * 1e-9, is_steered=True, executor=executor
+        )
         self.simulations = [
             Simulation(
                 world,

@@ -6,6 +6,7 @@ with the cosine of the latitude. Good to a few centimetres within the kilometres
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 METRES_PER_E7: Final = math.radians(1e-7) * 6378100.0
@@ -23,7 +24,7 @@ class Place:
         """Return the point at this NED offset, `up` positive upwards [m]."""
         return Place(
             self.lat_deg_e7 + round(north / METRES_PER_E7),
-            self.lon_deg_e7 + round(east / (METRES_PER_E7 * self._shrink())),
+            self.lon_deg_e7 + round(east / (METRES_PER_E7 * _shrink(self.lat_deg_e7))),
             self.alt + up,
         )
 
@@ -31,8 +32,11 @@ class Place:
         """Return where a latitude and longitude lie from here: north and east [m]."""
         return (
             (lat_deg_e7 - self.lat_deg_e7) * METRES_PER_E7,
-            (lon_deg_e7 - self.lon_deg_e7) * METRES_PER_E7 * self._shrink(),
+            (lon_deg_e7 - self.lon_deg_e7) * METRES_PER_E7 * _shrink(self.lat_deg_e7),
         )
 
-    def _shrink(self) -> float:
-        return max(math.cos(math.radians(self.lat_deg_e7 * 1e-7)), 0.01)
+
+@lru_cache(256)
+def _shrink(lat_deg_e7: int) -> float:
+    """Return how much shorter a degree of longitude is than at the equator [-]."""
+    return max(math.cos(math.radians(lat_deg_e7 * 1e-7)), 0.01)

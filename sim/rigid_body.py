@@ -54,6 +54,7 @@ def programs(
 class Body(NamedTuple):
     """One of the vehicles of a `RigidBody`: views of its arrays, with one row each."""
 
+    state: Array
     position_n: Array
     velocity_n: Array
     acceleration_n: Array
@@ -77,6 +78,8 @@ class RigidBody:
     an aim (`sim.control.inner`) for its throttles, and finds those itself at each step.
 
     Attributes:
+        state: Position, velocity, attitude, rate and rotor speed, as below, in one row. Shape
+            (N, 13 + rotors).
         position_n: NED position. Shape (N, 3). [m]
         velocity_n: NED velocity. Shape (N, 3). [m/s]
         acceleration_n: Mean NED acceleration of the last step; 0 at rest. Shape (N, 3). [m/s2]
@@ -131,6 +134,7 @@ class RigidBody:
             health = np.zeros((rotors, count))
         assert len(self._contact) == CONTACT
         self._state[6], self._state[9] = math.cos(heading / 2), math.sin(heading / 2)
+        self.state: Array = self._state.T
         self.position_n: Array = self._state[0:3].T
         self.velocity_n: Array = self._state[3:6].T
         self.q_nb: Array = self._state[6:10].T
@@ -150,6 +154,7 @@ class RigidBody:
         """Return one of the vehicles."""
         row = slice(index, index + 1)
         return Body(
+            self.state[row],
             self.position_n[row],
             self.velocity_n[row],
             self.acceleration_n[row],

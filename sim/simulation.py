@@ -16,12 +16,13 @@ from sim.autopilot.flight import Sensed
 from sim.autopilot.signing import LineSigning
 from sim.battery import Battery
 from sim.control.cascade import Motion
+from sim.dynamics import BODY
 from sim.faults import faults_of, rotor_health
 from sim.geodesy import Place
 from sim.rigid_body import Body, RigidBody
 from sim.sensors.gnss import Deception
 from sim.sensors.readings import Readings
-from sim.sensors.suite import Faults, Sensors
+from sim.sensors.suite import Faults, Sensors, Truth
 from sim.wind import Flow, Gust, Passing, Wind
 
 TICK_NS: Final = 2_500_000
@@ -110,6 +111,7 @@ class Simulation:
         self.wind = Wind(noise, world.single_gusts)
         self._sensors = Sensors(airframe, noise.spawn(1)[0], world.deceptions)
         self._faults = Faults()
+        self._flow = Flow(0.0, 0.0, 0.0)
         self._changes = -1
         self._readings: Readings | None = None
         self.autopilot = Autopilot(self._identity, noise)
@@ -153,16 +155,17 @@ class Simulation:
         self._periods = periods + 1
         if periods % self._slow == 0:
             self.battery.step(self._load(), _SLOW_NS * 1e-9)
+            self._follow_parameters()
             self._blow(_SLOW_NS * 1e-9)
-            self._fail()
             if self.autopilot.reboot_wanted:
                 self._reboot()
         self.now_ns += pace.tick_ns
+        truth = self._truth()
         if self._readings is None or periods % self._sense_every == 0:
             dt_s = pace.sense * pace.tick_ns * 1e-9
-            self._readings = self._sensors.sample(self.now_ns * 1e-9, dt_s, self.body, self._faults)
+            self._readings = self._sensors.sample(self.now_ns * 1e-9, dt_s, truth, self._faults)
         self.body.command[0] = self.autopilot.step(
-            self._sense(self._readings),
+            self._sense(truth, self._readings),
             self.now_ns - self._booted_ns,
             self._world.epoch_us + self.now_ns // 1000,
             pace.period * pace.tick_ns * 1e-9,
@@ -176,37 +179,38 @@ class Simulation:
 
     def _blow(self, dt_s: float) -> None:
         """Let the air change, as the SIM_WIND_ parameters say."""
-        p = self.autopilot.parameters
-        flow = Flow(p["SIM_WIND_SPD"], math.radians(p["SIM_WIND_DIR"]), p["SIM_WIND_TURB"])
         north, east, down = self.body.velocity_n[0].tolist()
         passing = Passing((north, east, down), -float(self.body.position_n[0, 2]))
-        self.wind.step(dt_s, self.now_ns * 1e-9, flow, passing)
+        self.wind.step(dt_s, self.now_ns * 1e-9, self._flow, passing)
         self.body.wind_n[0] = self.wind.velocity
 
-    def _fail(self) -> None:
-        """Let break what the SIM_ parameters ask for."""
-        parameters = self.autopilot.parameters
-        if parameters.changes == self._changes:
+    def _follow_parameters(self) -> None:
+        """Let blow and break what the SIM_ parameters ask for."""
+        p = self.autopilot.parameters
+        if p.changes == self._changes:
             return
-        self._changes = parameters.changes
-        self._faults = faults_of(parameters, self._world.start)
-        self.body.health[0] = rotor_health(parameters, self.body.health.shape[1])
+        self._changes = p.changes
+        self._flow = Flow(p["SIM_WIND_SPD"], math.radians(p["SIM_WIND_DIR"]), p["SIM_WIND_TURB"])
+        self._faults = faults_of(p, self._world.start)
+        self.body.health[0] = rotor_health(p, self.body.health.shape[1])
 
-    def _sense(self, readings: Readings) -> Sensed:
+    def _truth(self) -> Truth:
+        state: list[float] = self.body.state[0].tolist()
+        px, py, pz, vx, vy, vz, qw, qx, qy, qz, wx, wy, wz = state[:BODY]
+        ax, ay, az = self.body.acceleration_n[0].tolist()
+        position_n, velocity_n, q_nb = (px, py, pz), (vx, vy, vz), (qw, qx, qy, qz)
+        return Truth(position_n, velocity_n, (ax, ay, az), q_nb, (wx, wy, wz), state[BODY:])
+
+    def _sense(self, truth: Truth, readings: Readings) -> Sensed:
         body, battery = self.body, self.battery
-        px, py, pz = body.position_n[0].tolist()
-        vx, vy, vz = body.velocity_n[0].tolist()
-        ax, ay, az = body.acceleration_n[0].tolist()
-        qw, qx, qy, qz = body.q_nb[0].tolist()
-        wx, wy, wz = body.rate_b[0].tolist()
-        motion = Motion((px, py, pz), (vx, vy, vz), (qw, qx, qy, qz), (wx, wy, wz))
+        motion = Motion(truth.position_n, truth.velocity_n, truth.q_nb, truth.rate_b)
         impact_speed = float(body.impact_speed[0])
         body.impact_speed[0] = 0.0
         return Sensed(
             motion,
             motion,
             readings,
-            (ax, ay, az),
+            truth.acceleration_n,
             bool(body.on_ground[0]),
             impact_speed,
             battery.volts,

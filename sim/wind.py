@@ -11,7 +11,7 @@ depend on how often the wind is asked.
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -155,8 +155,7 @@ class Flow:
     turbulence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
+class Passing(NamedTuple):
     """What passes through the air: its NED velocity [m/s] and its height above ground [m]."""
 
     velocity_n: tuple[float, float, float]

@@ -232,6 +232,7 @@ class _Schedule:
         self._free: list[str] = []
         self._place: dict[int, str] = {}
         self._last: dict[int, int] = {}
+        self._masked: Real | None = None  # what `mask` holds the sign of
         for i, group in enumerate(trace.inputs):
             self._place |= {term.number: f"i{i}_{j}" for j, term in enumerate(group)}
         copies: list[tuple[str, Real]] = []
@@ -266,7 +267,9 @@ class _Schedule:
     def _choose(self, term: Term) -> None:
         sign, not_negative, negative = (self._atom(argument) for argument in term.arguments)
         target = self._target(term)
-        self.lines.append(f"greater_equal({sign},{self._atom(0.0)},mask)")
+        if term.arguments[0] is not self._masked:
+            self._masked = term.arguments[0]
+            self.lines.append(f"greater_equal({sign},{self._atom(0.0)},mask)")
         self.lines.append(f"copyto({target},{negative})")
         self.lines.append(f"copyto({target},{not_negative},where=mask)")
         self._release(term)  # after: the first copy must not destroy what the second one reads

@@ -30,6 +30,7 @@ from sim.fleet import Fleet
 from sim.geodesy import Place
 from sim.simulation import COARSE, Pace
 from sim.simulation import World as Surroundings
+from tracing.executors import Batch
 from wire.recorder import When
 
 START_NS: Final = 10**12
@@ -57,6 +58,8 @@ class Setting:
         parameters: Of the autopilots, over the safe ones.
         wind: Speed [m/s] and the direction it comes from [degree].
         pace: How finely vehicles are simulated.
+        executor: What runs the physics, as `tracing.compiled.Compiled`; None: numbers for a few
+            vehicles, numpy for many. The flights are the same.
         witness: Sees everything that passes.
     """
 
@@ -68,6 +71,7 @@ class Setting:
     parameters: dict[str, float] = field(default_factory=dict)
     wind: tuple[float, float] = (0.0, 0.0)
     pace: Pace = COARSE
+    executor: type[Batch] | None = None
     witness: Witness = _unseen
 
 
@@ -181,6 +185,7 @@ def _fleet(setting: Setting) -> Fleet:
         ],
         [np.random.default_rng((setting.seed, number)) for number in numbers],
         pace=setting.pace,
+        executor=setting.executor,
     )
     safe = parse(safe_text(), frozenset(Parameters().names))
     for vehicle in fleet.simulations:

@@ -32,6 +32,7 @@ from sim.geodesy import Place
 from wire.mavlink import FrameSplitter
 
 _IMPACT_SAID: Final = 0.05
+_SELDOM_S: Final = 0.1 - 1e-6  # the sum of periods may be a hair less
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Autopilot:
         self._now_ns = 0
         self._utc_us = 0
         self._wind_n = (0.0, 0.0, 0.0)
+        self._seldom_s = 0.0
 
     @property
     def reboot_wanted(self) -> bool:
@@ -145,21 +147,28 @@ class Autopilot:
     def _slow_step(self, sensed: Sensed, now_ns: int, dt_s: float) -> None:
         now_s = now_ns * 1e-9
         self.vehicle.step(sensed, now_s, dt_s)
-        self.gcs_failsafe.step(now_s)
-        self._battery_failsafe.step(sensed, dt_s)
         self._fence_failsafe.step(sensed, now_s, dt_s)
         self.stores.step(now_ns)
         self._commands.step(now_s)
-        self.signing.step(now_ns)
         self._protocol.step(dt_s)
         self._ftp.step(dt_s)
-        self._chores.step(now_ns, dt_s)
+        self._seldom_s += dt_s
+        if self._seldom_s > _SELDOM_S:
+            self._seldom_step(sensed, now_ns, self._seldom_s)
+            self._seldom_s = 0.0
         scene = self._scene()
         self.logbook.step(scene, dt_s)
         for message_id in self._streams.due(now_ns):
             message = BUILDERS[message_id](scene)
             if message is not None:
                 self.outbox.send(message)
+
+    def _seldom_step(self, sensed: Sensed, now_ns: int, dt_s: float) -> None:
+        """Run the tasks that ArduCopter too runs at 10 Hz or less."""
+        self.gcs_failsafe.step(now_ns * 1e-9)
+        self._battery_failsafe.step(sensed, dt_s)
+        self.signing.step(now_ns)
+        self._chores.step(now_ns, dt_s)
 
     def _scene(self) -> Scene:
         return Scene(self.vehicle, self._now_ns, self._utc_us, self._noise, self._wind_n)

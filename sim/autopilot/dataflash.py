@@ -8,8 +8,6 @@ Source: ArduPilot, libraries/AP_Logger/LogStructure.h.
 """
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 Value: TypeAlias = float | int | str
@@ -17,58 +15,55 @@ Value: TypeAlias = float | int | str
 _HEAD: Final = b"\xa3\x95"
 _FMT_KIND: Final = 128
 _FMT: Final = struct.Struct("<BB4s16s64s")
-# Letter of the format to that of `struct`, and the factor a field is stored with.
-_LETTERS: Final[dict[str, tuple[str, float | None]]] = {
-    "b": ("b", 1.0),
-    "B": ("B", 1.0),
-    "h": ("h", 1.0),
-    "H": ("H", 1.0),
-    "i": ("i", 1.0),
-    "I": ("I", 1.0),
-    "Q": ("Q", 1.0),
-    "f": ("f", None),
-    "c": ("h", 100.0),
-    "e": ("i", 100.0),
-    "L": ("i", 1.0),
-    "M": ("B", 1.0),
-    "n": ("4s", None),
-    "N": ("16s", None),
-    "Z": ("64s", None),
+# Letter of the format to that of `struct`.
+_LETTERS: Final = {
+    "b": "b",
+    "B": "B",
+    "h": "h",
+    "H": "H",
+    "i": "i",
+    "I": "I",
+    "Q": "Q",
+    "f": "f",
+    "c": "h",
+    "e": "i",
+    "L": "i",
+    "M": "B",
+    "n": "4s",
+    "N": "16s",
+    "Z": "64s",
 }
+_HUNDREDTHS: Final = "ce"
+_TEXTS: Final = "nNZ"
 
 
-@dataclass(frozen=True, slots=True)
 class Record:
-    """A kind of record."""
+    """A kind of record, which never changes.
 
-    kind: int
-    name: str
-    formats: str
-    columns: str
+    Attributes:
+        kind: Its number.
+    """
 
-    @property
-    def layout(self) -> struct.Struct:
-        """Return how its fields are packed."""
-        return struct.Struct("<" + "".join(_LETTERS[letter][0] for letter in self.formats))
+    def __init__(self, kind: int, name: str, formats: str, columns: str) -> None:
+        self.kind = kind
+        self._names = (name.encode(), formats.encode(), columns.encode())
+        self._layout = struct.Struct("<2sB" + "".join(_LETTERS[letter] for letter in formats))
+        self._hundredths = [i for i, letter in enumerate(formats) if letter in _HUNDREDTHS]
+        self._texts = [i for i, letter in enumerate(formats) if letter in _TEXTS]
 
     def description(self) -> bytes:
         """Return the FMT record that announces it."""
-        length = len(_HEAD) + 1 + self.layout.size
-        names = (self.name.encode(), self.formats.encode(), self.columns.encode())
-        return _HEAD + bytes((_FMT_KIND,)) + _FMT.pack(self.kind, length, *names)
+        head = _HEAD + bytes((_FMT_KIND,))
+        return head + _FMT.pack(self.kind, self._layout.size, *self._names)
 
-    def pack(self, values: Sequence[Value]) -> bytes:
+    def pack(self, *values: Value) -> bytes:
         """Return one record of it; text is cut to what its field holds."""
-        fields: list[Value | bytes] = []
-        for letter, value in zip(self.formats, values, strict=True):
-            factor = _LETTERS[letter][1]
-            if isinstance(value, str):
-                fields.append(value.encode("ascii", "replace"))
-            elif factor is None:
-                fields.append(float(value))
-            else:
-                fields.append(round(value * factor))
-        return _HEAD + bytes((self.kind,)) + self.layout.pack(*fields)
+        fields: list[Value | bytes] = [*values]
+        for i in self._hundredths:
+            fields[i] = round(100.0 * float(values[i]))
+        for i in self._texts:
+            fields[i] = str(values[i]).encode("ascii", "replace")
+        return self._layout.pack(_HEAD, self.kind, *fields)
 
 
 FMT: Final = Record(_FMT_KIND, "FMT", "BBnNZ", "Type,Length,Name,Format,Columns")

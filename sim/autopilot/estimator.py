@@ -53,12 +53,12 @@ class _Axis:
     pv: float = 0.0
     vv: float = _SPEED_VARIANCE
 
-    def predict(self, acceleration_error: float, noise: float, dt_s: float) -> None:
+    def predict(self, acceleration_error: float, growth: float, dt_s: float) -> None:
         self.place += self.speed * dt_s
         self.speed += acceleration_error * dt_s
         self.pp += dt_s * (2.0 * self.pv + dt_s * self.vv)
         self.pv += dt_s * self.vv
-        self.vv += (noise * dt_s) ** 2
+        self.vv += growth
 
     def fuse_place(self, innovation: float, variance: float) -> None:
         k, j = self.pp / (self.pp + variance), self.pv / (self.pp + variance)
@@ -125,9 +125,9 @@ class Estimator:
 
     def predict(self, dt_s: float, acceleration_error_n: Vec3, now_s: float) -> None:
         """Let the errors grow over one period, by what the accelerometers are off."""
-        noise = self._parameters["EK3_ACC_P_NSE"]
+        growth = (self._parameters["EK3_ACC_P_NSE"] * dt_s) ** 2
         for axis, error in zip(self._axes, acceleration_error_n, strict=True):
-            axis.predict(error, noise, dt_s)
+            axis.predict(error, growth, dt_s)
         aided = max(self._passed_s["place"], self._passed_s["speed"])
         self.adrift = now_s - aided > _ADRIFT_S
 

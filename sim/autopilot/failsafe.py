@@ -102,30 +102,38 @@ _LEVELS: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Guard:
+    """What is known of a level: since when the pack is below it, and whether that was acted on."""
+
+    level: _Level
+    below_s: float = 0.0
+    fired: bool = False
+
+
 class BatteryFailsafe:
     """Acts once a level, when the pack has been below it for BATT_LOW_TIMER, or by its charge."""
 
     def __init__(self, vehicle: Vehicle, outbox: Outbox) -> None:
         self._vehicle = vehicle
         self._outbox = outbox
-        self._below_s = dict.fromkeys(_LEVELS, 0.0)
-        self._fired: set[_Level] = set()
+        self._guards = [_Guard(level) for level in _LEVELS]
 
     def step(self, sensed: Sensed, dt_s: float) -> None:
         """Watch voltage and charge."""
         if not self._vehicle.flight.armed:
             return
-        for level in _LEVELS:
-            if level not in self._fired and self._is_below(level, sensed, dt_s):
-                self._fired.add(level)
-                self._act(level, sensed)
+        for guard in self._guards:
+            if not guard.fired and self._is_below(guard, sensed, dt_s):
+                guard.fired = True
+                self._act(guard.level, sensed)
 
-    def _is_below(self, level: _Level, sensed: Sensed, dt_s: float) -> bool:
-        p = self._vehicle.parameters
+    def _is_below(self, guard: _Guard, sensed: Sensed, dt_s: float) -> bool:
+        p, level = self._vehicle.parameters, guard.level
         below = sensed.volts < p[level.volts]
-        self._below_s[level] = self._below_s[level] + dt_s if below else 0.0
+        guard.below_s = guard.below_s + dt_s if below else 0.0
         left_mah = p["BATT_CAPACITY"] - sensed.consumed_mah
-        long = below and self._below_s[level] >= p["BATT_LOW_TIMER"]
+        long = below and guard.below_s >= p["BATT_LOW_TIMER"]
         return long or left_mah < p[level.mah]
 
     def _act(self, level: _Level, sensed: Sensed) -> None:

@@ -29,6 +29,10 @@ class Bound(IntFlag):
     MIN_ALT = 8
 
 
+# As plain numbers: flags are compared by a dozen calls.
+_MAX_ALT, _CIRCLE = Bound.MAX_ALT.value, Bound.CIRCLE.value
+_POLYGON, _MIN_ALT = Bound.POLYGON.value, Bound.MIN_ALT.value
+
 EVERY_BOUND: Final = Bound.MAX_ALT | Bound.CIRCLE | Bound.POLYGON | Bound.MIN_ALT
 # FENCE_AUTOENABLE.
 _ON_TAKEOFF: Final = 1
@@ -63,6 +67,7 @@ class Fence:
         self._backup: dict[Bound, float] = {}
         self._in_force = Bound(0)
         self._followed = (0.0, 0.0)
+        self._changes = -1
         self._above_floor = False
         self._recovery_until_s = -math.inf
         self.breached = Bound(0)
@@ -90,6 +95,9 @@ class Fence:
 
     def follow(self) -> None:
         """Notice that FENCE_ENABLE or FENCE_AUTOENABLE was changed."""
+        if self._parameters.changes == self._changes:
+            return
+        self._changes = self._parameters.changes
         now = (self._parameters["FENCE_ENABLE"], self._parameters["FENCE_AUTOENABLE"])
         if now != self._followed:
             self._followed = now
@@ -139,8 +147,15 @@ class Fence:
         if not self.enabled:
             self.breached = Bound(0)
             return Bound(0)
-        fresh = Bound(0)
         off = self._off(position_n, landing=landing)
+        if not self.breached and not self._backup and max(off.values(), default=-1.0) < 0.0:
+            self.outside_m = 0.0
+            return Bound(0)
+        return self._judge(off, now_s)
+
+    def _judge(self, off: dict[Bound, float], now_s: float) -> Bound:
+        """Note by how much the vehicle is outside each bound; return what is breached anew."""
+        fresh = Bound(0)
         for bound, outside in off.items():
             if outside < 0.0:
                 if self.breached:
@@ -224,14 +239,14 @@ class Fence:
         height = self._ground.home_down - position_n[2]
         at = (position_n[0], position_n[1])
         off: dict[Bound, float] = {}
-        if kinds & Bound.MAX_ALT.value:
+        if kinds & _MAX_ALT:
             off[Bound.MAX_ALT] = height - p["FENCE_ALT_MAX"]
-        if kinds & Bound.CIRCLE.value:
+        if kinds & _CIRCLE:
             away = math.dist(at, self._ground.home_north_east())
             off[Bound.CIRCLE] = away - p["FENCE_RADIUS"]
-        if kinds & Bound.POLYGON.value and self._zones:
+        if kinds & _POLYGON and self._zones:
             off[Bound.POLYGON] = self._off_zones(at)
-        if kinds & Bound.MIN_ALT.value:
+        if kinds & _MIN_ALT:
             self._above_floor = not landing and (
                 self._above_floor or height > p["FENCE_ALT_MIN"] + p["FENCE_MARGIN"]
             )

@@ -12,7 +12,7 @@ from sim.autopilot.dataflash import Record, Value
 from sim.autopilot.outbox import Outbox, Severity
 from sim.autopilot.parameters import Parameters
 from sim.autopilot.scene import Message, Scene
-from sim.control.vector import to_euler
+from sim.control.vector import Quat, Vec3, to_euler
 
 _LOG_BYTES_MAX: Final = 4_000_000
 _LOGS_MAX: Final = 16
@@ -189,11 +189,9 @@ class Logbook:
 
     def _movement(self, scene: Scene) -> None:
         vehicle, motion, us = scene.vehicle, scene.sensed.motion, scene.us
-        wanted = [math.degrees(a) for a in to_euler(vehicle.flight.attitude_sp)]
-        actual = [math.degrees(a) for a in to_euler(motion.q_nb)]
-        pairs = [angle for pair in zip(wanted, actual, strict=True) for angle in pair]
-        pairs[4:] = [angle % 360.0 for angle in pairs[4:]]
-        self._write(dataflash.ATT, us, *pairs)
+        roll_sp, pitch_sp, yaw_sp = _degrees(vehicle.flight.attitude_sp)
+        roll, pitch, yaw = _degrees(motion.q_nb)
+        self._write(dataflash.ATT, us, roll_sp, roll, pitch_sp, pitch, yaw_sp, yaw)
         down = vehicle.flight.reference.position_n[2]
         hover = self._parameters["MOT_THST_HOVER"]
         height, climb = -motion.position_n[2], -motion.velocity_n[2]
@@ -222,13 +220,18 @@ class Logbook:
         at = vehicle.ground.place(motion.position_n)
         above = at.alt - vehicle.ground.home_alt
         self._write(dataflash.POS, us, at.lat_deg_e7, at.lon_deg_e7, at.alt, above)
-        roll, pitch, yaw = (math.degrees(a) for a in to_euler(motion.q_nb))
         self._write(
-            dataflash.XKF1, us, 0, roll, pitch, yaw % 360.0, *motion.velocity_n,
+            dataflash.XKF1, us, 0, *_degrees(motion.q_nb), *motion.velocity_n,
             motion.velocity_n[2], *motion.position_n,
         )  # fmt: skip
 
     def _write(self, kind: Record, *values: Value) -> None:
         assert self._open is not None
         if len(self._open.data) < _LOG_BYTES_MAX:
-            self._open.data += kind.pack(values)
+            self._open.data += kind.pack(*values)
+
+
+def _degrees(q_nb: Quat) -> Vec3:
+    """Return roll, pitch, and yaw from 0 to 360 [degree]."""
+    roll, pitch, yaw = to_euler(q_nb)
+    return math.degrees(roll), math.degrees(pitch), math.degrees(yaw) % 360.0

@@ -75,7 +75,7 @@ class Navigation:
         moved = Motion(
             (px + ex, py + ey, pz + ez), (vx + fx, vy + fy, vz + fz), motion.q_nb, motion.rate_b
         )
-        return sensed._replace(motion=moved)
+        return Sensed(moved, *sensed[1:])
 
     def _tell(self) -> None:
         estimator = self._vehicle.estimator

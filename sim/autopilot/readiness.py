@@ -4,8 +4,7 @@ A real EKF takes 40 s from power-up to "is using GPS"; the embedded one replays 
 stretched or shortened to `ekf_ready_s`, because nobody testing a link wants to wait for it.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sim.autopilot.outbox import Severity
 
@@ -42,13 +41,15 @@ _CHECK_ALL: Final = 1
 _CHECK_INS: Final = 1 << 4
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """How far the start has come. Each is true from its moment on."""
 
     tilt_aligned: bool
     gps_fix: bool
     position_ok: bool
+
+
+_STARTED: Final = Phase(tilt_aligned=True, gps_fix=True, position_ok=True)
 
 
 class Readiness:
@@ -60,11 +61,13 @@ class Readiness:
 
     def phase(self, now_s: float) -> Phase:
         """Return how far the start has come `now_s` after power-up."""
+        if self.is_over:
+            return _STARTED
         at = now_s / self._scale
         return Phase(
-            tilt_aligned=at >= _TILT_ALIGNED_S,
-            gps_fix=at >= _GPS_FIX_S,
-            position_ok=at >= _USING_GPS_S,
+            at >= _TILT_ALIGNED_S,
+            at >= _GPS_FIX_S,
+            at >= _USING_GPS_S,
         )
 
     @property

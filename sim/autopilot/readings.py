@@ -125,7 +125,7 @@ def scaled_imu3(scene: Scene) -> Message:
 
 def _hectopascal(scene: Scene) -> float:
     altitude = scene.vehicle.ground.start.alt + scene.sensed.readings.baro_height
-    return float(air_pressure(np.array(altitude)))
+    return air_pressure(altitude)
 
 
 def pressure(scene: Scene) -> Message:

@@ -1,7 +1,6 @@
 """What telemetry is built from: the vehicle and its surroundings at one moment."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as dialect
@@ -12,8 +11,7 @@ from sim.autopilot.vehicle import Vehicle
 Message: TypeAlias = dialect.MAVLink_message
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """What a message is built from.
 
     Attributes:

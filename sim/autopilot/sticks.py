@@ -44,6 +44,8 @@ class Sticks:
 
     def channels(self, now_s: float) -> tuple[int, ...]:
         """Return the pulse widths in force [us]."""
+        if not self._override:
+            return _NEUTRAL
         for channel in [c for c, (_, until) in self._override.items() if now_s > until]:
             del self._override[channel]
         return tuple(

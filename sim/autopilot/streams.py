@@ -78,6 +78,7 @@ class Streams:
         self._parameters = parameters
         self._interval_ms: dict[int, int] = {HEARTBEAT: 1000}
         self._due_ns: dict[int, int] = {HEARTBEAT: 0}
+        self._first_ns = 0  # nothing is due before
 
     def request_group(self, stream: int, rate: int, *, start: bool) -> None:
         """Act on REQUEST_DATA_STREAM; MAV_DATA_STREAM_ALL is every group [Hz]."""
@@ -123,6 +124,8 @@ class Streams:
     def due(self, now_ns: int) -> list[int]:
         """Return the messages to send now."""
         ready: list[int] = []
+        if now_ns < self._first_ns:
+            return ready
         for message_id, due_ns in self._due_ns.items():
             if now_ns >= due_ns:
                 ready.append(message_id)
@@ -132,6 +135,7 @@ class Streams:
             # starts afresh rather than catching up.
             following = self._due_ns[message_id] + interval_ns
             self._due_ns[message_id] = following if following > now_ns else now_ns + interval_ns
+        self._first_ns = min(self._due_ns.values(), default=0)
         return ready
 
     def _set(self, message_id: int, interval_ms: int) -> None:
@@ -141,6 +145,7 @@ class Streams:
             return
         self._interval_ms[message_id] = interval_ms
         self._due_ns.setdefault(message_id, 0)
+        self._first_ns = 0
 
     def _snap(self, message_id: int, interval_ms: int) -> int:
         used = {ms for other, ms in self._interval_ms.items() if other != message_id}

@@ -19,6 +19,7 @@ _SEALED: Final = 0x80  # first bit of a sealed datagram's first byte, 6 more of 
 _INDEX_MASK: Final = 0x3F
 # After a pause no more than this is made up for by injections and replays.
 _ARREARS_S: Final = 0.1
+_NEVER_NS: Final = 1 << 63
 _WHOLE: Final = 1.0 - 1e-6  # a deadline is whole nanoseconds, so one may be owed by a hair less
 
 
@@ -29,6 +30,20 @@ class Departure(NamedTuple):
     number: int
     way: Way
     datagram: bytes
+
+
+class _Phase(NamedTuple):
+    """What holds between two moments. Rates are of what an attacker makes of his own accord [1/s].
+
+    `begin_ns` is when it was looked up, `end_ns` shortly before it may change, and `change_ns` when
+    to look again, None if never.
+    """
+
+    begin_ns: int
+    end_ns: int
+    change_ns: int | None
+    conditions: dict[Way, Conditions]
+    rates: dict[Way, list[tuple[str, float]]]
 
 
 class _Direction:
@@ -70,6 +85,7 @@ class Air:
         self._number = 0
         self._start_ns: int | None = None
         self._before_ns = 0
+        self._phase = _Phase(0, 0, None, {}, {})
 
     def heard(self, way: Way) -> list[bytes]:
         """Return what can be replayed in a direction, oldest first."""
@@ -80,11 +96,12 @@ class Air:
         self.step(now_ns)
         self._script = script
         self._start_ns = now_ns
+        self._phase = _Phase(0, 0, None, {}, {})
 
     def send(self, way: Way, datagram: bytes, now_ns: int) -> None:
         """Take a datagram that one end sends."""
         self.step(now_ns)
-        conditions = self._conditions(way, now_ns)
+        conditions = self._at(now_ns).conditions[way]
         self.counts["sent"] += 1
         if conditions.blackout:
             self.counts["blacked out"] += 1
@@ -102,14 +119,15 @@ class Air:
             self._start_ns = self._before_ns = now_ns
         before_ns, self._before_ns = self._before_ns, now_ns
         elapsed_s = min((now_ns - before_ns) * 1e-9, _ARREARS_S)
+        before, now = self._at(before_ns), self._at(now_ns)
         for way, direction in self._ways.items():
-            conditions = self._conditions(way, now_ns)
+            conditions = now.conditions[way]
             if direction.held and not conditions.hold:
                 held, direction.held = direction.held, []
                 for datagram in held:
                     self.counts["released"] += 1
                     self._pass(way, datagram, conditions, now_ns)
-            for kind, rate in _rates(self._conditions(way, before_ns)):
+            for kind, rate in before.rates[way]:
                 direction.owed[kind] += rate * elapsed_s
                 while direction.owed[kind] >= _WHOLE:
                     direction.owed[kind] -= 1.0
@@ -133,19 +151,31 @@ class Air:
         if self._start_ns is None:
             return None
         times = [self._waiting[0].due_ns] if self._waiting else []
-        change_s = self._script.changes((self._before_ns - self._start_ns) * 1e-9)
-        if change_s is not None:
-            times.append(self._start_ns + round(change_s * 1e9))
+        phase = self._at(self._before_ns)
+        if phase.change_ns is not None:
+            times.append(phase.change_ns)
         for way, direction in self._ways.items():
-            conditions = self._conditions(way, self._before_ns)
-            for kind, rate in _rates(conditions):
+            for kind, rate in phase.rates[way]:
                 wait_ns = round((1.0 - direction.owed[kind]) / rate * 1e9)
                 times.append(self._before_ns + max(wait_ns, 1))
         return min(times, default=None)
 
-    def _conditions(self, way: Way, now_ns: int) -> Conditions:
-        assert self._start_ns is not None
-        return self._script.conditions(way, (now_ns - self._start_ns) * 1e-9)
+    def _at(self, now_ns: int) -> _Phase:
+        """Return what holds at a moment."""
+        if not self._phase.begin_ns <= now_ns < self._phase.end_ns:
+            assert self._start_ns is not None
+            now_s = (now_ns - self._start_ns) * 1e-9
+            conditions = {way: self._script.conditions(way, now_s) for way in Way}
+            change_s = self._script.changes(now_s)
+            change_ns = None if change_s is None else self._start_ns + round(change_s * 1e9)
+            self._phase = _Phase(
+                now_ns,
+                _NEVER_NS if change_ns is None else change_ns - 1,  # which was rounded
+                change_ns,
+                conditions,
+                {way: _rates(conditions[way]) for way in Way},
+            )
+        return self._phase
 
     def _pass(self, way: Way, datagram: bytes, conditions: Conditions, now_ns: int) -> None:
         if self._lost(way, conditions):

@@ -1,1 +1,1 @@
-"""Sensors: what is measured, with the faults of real ones, for N vehicles at once."""
+"""Sensors: what is measured, with the faults of real ones."""

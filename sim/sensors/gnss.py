@@ -9,18 +9,21 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracing.executors import Array
+from sim.control.vector import ZERO, Vec3
+from sim.sensors.normals import Normals
+from sim.sensors.readings import Fix
 
 _REMEMBERED_S: Final = 20.0
 # Jamming as ArduPilot's simulator does it: first no signal, then fixes at random.
 _SILENCE_S: Final = (1.0, 6.0)
 _JAM_SPEED: Final = 400.0
 _JAM_STEP: Final = 200.0
+_SATELLITES_LEAST: Final = 4
+_SPEED_ACCURACY: Final = 0.04  # as ArduPilot's simulated receiver claims [m/s]
 
 
 class Family(StrEnum):
@@ -61,24 +64,24 @@ class Deception:
     acceleration: float = 0.2
     delay_s: float = 0.0
 
-    def displacement(self, now_s: float) -> tuple[Array, Array]:
+    def displacement(self, now_s: float) -> tuple[Vec3, Vec3]:
         """Return what is added to place [m] and velocity [m/s] while it lasts."""
         since = now_s - self.start_s
-        final = np.array(self.velocity_n)
         match self.family:
             case Family.JUMP:
-                return np.array(self.offset_n), np.zeros(3)
+                return self.offset_n, ZERO
             case Family.RAMP:
-                return final * since, np.zeros(3)
+                return _times(since, self.velocity_n), ZERO
             case Family.PULL_OFF:
-                speed = float(np.linalg.norm(final))
+                speed = math.hypot(*self.velocity_n)
                 if speed == 0.0:
-                    return np.zeros(3), np.zeros(3)
+                    return ZERO, ZERO
                 rising = min(since, speed / self.acceleration)
                 along = 0.5 * self.acceleration * rising**2 + speed * (since - rising)
-                return final / speed * along, final / speed * self.acceleration * rising
+                way = _times(1.0 / speed, self.velocity_n)
+                return _times(along, way), _times(self.acceleration * rising, way)
             case Family.DELAY | Family.FREEZE:
-                return np.zeros(3), np.zeros(3)
+                return ZERO, ZERO
 
     def late_s(self, now_s: float) -> float:
         """Return how old the signals are that the deceiver plays [s]."""
@@ -118,142 +121,153 @@ class Receiver:
     accuracy: float = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Fixes:
-    """What N receivers report. Arrays of shape (N, 3) or (N,); NED, SI units.
-
-    Attributes:
-        locked: Whether there is a fix.
-        position_n: Place reported, as of `lag_s` ago.
-        velocity_n: Velocity reported.
-        position_error_n: By how much the place is off from that of `lag_s` ago.
-        velocity_error_n: The same of velocity.
-        satellites: In use.
-        accuracy: Horizontal accuracy claimed. [m]
-        speed_accuracy: Accuracy of velocity claimed. [m/s]
-        late_s: By how much its clock is wrong: a deceiver's delay. [s]
-    """
-
-    locked: NDArray[np.bool_]
-    position_n: Array
-    velocity_n: Array
-    position_error_n: Array
-    velocity_error_n: Array
-    satellites: NDArray[np.int64]
-    accuracy: Array
-    speed_accuracy: Array
-    late_s: float
-
-
 class Gnss:
-    """N receivers. `remember` what is true, often; `measure` at the receivers' rate."""
+    """One receiver. `remember` what is true, often; `measure` at the receiver's rate."""
 
     def __init__(
-        self, count: int, noise: np.random.Generator, deceptions: tuple[Deception, ...] = ()
+        self,
+        noise: np.random.Generator,
+        normals: Normals,
+        deceptions: tuple[Deception, ...] = (),
     ) -> None:
         self._noise = noise
+        self._normals = normals
         self._deceptions = deceptions
-        self._past: deque[tuple[float, Array]] = deque()
-        self._wander = np.zeros((count, 3))
-        self._measured_s: float | None = None
-        self._frozen: tuple[Array, Array] | None = None
+        self._past: deque[_Truth] = deque()
+        self._wander = ZERO
+        self._measured_s = -math.inf
+        self._epoch = -1
+        self._frozen: tuple[Vec3, Vec3] | None = None
         self._jam: _Jam | None = None
-        self._count = count
 
-    def remember(self, now_s: float, position_n: Array, velocity_n: Array) -> None:
-        """Note the truth of this moment. Shapes (N, 3)."""
+    def remember(self, now_s: float, position_n: Vec3, velocity_n: Vec3) -> None:
+        """Note the truth of this moment."""
         past = self._past
-        past.append((now_s, np.concatenate([position_n, velocity_n], axis=1)))
-        while past[0][0] < now_s - _REMEMBERED_S:
+        past.append(_Truth(now_s, position_n, velocity_n))
+        while past[0].at_s < now_s - _REMEMBERED_S:
             past.popleft()
 
-    def measure(self, now_s: float, receiver: Receiver) -> Fixes:
-        """Return what the receivers report at `now_s`."""
+    def measure(self, now_s: float, receiver: Receiver) -> Fix:
+        """Return what the receiver reports at `now_s`."""
         attack = next((d for d in self._deceptions if d.start_s <= now_s < d.end_s), None)
         late_s = attack.late_s(now_s) if attack is not None else 0.0
         true = self._truth(now_s - receiver.lag_s)
         heard = self._truth(now_s - receiver.lag_s - late_s) if late_s else true
-        position, velocity = heard[:, :3].copy(), heard[:, 3:].copy()
-        self._disturb(position, velocity, now_s, receiver)
+        position, velocity = self._disturbed(heard, now_s, receiver)
         if attack is not None:
             away, faster = attack.displacement(now_s)
-            position += away
-            velocity += faster
+            position, velocity = _plus(position, away), _plus(velocity, faster)
             if attack.family is Family.FREEZE:
-                self._frozen = self._frozen or (position.copy(), velocity.copy())
-                position, velocity = self._frozen[0].copy(), self._frozen[1].copy()
+                self._frozen = self._frozen or (position, velocity)
+                position, velocity = self._frozen
         else:
             self._frozen = None
-        locked = np.full(self._count, receiver.enabled and receiver.satellites >= 4)
-        satellites = np.full(self._count, receiver.satellites if receiver.enabled else 0)
-        accuracy = np.full(self._count, receiver.accuracy)
-        speed_accuracy = np.full(self._count, 0.04)
+        locked = receiver.enabled and receiver.satellites >= _SATELLITES_LEAST
+        satellites = receiver.satellites if receiver.enabled else 0
+        accuracy, speed_accuracy = receiver.accuracy, _SPEED_ACCURACY
         if receiver.jammed:
-            self._jam = self._jam or _Jam(now_s, position, self._noise)
-            jam = self._jam
+            jam = self._jam = self._jam or _Jam(now_s, position, self._noise)
             jam.step(now_s)
-            locked, satellites = locked & jam.locked, jam.satellites
-            position, velocity = jam.position_n.copy(), jam.velocity_n.copy()
+            locked, satellites = locked and jam.locked, jam.satellites
+            position, velocity = jam.position_n, jam.velocity_n
             accuracy, speed_accuracy = jam.accuracy, jam.accuracy / 6.0
         else:
             self._jam = None
-        return Fixes(
-            locked, position, velocity, position - true[:, :3], velocity - true[:, 3:],
+        self._epoch += 1
+        return Fix(
+            self._epoch, now_s, locked, position, velocity,
+            _minus(position, true.position_n), _minus(velocity, true.velocity_n),
             satellites, accuracy, speed_accuracy, late_s,
         )  # fmt: skip
 
-    def _disturb(self, position: Array, velocity: Array, now_s: float, receiver: Receiver) -> None:
-        before = self._measured_s if self._measured_s is not None else -math.inf
-        kept = math.exp(-(now_s - before) / receiver.wander_s)
+    def _disturbed(self, heard: "_Truth", now_s: float, receiver: Receiver) -> tuple[Vec3, Vec3]:
+        """Return place and velocity with the errors of an honest receiver."""
+        kept = math.exp(-(now_s - self._measured_s) / receiver.wander_s)
         self._measured_s = now_s
-        n1, n2, n3 = self._noise.standard_normal((3, self._count, 3))
+        nx, ny, nz, mx, my, mz, kx, ky, kz = self._normals.take(9)
         fresh = receiver.wander * math.sqrt(1.0 - kept * kept)
-        self._wander = kept * self._wander + fresh * n1
-        position += self._wander + receiver.white * n2 + receiver.offset_n
-        velocity += receiver.velocity_noise * n3 + receiver.velocity_offset_n
+        wx, wy, wz = self._wander
+        wx, wy, wz = kept * wx + fresh * nx, kept * wy + fresh * ny, kept * wz + fresh * nz
+        self._wander = (wx, wy, wz)
+        white, (ox, oy, oz) = receiver.white, receiver.offset_n
+        error = (wx + white * mx + ox, wy + white * my + oy, wz + white * mz + oz)
+        white, (ox, oy, oz) = receiver.velocity_noise, receiver.velocity_offset_n
+        faster = (white * kx + ox, white * ky + oy, white * kz + oz)
+        return _plus(heard.position_n, error), _plus(heard.velocity_n, faster)
 
-    def _truth(self, when_s: float) -> Array:
-        """Return place and velocity at a moment of the past. Shape (N, 6)."""
+    def _truth(self, when_s: float) -> "_Truth":
+        """Return what was true at a moment of the past."""
         past = self._past
         for index in range(len(past) - 1, 0, -1):
-            before_s, before = past[index - 1]
-            if before_s <= when_s:
-                after_s, after = past[index]
-                share = min((when_s - before_s) / (after_s - before_s), 1.0)
-                between: Array = before + share * (after - before)
-                return between
-        return past[0][1]
+            before = past[index - 1]
+            if before.at_s <= when_s:
+                after = past[index]
+                share = min((when_s - before.at_s) / (after.at_s - before.at_s), 1.0)
+                return _Truth(
+                    when_s,
+                    _between(before.position_n, after.position_n, share),
+                    _between(before.velocity_n, after.velocity_n, share),
+                )
+        return past[0]
+
+
+class _Truth(NamedTuple):
+    """Where a receiver was, and how fast, at a moment. NED."""
+
+    at_s: float
+    position_n: Vec3
+    velocity_n: Vec3
 
 
 class _Jam:
-    """What N drowned receivers say: nothing for some seconds, then fixes at random."""
+    """What a drowned receiver says: nothing for some seconds, then fixes at random."""
 
-    def __init__(self, now_s: float, position_n: Array, noise: np.random.Generator) -> None:
-        count = len(position_n)
-        self.position_n = position_n.copy()
-        self.velocity_n = np.zeros((count, 3))
-        self.locked = np.zeros(count, dtype=np.bool_)
-        self.satellites = np.zeros(count, dtype=np.int64)
-        self.accuracy = np.full(count, 300.0)
+    def __init__(self, now_s: float, position_n: Vec3, noise: np.random.Generator) -> None:
+        self.position_n = position_n
+        self.velocity_n = ZERO
+        self.locked = False
+        self.satellites = 0
+        self.accuracy = 300.0
         self._noise = noise
-        self._silent_until_s = now_s + noise.uniform(*_SILENCE_S, count)
+        self._silent_until_s = now_s + noise.uniform(*_SILENCE_S)
         self._before_s = now_s
 
     def step(self, now_s: float) -> None:
         period, self._before_s = now_s - self._before_s, now_s
         heard = now_s >= self._silent_until_s
-        rng, count = self._noise, len(heard)
+        rng = self._noise
 
-        def changes(per_s: float) -> NDArray[np.bool_]:
-            return heard & (rng.uniform(size=count) < per_s * period)
+        def changes(per_s: float) -> bool:
+            return rng.uniform() < per_s * period and heard
 
-        anew = changes(3.0)
-        self.satellites = np.where(anew, rng.integers(2, 17, count), self.satellites)
-        lucky = (self.satellites >= 4) & (rng.uniform(size=count) < 0.5)
-        self.locked = np.where(anew, lucky, self.locked)
-        self.accuracy = np.where(changes(3.0), rng.uniform(0.0, 300.0, count), self.accuracy)
-        speeds = rng.uniform(-_JAM_SPEED, _JAM_SPEED, (count, 3))
-        turned = np.stack([changes(0.8)] * 2 + [changes(0.5)], 1)
-        self.velocity_n = np.where(turned, speeds, self.velocity_n)
-        steps = rng.uniform(-_JAM_STEP, _JAM_STEP, (count, 2))
-        self.position_n[:, :2] += np.where(changes(1.1)[:, None], steps, 0.0)
+        if changes(3.0):
+            self.satellites = int(rng.integers(2, 17))
+            self.locked = self.satellites >= _SATELLITES_LEAST and rng.uniform() < 0.5
+        if changes(3.0):
+            self.accuracy = rng.uniform(0.0, 300.0)
+        north, east, down = self.velocity_n
+        if changes(0.8):
+            north, east = rng.uniform(-_JAM_SPEED, _JAM_SPEED, 2).tolist()
+        if changes(0.5):
+            down = rng.uniform(-_JAM_SPEED, _JAM_SPEED)
+        self.velocity_n = (north, east, down)
+        if changes(1.1):
+            north, east = rng.uniform(-_JAM_STEP, _JAM_STEP, 2).tolist()
+            self.position_n = _plus(self.position_n, (north, east, 0.0))
+
+
+def _plus(a: Vec3, b: Vec3) -> Vec3:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def _minus(a: Vec3, b: Vec3) -> Vec3:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def _times(factor: float, a: Vec3) -> Vec3:
+    return factor * a[0], factor * a[1], factor * a[2]
+
+
+def _between(a: Vec3, b: Vec3, share: float) -> Vec3:
+    """Return the point that lies a share of the way from one to the other."""
+    return _plus(a, _times(share, _minus(b, a)))

@@ -6,13 +6,14 @@ aliasing needs no model of its own.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracing.executors import Array
+from sim.control.vector import ZERO, Vec3, clamp
+from sim.sensors.normals import Normals
 
 STANDARD_GRAVITY: Final = 9.80665
 
@@ -45,60 +46,78 @@ class ImuFaults:
 
 
 class Imu:
-    """N inertial units. The zero state has walked nowhere.
+    """One inertial unit. The zero state has walked nowhere.
 
     Attributes:
-        force_b: Specific force measured, FRD. Shape (N, 3). [m/s2]
-        rate_b: Angular rate measured, FRD. Shape (N, 3). [rad/s]
-        force_bias: Of specific force now, walked and fixed. Shape (N, 3). [m/s2]
-        clipped: Samples that were out of range. Shape (N,).
-        shaking: Root mean square of the vibration. Shape (N,). [m/s2]
+        force_b: Specific force measured, FRD. [m/s2]
+        rate_b: Angular rate measured, FRD. [rad/s]
+        force_bias: Of specific force now, walked and fixed, FRD. [m/s2]
+        clipped: Samples that were out of range.
+        shaking: Root mean square of the vibration. [m/s2]
     """
 
-    def __init__(self, count: int, noise: np.random.Generator) -> None:
-        self.force_b = np.zeros((count, 3))
-        self.rate_b = np.zeros((count, 3))
-        self.force_bias = np.zeros((count, 3))
-        self.clipped: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
-        self.shaking = np.zeros(count)
-        self._walked = np.zeros((count, 6))
-        self._phase: Array = np.zeros((count, 0))
+    def __init__(self, noise: np.random.Generator, normals: Normals) -> None:
+        self.force_b = ZERO
+        self.rate_b = ZERO
+        self.force_bias = ZERO
+        self.clipped = 0
+        self.shaking = 0.0
+        self._walked = [0.0] * 6
+        self._phase: list[float] = []
         self._noise = noise
+        self._normals = normals
 
     def sample(
-        self, dt_s: float, force_b: Array, rate_b: Array, rotor_rate: Array, faults: ImuFaults,
-        full_rate: float,
+        self, dt_s: float, force_b: Vec3, rate_b: Vec3, rotor_rate: Sequence[float],
+        faults: ImuFaults, full_rate: float,
     ) -> None:  # fmt: skip
         """Measure.
 
         Args:
             dt_s: Since the last sample. [s]
-            force_b: True specific force, FRD. Shape (N, 3). [m/s2]
-            rate_b: True angular rate, FRD. Shape (N, 3). [rad/s]
-            rotor_rate: Of each rotor. Shape (N, rotors). [rad/s]
+            force_b: True specific force, FRD. [m/s2]
+            rate_b: True angular rate, FRD. [rad/s]
+            rotor_rate: Of each rotor. [rad/s]
             faults: How good the sensors are now.
             full_rate: Of a rotor at full speed. [rad/s]
         """
-        count, rotors = rotor_rate.shape
-        noise = self._noise.standard_normal((2, count, 6))
+        steps, white = self._normals.take(6), self._normals.take(6)
         if faults.force_walk or faults.rate_walk:
-            walk = np.array([faults.force_walk] * 3 + [faults.rate_walk] * 3)
-            self._walked += walk * math.sqrt(dt_s) * noise[0]
-        self.force_bias = self._walked[:, :3] + faults.force_bias
-        force = force_b + self.force_bias + faults.force_noise * noise[1, :, :3]
-        rate = rate_b + self._walked[:, 3:] + faults.rate_bias
-        rate += faults.rate_noise * noise[1, :, 3:]
-        if faults.vibration > 0.0:
-            if not self._phase.shape[1]:
-                self._phase = self._noise.uniform(0.0, 2.0 * math.pi, (count, rotors))
-            self._phase = (self._phase + rotor_rate * dt_s) % (2.0 * math.pi)
-            amplitude = faults.vibration * (rotor_rate / full_rate) ** 2
-            force += (amplitude * np.sin(self._phase)).sum(axis=1, keepdims=True)
-            self.shaking = np.sqrt(0.5 * (amplitude**2).sum(axis=1))
-        elif self.shaking.any():
-            self.shaking = np.zeros(count)
-        size = np.abs(force)
-        if size.max() > faults.force_range:
-            self.clipped += (size > faults.force_range).any(axis=1)
-        self.force_b = np.minimum(np.maximum(force, -faults.force_range), faults.force_range)
-        self.rate_b = np.minimum(np.maximum(rate, -faults.rate_range), faults.rate_range)
+            root = math.sqrt(dt_s)
+            walks = [faults.force_walk * root] * 3 + [faults.rate_walk * root] * 3
+            self._walked = [
+                w + walk * n for w, walk, n in zip(self._walked, walks, steps, strict=True)
+            ]
+        px, py, pz, pp, pq, pr = self._walked
+        bx, by, bz = faults.force_bias
+        self.force_bias = bx, by, bz = px + bx, py + by, pz + bz
+        shake = self._shake(dt_s, rotor_rate, faults.vibration, full_rate)
+        size, most = faults.force_noise, faults.force_range
+        fx = force_b[0] + bx + size * white[0] + shake
+        fy = force_b[1] + by + size * white[1] + shake
+        fz = force_b[2] + bz + size * white[2] + shake
+        if max(abs(fx), abs(fy), abs(fz)) > most:
+            self.clipped += 1
+        self.force_b = clamp(fx, -most, most), clamp(fy, -most, most), clamp(fz, -most, most)
+        size, most = faults.rate_noise, faults.rate_range
+        bp, bq, br = faults.rate_bias
+        p = rate_b[0] + pp + bp + size * white[3]
+        q = rate_b[1] + pq + bq + size * white[4]
+        r = rate_b[2] + pr + br + size * white[5]
+        self.rate_b = clamp(p, -most, most), clamp(q, -most, most), clamp(r, -most, most)
+
+    def _shake(
+        self, dt_s: float, rotor_rate: Sequence[float], vibration: float, full_rate: float
+    ) -> float:
+        """Return what the rotors add to every axis now [m/s2]."""
+        if vibration <= 0.0:
+            self.shaking = 0.0
+            return 0.0
+        turn = 2.0 * math.pi
+        if not self._phase:
+            self._phase = self._noise.uniform(0.0, turn, len(rotor_rate)).tolist()
+        turned = zip(self._phase, rotor_rate, strict=True)
+        self._phase = [(phase + rate * dt_s) % turn for phase, rate in turned]
+        sizes = [vibration * (rate / full_rate) ** 2 for rate in rotor_rate]
+        self.shaking = math.sqrt(0.5 * sum(size * size for size in sizes))
+        return sum(a * math.sin(phase) for a, phase in zip(sizes, self._phase, strict=True))

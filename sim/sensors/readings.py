@@ -6,9 +6,20 @@ from sim.control.vector import Vec3
 
 
 class Fix(NamedTuple):
-    """What the receiver said last (`sim.sensors.gnss.Fixes` of one vehicle).
+    """What the receiver said last. NED.
 
-    `epoch` counts fixes, so that each is used once; `time_s` is when it came, since power-up.
+    Attributes:
+        epoch: Counts fixes, so that each is used once.
+        time_s: When it came, since power-up. [s]
+        locked: Whether it is a fix at all.
+        position_n: Place reported, as of the receiver's lag ago. [m]
+        velocity_n: Velocity reported. [m/s]
+        position_error_n: By how much the place is off from the true one of then. [m]
+        velocity_error_n: The same of velocity. [m/s]
+        satellites: In use.
+        accuracy: Horizontal accuracy claimed. [m]
+        speed_accuracy: Accuracy of velocity claimed. [m/s]
+        late_s: By how much its clock is wrong: a deceiver's delay. [s]
     """
 
     epoch: int

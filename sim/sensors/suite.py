@@ -1,21 +1,40 @@
 """All sensors of one vehicle: sampled together, read as one record of plain numbers."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from sim.airframe import GRAVITY, Airframe
-from sim.control.vector import ZERO, Vec3
-from sim.dynamics import body_axes
-from sim.rigid_body import Body
+from sim.control.vector import ZERO, Quat, Vec3, conjugate, rotate_inverse
 from sim.sensors.gnss import Deception, Gnss, Receiver
 from sim.sensors.inertial import Imu, ImuFaults
+from sim.sensors.normals import Normals
 from sim.sensors.readings import Fix, Readings
 from sim.sensors.surroundings import BaroFaults, Barometer, Magnetometer, Rangefinder
 
-MAGNETIC_N: Final = np.array([300.0, -40.0, 350.0])  # Tokyo-like field in milligauss, NED
+MAGNETIC_N: Final = (300.0, -40.0, 350.0)  # Tokyo-like field in milligauss, NED
+
+
+class Truth(NamedTuple):
+    """What one vehicle's physics say: what sensors are to measure. NED and FRD.
+
+    Attributes:
+        position_n: [m]
+        velocity_n: [m/s]
+        acceleration_n: [m/s2]
+        q_nb: [-]
+        rate_b: [rad/s]
+        rotor_speed: Of each rotor, over full speed. [-]
+    """
+
+    position_n: Vec3
+    velocity_n: Vec3
+    acceleration_n: Vec3
+    q_nb: Quat
+    rate_b: Vec3
+    rotor_speed: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,66 +69,43 @@ class Sensors:
         self, airframe: Airframe, noise: np.random.Generator, deceptions: tuple[Deception, ...] = ()
     ) -> None:
         self._airframe = airframe
-        self._gnss = Gnss(1, noise, deceptions)
-        self._imu = Imu(1, noise)
-        self._baro = Barometer(1, noise)
-        self._magnetometer = Magnetometer(1, noise)
-        self._rangefinder = Rangefinder(1, noise)
+        normals = Normals(noise)
+        self._gnss = Gnss(noise, normals, deceptions)
+        self._imu = Imu(noise, normals)
+        self._baro = Barometer(normals)
+        self._magnetometer = Magnetometer(normals)
+        self._rangefinder = Rangefinder(normals)
         self._fix_due_s = 0.0
         self._fix: Fix | None = None
 
-    def sample(self, now_s: float, dt_s: float, body: Body, faults: Faults) -> Readings:
+    def sample(self, now_s: float, dt_s: float, truth: Truth, faults: Faults) -> Readings:
         """Measure everything, GNSS when it is due."""
-        axes = body_axes(tuple(body.q_nb[0].tolist()))
-        to_body = np.array([axes.x, axes.y, axes.z])
-        pull = body.acceleration_n[0] - (0.0, 0.0, GRAVITY)
-        frame = self._airframe
-        self._imu.sample(
-            dt_s, (to_body @ pull)[None], body.rate_b, body.rotor_speed * frame.speed_max,
-            faults.imu, frame.speed_max,
-        )  # fmt: skip
-        height = -body.position_n[:, 2]
+        position_n, velocity_n, (ax, ay, az), q_nb, rate_b, shares = truth
+        imu, full = self._imu, self._airframe.speed_max
+        force_b = rotate_inverse(q_nb, (ax, ay, az - GRAVITY))
+        imu.sample(dt_s, force_b, rate_b, [s * full for s in shares], faults.imu, full)
+        height = -position_n[2]
         self._baro.sample(dt_s, height, faults.baro)
         self._magnetometer.sample(
-            (to_body @ MAGNETIC_N)[None], faults.magnetic_noise, faults.iron_b
+            rotate_inverse(q_nb, MAGNETIC_N), faults.magnetic_noise, faults.iron_b
         )
-        upright = to_body[2:3, 2]
+        _, x, y, _ = q_nb
+        upright = 1.0 - 2.0 * (x * x + y * y)
         self._rangefinder.sample(height, upright, faults.range_noise, faults.range_glitch)
-        self._gnss.remember(now_s, body.position_n, body.velocity_n)
+        self._gnss.remember(now_s, position_n, velocity_n)
         if self._fix is None or now_s >= self._fix_due_s - 1e-6:
             self._fix_due_s = now_s + 1.0 / faults.rate_hz
-            self._fix = self._measure(now_s, faults.receiver)
-        distance = float(self._rangefinder.distance[0])
+            self._fix = self._gnss.measure(now_s, faults.receiver)
+        bias = imu.force_bias
         return Readings(
-            _vec3(self._imu.force_b[0]),
-            _vec3(self._imu.rate_b[0]),
-            _vec3(self._imu.force_bias[0] @ to_body),
-            _vec3(self._magnetometer.field_b[0]),
-            float(self._baro.height[0]),
-            float(self._baro.error[0]),
-            None if math.isnan(distance) else distance,
-            float(self._imu.shaking[0]),
-            int(self._imu.clipped[0]),
+            imu.force_b,
+            imu.rate_b,
+            rotate_inverse(conjugate(q_nb), bias) if bias != ZERO else ZERO,
+            self._magnetometer.field_b,
+            self._baro.height,
+            self._baro.error,
+            self._rangefinder.distance,
+            imu.shaking,
+            imu.clipped,
             self._fix,
         )
-
-    def _measure(self, now_s: float, receiver: Receiver) -> Fix:
-        fixes = self._gnss.measure(now_s, receiver)
-        return Fix(
-            self._fix.epoch + 1 if self._fix is not None else 0,
-            now_s,
-            bool(fixes.locked[0]),
-            _vec3(fixes.position_n[0]),
-            _vec3(fixes.velocity_n[0]),
-            _vec3(fixes.position_error_n[0]),
-            _vec3(fixes.velocity_error_n[0]),
-            int(fixes.satellites[0]),
-            float(fixes.accuracy[0]),
-            float(fixes.speed_accuracy[0]),
-            fixes.late_s,
-        )
-
-
-def _vec3(row: np.typing.NDArray[np.float64]) -> Vec3:
-    x, y, z = row.tolist()
-    return x, y, z

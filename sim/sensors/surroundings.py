@@ -1,25 +1,23 @@
 """Barometer, magnetometer and rangefinder: what the surroundings say about height and heading."""
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tracing.executors import Array
+from sim.control.vector import ZERO, Vec3
+from sim.sensors.normals import Normals
 
 # International standard atmosphere, troposphere.
 _SEA_LEVEL_HPA: Final = 1013.25
 _LAPSE: Final = 2.25577e-5
 _EXPONENT: Final = 5.25588
 _RANGE_M: Final = (0.2, 40.0)
+_FACING: Final = 0.1  # cosine of the tilt from which on the ground is out of sight
 
 
-def pressure(altitude: Array) -> Array:
+def pressure(altitude: float) -> float:
     """Return the air pressure at an altitude above mean sea level [m] to [hPa]."""
-    hectopascal: Array = _SEA_LEVEL_HPA * (1.0 - _LAPSE * altitude) ** _EXPONENT
-    return hectopascal
+    left: float = max(1.0 - _LAPSE * altitude, 0.0) ** _EXPONENT
+    return _SEA_LEVEL_HPA * left
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +38,57 @@ class BaroFaults:
 
 
 class Barometer:
-    """N barometers; `height` is measured, `error` is by how much it is off. Shapes (N,) [m]."""
+    """One barometer; `height` is measured, `error` is by how much it is off [m]."""
 
-    def __init__(self, count: int, noise: np.random.Generator) -> None:
-        self.height = np.zeros(count)
-        self.error = np.zeros(count)
+    def __init__(self, normals: Normals) -> None:
+        self.height = 0.0
+        self.error = 0.0
         self._drifted = 0.0
-        self._noise = noise
+        self._normals = normals
 
-    def sample(self, dt_s: float, height: Array, faults: BaroFaults) -> None:
+    def sample(self, dt_s: float, height: float, faults: BaroFaults) -> None:
         """Measure the height above some level [m]."""
         self._drifted += faults.drift * dt_s
-        self.error = np.zeros_like(self.height) + (self._drifted + faults.glitch)
-        noise = faults.noise * self._noise.standard_normal(len(height))
-        if not faults.frozen:
-            self.height = height + self.error + noise
-        else:
+        (noise,) = self._normals.take(1)
+        if faults.frozen:
             self.error = self.height - height
+        else:
+            self.error = self._drifted + faults.glitch
+            self.height = height + self.error + faults.noise * noise
 
 
 class Magnetometer:
-    """N magnetometers with noise and iron that turns with the vehicle. Shape (N, 3) [mG]."""
+    """One magnetometer with noise and iron that turns with the vehicle [mG]."""
 
-    def __init__(self, count: int, noise: np.random.Generator) -> None:
-        self.field_b = np.zeros((count, 3))
-        self._noise = noise
+    def __init__(self, normals: Normals) -> None:
+        self.field_b = ZERO
+        self._normals = normals
 
-    def sample(self, field_b: Array, noise: float, iron_b: tuple[float, float, float]) -> None:
+    def sample(self, field_b: Vec3, noise: float, iron_b: Vec3) -> None:
         """Measure the field of Earth, given in body axes [mG]."""
-        fresh = noise * self._noise.standard_normal(field_b.shape)
-        self.field_b = field_b + iron_b + fresh
+        (x, y, z), (ix, iy, iz), (nx, ny, nz) = field_b, iron_b, self._normals.take(3)
+        self.field_b = x + ix + noise * nx, y + iy + noise * ny, z + iz + noise * nz
 
 
 class Rangefinder:
-    """N rangefinders looking along body z. `distance` is NaN where nothing comes back. (N,) [m]."""
+    """A rangefinder looking along body z. `distance` is None where nothing comes back [m]."""
 
-    def __init__(self, count: int, noise: np.random.Generator) -> None:
-        self.distance = np.full(count, math.nan)
-        self._noise = noise
+    def __init__(self, normals: Normals) -> None:
+        self.distance: float | None = None
+        self._normals = normals
 
-    def sample(self, height: Array, upright: Array, noise: float, glitch: float) -> None:
+    def sample(self, height: float, upright: float, noise: float, glitch: float) -> None:
         """Measure a flat ground.
 
         Args:
-            height: Above it. Shape (N,). [m]
-            upright: Cosine of the tilt. Shape (N,). [-]
+            height: Above it. [m]
+            upright: Cosine of the tilt. [-]
             noise: Standard deviation. [m]
             glitch: Added. [m]
         """
-        facing: NDArray[np.bool_] = upright > 0.1
-        slant = height / np.maximum(upright, 0.1)
-        slant += glitch + noise * self._noise.standard_normal(len(height))
-        inside = facing & (slant >= _RANGE_M[0]) & (slant <= _RANGE_M[1])
-        self.distance = np.where(inside, slant, math.nan)
+        (fresh,) = self._normals.take(1)
+        self.distance = None
+        if upright > _FACING:
+            slant = height / upright + glitch + noise * fresh
+            if _RANGE_M[0] <= slant <= _RANGE_M[1]:
+                self.distance = slant

@@ -33,9 +33,7 @@ def read(path, data):
 )
 def test_the_reader_gives_back_what_was_written(tmp_path_factory, temperature, count, text):
     kind = Record(200, "TST", "QcBZ", "TimeUS,Temp,Count,Text")
-    data = (
-        dataflash.FMT.description() + kind.description() + kind.pack((5, temperature, count, text))
-    )
+    data = dataflash.FMT.description() + kind.description() + kind.pack(5, temperature, count, text)
     (*_, message) = read(tmp_path_factory.mktemp("log") / "a.bin", data)
     assert message.get_type() == "TST"
     assert message.Temp == pytest.approx(temperature, abs=0.00501)
