@@ -13,6 +13,7 @@ from sim.autopilot.outbox import Severity
 Point: TypeAlias = tuple[float, float]
 
 _TINY: Final = 1e-6
+_ACROSS: Final = 1e-3  # m
 _CORNERS_LEAST: Final = 3
 # ArduPilot numbers the kinds of its own storage, which its texts show.
 _OWN_NUMBER: Final = {
@@ -71,9 +72,26 @@ class Zone:
         left = -self.breached_by(at)
         away = math.dist(at, nearest)
         if away < _TINY:
-            return (0.0, 0.0), left
+            return self._out(at), left
         sign = 1.0 if left > 0.0 else -1.0
         return (sign * (nearest[0] - at[0]) / away, sign * (nearest[1] - at[1]) / away), left
+
+    def _out(self, at: Point) -> Point:
+        """Return the way out from the boundary itself: of those across it, the worse one."""
+        if self.radius is not None:
+            along = (at[1] - self.corners[0][1], self.corners[0][0] - at[0])
+        else:
+            sides = zip(self.corners, self.corners[1:] + self.corners[:1], strict=True)
+            a, b = min(sides, key=lambda side: math.dist(at, _foot(at, *side)))
+            along = (b[0] - a[0], b[1] - a[1])
+        size = math.hypot(*along)
+        if size < _TINY:
+            return 0.0, 0.0
+        north, east = -along[1] / size, along[0] / size
+        return max(
+            ((north, east), (-north, -east)),
+            key=lambda way: self.breached_by((at[0] + _ACROSS * way[0], at[1] + _ACROSS * way[1])),
+        )
 
     def breached_by(self, at: Point) -> float:
         """Return how far a point is on the wrong side, negative on the right one [m]."""

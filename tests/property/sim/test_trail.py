@@ -7,7 +7,8 @@ the way out of an excluded circle turned round, the margin added instead of take
 import itertools
 import math
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.autopilot.avoid import slowed
@@ -76,7 +77,27 @@ def guarded():
     return fence, parameters
 
 
+CORNERS = ((0.0, 0.0), (0.0, 20.0), (30.0, 20.0), (30.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "out"),
+    [
+        (Zone(inclusion=True, corners=((0.0, 0.0),), radius=40.0), (0.0, 40.0), (0.0, 1.0)),
+        (Zone(inclusion=False, corners=((0.0, 0.0),), radius=40.0), (0.0, 40.0), (0.0, -1.0)),
+        (Zone(inclusion=True, corners=CORNERS), (10.0, 20.0), (0.0, 1.0)),
+        (Zone(inclusion=True, corners=CORNERS[::-1]), (10.0, 20.0), (0.0, 1.0)),
+        (Zone(inclusion=False, corners=CORNERS), (10.0, 20.0), (0.0, -1.0)),
+    ],
+)
+def test_on_the_boundary_there_is_a_way_out_as_well(zone, at, out):
+    way, left = zone.side(at)
+    assert way == pytest.approx(out)
+    assert left == pytest.approx(0.0)
+
+
 @settings(deadline=None, max_examples=50)
+@example((0.0, 40.0, -5.0), (0.0, 10.0, 0.0))
 @given(places, st.tuples(metres, metres, metres))
 def test_following_the_slowed_velocity_never_leaves_the_fence(at, velocity):
     fence, parameters = guarded()
@@ -86,7 +107,9 @@ def test_following_the_slowed_velocity_never_leaves_the_fence(at, velocity):
     for _ in range(200):
         vn, ve, vd = slowed(velocity, (north, east, down), fence, parameters)
         north, east, down = north + 0.05 * vn, east + 0.05 * ve, down + 0.05 * vd
-    assert math.hypot(north, east) < 40.5
+    # Along the circle each of the 200 straight steps ends outside by the square of its length / 2 R.
+    straight = 200 * (0.05 * math.hypot(*velocity[:2])) ** 2 / 80
+    assert math.hypot(north, east) < 40.5 + straight
     assert -down < parameters["FENCE_ALT_MAX"] + 0.5
 
 
