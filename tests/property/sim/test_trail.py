@@ -107,7 +107,7 @@ def test_following_the_slowed_velocity_never_leaves_the_fence(at, velocity):
     for _ in range(200):
         vn, ve, vd = slowed(velocity, (north, east, down), fence, parameters)
         north, east, down = north + 0.05 * vn, east + 0.05 * ve, down + 0.05 * vd
-    # Along the circle each of the 200 straight steps ends outside by the square of its length / 2 R.
+    # Along the circle each of the 200 straight steps ends outside by its square over 2 R.
     straight = 200 * (0.05 * math.hypot(*velocity[:2])) ** 2 / 80
     assert math.hypot(north, east) < 40.5 + straight
     assert -down < parameters["FENCE_ALT_MAX"] + 0.5
