@@ -45,7 +45,7 @@ export class PlanFlight {
     const say = (deed) => {
       if (name === this.plan.name) this.plan.ask(deed);
     };
-    const press = (key, text, deed) => el("button", { type: "button", "data-fly": key, onclick: () => say(deed()) }, text);
+    const press = (key, text, done = () => say({ type: key })) => el("button", { type: "button", "data-fly": key, onclick: done }, text);
     const held = (key, text) => {
       const button = holdButton(text, `fly-${key}`, () => say({ type: key }));
       button.dataset.fly = key;
@@ -54,11 +54,16 @@ export class PlanFlight {
     this.route = el("p", { class: "plan-hint" });
     this.shape = el("select", { "aria-label": "Way between the places" }, ...SHAPES.map(([value, text]) => el("option", { value }, text)));
     this.acceleration = el("input", { type: "number", min: 0.1, max: 6, step: 0.1, value: 2, required: true });
-    const bring = press("bring", `Bring to ${name}`, () => ({ type: "bring", shape: this.shape.value, acceleration: this.acceleration.valueAsNumber }));
-    bring.addEventListener("click", (event) => this.acceleration.reportValidity() || event.stopImmediatePropagation(), { capture: true });
+    const bring = press("bring", `Bring to ${name}`, () => {
+      if (this.acceleration.reportValidity()) say({ type: "bring", shape: this.shape.value, acceleration: this.acceleration.valueAsNumber });
+    });
     const { track, thumb } = slider(`Slide: start on ${name}`, "fly-start", () => say({ type: "start", identity: this.plan.parts.flight.brought?.identity ?? "" }));
     this.track = track;
-    this.buttons = { bring, start: thumb, pause: press("pause", `Pause ${name}`, () => ({ type: "pause" })), resume: held("resume", `Hold: resume ${name}`), abort: held("abort", `Hold: abort ${name}`), forget: press("forget", `Forget what is aboard ${name}`, () => ({ type: "forget" })) };
+    thumb.dataset.fly = "start";
+    this.buttons = {
+      bring, start: thumb, pause: press("pause", `Pause ${name}`), resume: held("resume", `Hold: resume ${name}`),
+      abort: held("abort", `Hold: abort ${name}`), forget: press("forget", `Forget what is aboard ${name}`),
+    };
     this.why = Object.fromEntries(Object.keys(this.buttons).map((key) => [key, el("p", { class: "plan-hint", id: `fly-why-${key}` })]));
     for (const [key, button] of Object.entries(this.buttons)) button.setAttribute("aria-describedby", `fly-why-${key}`);
     this.upload = el("p", { class: "plan-flight-upload", role: "status" });
@@ -105,16 +110,17 @@ export class PlanFlight {
     setClass(this.body, "stale", isStale);
   }
 
+  // What is blocked keeps the keyboard; who tries it all the same is told why by the gateway.
   #allow(blocked, wrong) {
     const never = this.plan.mayEdit ? "" : "This page only watches";
     for (const [key, button] of Object.entries(this.buttons)) {
       const why = never || blocked[key] || (key === "bring" ? wrong : "");
-      button.disabled = Boolean(why);
+      setAttribute(button, "aria-disabled", why ? "true" : null);
       setAttribute(button, "title", why || null);
       setText(this.why[key], why ? `${key === "start" ? "Start: " : ""}${why}` : "");
       setHidden(this.why[key], !why || !["bring", "start"].includes(key));
     }
-    setClass(this.track, "off", this.buttons.start.disabled);
+    setClass(this.track, "off", !this.why.start.hidden);
   }
 
   #showUpload({ making, failed, brought, told }) {
