@@ -70,7 +70,6 @@ class Flight:
         self._ceiling = MAX_ABOVE_HOME
         self._brought: _Brought | None = None
         self._failed = ""
-        self._verb = ""
 
     def bring(self, plan: Plan, do: deeds.Bring, revision: int, now_ns: int) -> None:
         """Begin to make a plan, whose home is the drone's, a trajectory; `made` brings it.
@@ -135,7 +134,6 @@ class Flight:
                 raise PlanError("Another trajectory has been brought meanwhile: look again")
             identity = bytes.fromhex(do.identity)
         self._vehicle.task.request(_VERBS[type(do)], identity, now_ns)
-        self._verb = _tag(type(do))
 
     def section(self, revision: int, now_ns: int) -> Section:
         """Return how it stands, for the pages."""
@@ -143,12 +141,12 @@ class Flight:
         shown = msgspec.to_builtins(told)
         age_s = shown.pop("age_s")
         shown["heard_ms"] = None if age_s is None else page_ms(now_ns - round(age_s * 1e9))
-        wanted = (deeds.Bring, *_VERBS)
+        wanted, asked = (deeds.Bring, *_VERBS), self._vehicle.task.asked
         return {
             "making": self._making is not None,
             "failed": self._failed,
             "brought": self._shown_brought(revision),
-            "asked": self._verb,
+            "asked": "" if asked is None else asked.name.lower(),
             "told": shown,
             "blocked": {_tag(deed): self._why_not(deed, told) for deed in wanted},
         }

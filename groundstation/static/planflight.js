@@ -27,7 +27,7 @@ const ANSWERS = {
   not_allowed: ["alarm", "refused: the role of this station does not allow it"],
   stale: ["alarm", "refused: the drone got it too late, the link is slow"],
 };
-const VERBS = { start: "Start", pause: "Pause", resume: "Resume", abort: "Abort", forget: "Forget" };
+const VERBS = { start: "Start", pause: "Pause", resume: "Resume", abort: "Abort", clear: "Forget" };
 const SHAPES = [["legs", "Straight legs, a rest at each place"], ["curve", "One smooth curve through all places"]];
 
 export class PlanFlight {
@@ -77,7 +77,7 @@ export class PlanFlight {
       bring, this.why.bring, this.progress, this.upload,
       track, this.why.start,
       el("div", { class: "row" }, this.buttons.pause, this.buttons.resume, this.buttons.abort), this.why.pause, this.why.resume, this.why.abort,
-      el("dl", { class: "plan-figures" }, ...[...this.figures].map(([label, node]) => el("div", { class: "plan-figure" }, el("dt", {}, label), node))),
+      el("dl", { class: "plan-flight-figures" }, ...[...this.figures].map(([label, node]) => el("div", { class: "plan-figure" }, el("dt", {}, label), node))),
       this.reason, this.answer,
       this.buttons.forget, this.why.forget);
   }
