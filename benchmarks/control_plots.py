@@ -85,8 +85,7 @@ def _tables(result: Result, source: str) -> dict[str, list[str]]:
             *_table(
                 ("condition", "mean", "SD", "greatest", "left", "NMPC", "DFBC"),
                 [
-                    (name, f"{t.mean_m:.3f}", f"{t.sd_m:.3f}", f"{t.max_m:.2f}",
-                     f"{t.left} of {t.flights}", t.nmpc, t.dfbc)
+                    (name, *t.in_words(), f"{t.left} of {t.flights}", t.nmpc, t.dfbc)
                     for name, t in result.sun_2022.items()
                 ],
             ),
@@ -122,12 +121,12 @@ def _sun(result: Result, axes: Axes) -> None:
     for shift, colour, said in (
         (-0.3, _NMPC, [_published(rows, name, "nmpc") for name in _CONDITIONS]),
         (-0.1, _DFBC, [_published(rows, name, "dfbc") for name in _CONDITIONS]),
-        (0.1, _PLAIN, [rows[n].mean_m if n in rows else math.nan for n in _CONDITIONS]),
-        (0.3, _OURS, [row.mean_m for _, row in best]),
+        (0.1, _PLAIN, [rows[n].mean if n in rows else math.nan for n in _CONDITIONS]),
+        (0.3, _OURS, [row.mean for _, row in best]),
     ):
         axes.bar(at + shift, said, 0.2, color=colour)
     for x, (_, row) in enumerate(best):
-        axes.text(x + 0.3, row.mean_m, f" {row.mean_m:.2f}", rotation=90, fontsize=8, ha="center")
+        axes.text(x + 0.3, row.mean, f" {row.mean:.2f}", rotation=90, fontsize=8, ha="center")
     names = [
         f"{name}\n({prefix[:-2]})" if prefix else name
         for name, (prefix, _) in zip(_CONDITIONS, best, strict=True)

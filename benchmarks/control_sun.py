@@ -43,6 +43,8 @@ LIMITS: Final = Limits(hold=2.0, rate=60.0, angular_acceleration=600.0)
 class Tracked(msgspec.Struct, frozen=True):
     """One condition: mean and deviation of the position error of those that did not crash [m].
 
+    None where all did.
+
     Attributes:
         mean_m: Of the root mean squares of the flights.
         sd_m: Their standard deviation.
@@ -53,13 +55,24 @@ class Tracked(msgspec.Struct, frozen=True):
         dfbc: As published.
     """
 
-    mean_m: float
-    sd_m: float
-    max_m: float
+    mean_m: float | None
+    sd_m: float | None
+    max_m: float | None
     left: int
     flights: int
     nmpc: str
     dfbc: str
+
+    @property
+    def mean(self) -> float:
+        """The mean, not a number where there is none. [m]"""
+        return math.nan if self.mean_m is None else self.mean_m
+
+    def in_words(self) -> tuple[str, str, str]:
+        """Mean, deviation, greatest for a table."""
+        if self.mean_m is None:
+            return "-", "-", "-"
+        return f"{self.mean_m:.3f}", f"{self.sd_m:.3f}", f"{self.max_m:.2f}"
 
 
 class _Row(NamedTuple):
@@ -132,17 +145,17 @@ def fly_ellipses(seconds: float, executor: type[Batch]) -> dict[str, Tracked]:
         f"Sun et al. 2022, {seconds:.0f} s each (position RMSE in m; NMPC, DFBC as published)",
         ("condition", "mean", "SD", "max", "left 5 m", "NMPC", "DFBC"),
         [
-            (name, f"{t.mean_m:.3f}", f"{t.sd_m:.3f}", f"{t.max_m:.2f}", f"{t.left}/{t.flights}",
-             t.nmpc, t.dfbc)
+            (name, *t.in_words(), f"{t.left}/{t.flights}", t.nmpc, t.dfbc)
             for name, t in found.items()
         ],
-    )  # fmt: skip
+    )
     return found
 
 
 def _tracked(outcome: Outcome, row: _Row) -> Tracked:
     stayed = outcome.position[~outcome.left]
-    figures = (stayed.mean(), stayed.std(), stayed.max()) if len(stayed) else (math.nan,) * 3
-    mean, sd, most = (round(float(x), 4) for x in figures)
     left, flights = int(outcome.left.sum()), len(outcome.left)
+    if left == flights:
+        return Tracked(None, None, None, left, flights, row.nmpc, row.dfbc)
+    mean, sd, most = (round(float(x), 4) for x in (stayed.mean(), stayed.std(), stayed.max()))
     return Tracked(mean, sd, most, left, flights, row.nmpc, row.dfbc)

@@ -56,6 +56,9 @@ def _skips_calibration(fields: Fields) -> bool:
 # Here NaN says "as it was" in every parameter; elsewhere in param4 to param7 only.
 MAY_BE_NAN: Final = frozenset(("DO_GIMBAL_MANAGER_PITCHYAW",))
 
+# Here the altitude must be a number: ArduCopter calculates with it unchecked, and SITL dies of it.
+NEEDS_ALTITUDE: Final = frozenset(("NAV_TAKEOFF", "NAV_VTOL_TAKEOFF"))
+
 _ONLY_IN_MISSION = "only in a mission"
 _NOTHING_ABOARD = "nothing aboard does this"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from crypto.pair import Role
-from flightcore.policy.commands import MAY_BE_NAN
+from flightcore.policy.commands import MAY_BE_NAN, NEEDS_ALTITUDE
 from flightcore.policy.compiled import ByState, Cases, compiled, text, verdict_of
 from flightcore.policy.messages import FENCE, MISSION, RALLY
 from flightcore.policy.parameters import FILE_OPCODES
@@ -264,7 +264,7 @@ def _by_params(row: Cases, values: Sequence[float], state: FlightState) -> Verdi
     """
     if row.name not in MAY_BE_NAN and not all(map(math.isfinite, values[:3])):
         return _STOP[Reason.NOT_FINITE]
-    if any(map(math.isinf, values)):
+    if any(map(math.isinf, values)) or (row.name in NEEDS_ALTITUDE and math.isnan(values[6])):
         return _STOP[Reason.NOT_FINITE]
     if not row.cases:
         return row.otherwise.of(state)

@@ -4,6 +4,7 @@
 
 const MAX_MESSAGES = 200;
 const MAX_TRACK = 3600;
+const LOST = 3000; // ms
 const TRACK_STEP = 2e-6; // degrees, about 0.2 m
 
 export class Drone {
@@ -51,7 +52,8 @@ export class Drone {
   isStale(group) {
     const age = this.age(group);
     const limit = this.model.stale[group];
-    return age != null && limit != null && age > limit;
+    // What is rarely sent is fresh for long, but not when nothing at all is heard any more.
+    return age != null && limit != null && age > (this.link && this.link.state !== "live" ? Math.min(limit, LOST) : limit);
   }
 
   get mode() {

@@ -93,7 +93,7 @@ export class Instruments {
     this.battery = el("progress", { max: 100, "aria-label": "Battery" });
     this.batteryBox = el("div", { class: "battery" }, this.battery);
     this.primary = [
-      new Cell("Altitude above home", "position", altitude),
+      new Cell("Above home", "position", altitude),
       new Cell("Climb", "air", value("air", "climb", 1, "m/s")),
       new Cell("Ground speed", "air", value("air", "groundspeed", 1, "m/s")),
       new Cell("Air speed", "air", value("air", "airspeed", 1, "m/s")),

@@ -205,9 +205,16 @@ class ParametersView {
     const hasFocus = this.body.contains(document.activeElement);
     if (first === this.#first && this.#editing && hasFocus) return;
     this.#first = first;
+    const typing = this.body.querySelector("input");
+    const [typed, from, to] = typing ? [typing.value, typing.selectionStart, typing.selectionEnd] : [];
     this.body.replaceChildren(...this.#found.slice(first, first + count).map((index, offset) => this.#row(index, first + offset, height)));
     setAttribute(this.grid, "aria-activedescendant", document.getElementById(`p-row-${this.#active}`) ? `p-row-${this.#active}` : null);
-    if (this.#editing) this.body.querySelector("input")?.focus();
+    const input = this.body.querySelector("input");
+    if (!input) return;
+    input.focus();
+    if (typing?.ariaLabel !== input.ariaLabel) return;
+    input.value = typed; // news of another value takes nothing that is half typed
+    input.setSelectionRange(from, to);
   }
 
   #rowHeight() {

@@ -41,7 +41,7 @@ export class SecureLink {
     this.facts = {
       holder: new Fact("In command"),
       path: new Fact("Path"),
-      trip: new Fact("Round trip ≤", "The least of the last answers, which wait for the next frame down"),
+      trip: new Fact("RTT ≤", "The least of the last answers, which wait for the next frame down"),
       keys: new Fact("Keys", "Generation of the session's keys, and how old they are"),
       ratchet: new Fact("PQ ratchet", "How often ML-KEM has renewed the pre-shared key"),
       picture: new Fact("Picture age ≤", "How old what the drone sends now can be at most"),

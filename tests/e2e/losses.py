@@ -263,7 +263,7 @@ def _lose(stack: Stack, path: CuttablePath, way: Way) -> float:
     now_s = time.monotonic()
     stack.processes["drone"].send_signal(number)
     if way is Way.KILLED:
-        stack.processes.pop("drone").wait()
+        stack.processes.pop("drone").stop()
     return now_s
 
 

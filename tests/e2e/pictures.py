@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
@@ -25,8 +25,8 @@ from tests.e2e.processes import ENVIRONMENT
 from tests.e2e.stack import NAME, SEKISHO, Stack
 from tests.e2e.vehicles import HOME, EmbeddedAutopilot
 
-CORNERS = ((90, 0), (90, 150), (-60, 150), (-60, 0))
-FENCE = ((130, -60), (130, 200), (-100, 200), (-100, -60))
+CORNERS = ((70, 0), (70, 110), (-60, 110), (-60, 0))  # within the circle of 150 m
+FENCE = ((110, -60), (110, 160), (-100, 160), (-100, -60))
 METRES = 111_319.5
 
 
@@ -134,7 +134,9 @@ def draft(page: Page, album: Album) -> None:
     """Plan a survey beside what is aboard, inside a fence."""
     page.locator(".banner.good").wait_for(timeout=30_000)
     page.get_by_role("button", name="Plan", exact=True).click()
-    page.locator(".plan-aboard", has_text="rally points").wait_for(timeout=30_000)
+    aboard = page.locator(".plan-aboard", has_text="rally points")
+    expect(aboard).to_be_visible(timeout=30_000)
+    expect(aboard).not_to_contain_text("not read", timeout=30_000)
     page.get_by_role("button", name="Take from drone").click()
     page.locator(".plan-head").nth(6).wait_for()
     page.get_by_role("button", name="Whole plan").click()

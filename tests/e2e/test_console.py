@@ -129,7 +129,7 @@ def test_a_whole_flight(page, how):
     )
     do(page, how)
     expect(word(page)).to_contain_text("FLYING")
-    altitude = cell(page, "Altitude above home")
+    altitude = cell(page, "Above home")
     expect(altitude).to_have_text(re.compile(r"(4\.[5-9]|5)"), timeout=30_000)
     expect(page.locator(".timers")).to_contain_text("Flying")
     if how == "mouse":

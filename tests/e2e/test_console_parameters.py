@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from pymavlink import mavutil
 
 from tests.e2e.stack import NAME, Stack
 from tests.e2e.vehicles import EmbeddedAutopilot
@@ -121,6 +122,26 @@ def test_a_value_is_found_edited_and_written(page):
     with page.expect_download() as download:
         page.get_by_role("button", name="Save what it was before").click()
     assert re.search(r"^RTL_ALT,\d+$", download.value.path().read_text(), re.MULTILINE)
+
+
+def test_what_is_half_typed_survives_what_the_drone_announces(page, stack):
+    find(page, "RTL_ALT").click()
+    box = page.get_by_label("Value of RTL_ALT")
+    box.fill("31.")
+    page.keyboard.press("ArrowLeft")
+    tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{stack.tcp_port}", source_system=250)
+    try:
+        tool.wait_heartbeat(timeout=10)  # and with it the version of MAVLink
+        tool.mav.param_set_send(1, 1, b"RTL_LOIT_TIME", 4321, 9)
+        shown = page.locator(".p-row", has_text="RTL_LOIT_TIME")
+        page.get_by_role("searchbox").evaluate("(search) => { search.value = 'RTL_' }")
+        expect(shown).to_contain_text("4321")
+    finally:
+        tool.close()
+    page.keyboard.type("7")
+    expect(box).to_have_value("317.")
+    page.keyboard.press("Escape")
+    expect(draft(page)).to_have_count(0)
 
 
 def test_by_keyboard_alone(page):

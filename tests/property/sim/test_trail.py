@@ -1,6 +1,6 @@
 """The way back of SmartRTL, and slowing down before the fence.
 
-To be tried: the straightened way without its last point, a tolerance of twice SRTL_ACCURACY,
+Mutants killed: the straightened way without its last point, a tolerance of twice SRTL_ACCURACY,
 the way out of an excluded circle turned round, the margin added instead of taken away.
 """
 

@@ -160,6 +160,8 @@ def local_target(mask, *values):
         command(192, -1, NAN),
         command(192, -1, 1, float("inf")),
         pack(dialect.MAVLink_command_int_message(1, 1, 6, 192, 0, 0, -1, 1, NAN, 0, 0, 0, 0)),
+        command(22, 0, 0, 0, 0, 0, 0, NAN),
+        pack(dialect.MAVLink_command_int_message(1, 1, 3, 22, 0, 0, 0, 0, 0, 0, 0, 0, NAN)),
         local_target(0xDF8, NAN, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
         local_target(0xDC7, 0, 0, 0, 0, NAN, 0, 0, 0, 0, 0, 0),
         local_target(0xC3F, 0, 0, 0, 0, 0, 0, 0, 0, NAN, 0, 0),
@@ -181,6 +183,7 @@ def test_what_the_autopilot_would_compute_with_must_be_finite(passes, frame):
 def test_what_the_autopilot_ignores_need_not_be_finite(passes):
     for frame in (
         command(21, 0, 0, 0, NAN),
+        command(22, 0, 0, 0, NAN, NAN, NAN, 10),
         local_target(0xDF8, 1, 2, -3, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN),
         local_target(0xDC7, NAN, NAN, NAN, 1, 0, 0, NAN, NAN, NAN, NAN, NAN),
     ):

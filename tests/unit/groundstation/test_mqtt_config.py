@@ -1,6 +1,6 @@
 """`[mqtt]`: what is not allowed is named, with what is.
 
-To be tried: the embedded broker binds to the network; a broker elsewhere without TLS; a
+Mutants killed: the embedded broker binds to the network; a broker elsewhere without TLS; a
 certificate without a key; a wildcard in a subscriber's topics; a subscriber called as the gateway.
 """
 

@@ -1,6 +1,6 @@
 """The log format, against pymavlink's reader of ArduPilot's logs, and the bounds of the store.
 
-To be tried: `c` without its factor of a hundred, a description one byte short, the last packet
+Mutants killed: `c` without its factor of a hundred, a description one byte short, the last packet
 of a download always full, an erased log still listed.
 """
 
