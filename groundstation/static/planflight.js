@@ -9,7 +9,7 @@ import { age, clock, distance, number } from "./units.js";
 const STALE = 3000; // ms: the drone says every second how it stands
 const MISSION = 0;
 const STATES = {
-  unknown: ["", "the drone has said nothing of it"],
+  unknown: ["", "the drone has said nothing yet"],
   empty: ["", "nothing aboard"],
   loaded: ["", "aboard, not started"],
   approaching: ["good", "flying to where it begins"],
@@ -28,7 +28,7 @@ const ANSWERS = {
   stale: ["alarm", "refused: the drone got it too late, the link is slow"],
 };
 const VERBS = { start: "Start", pause: "Pause", resume: "Resume", abort: "Abort", clear: "Forget" };
-const SHAPES = [["legs", "Straight legs, a rest at each place"], ["curve", "One smooth curve through all places"]];
+const SHAPES = [["legs", "Straight, with rests"], ["curve", "Smooth curve"]];
 
 export class PlanFlight {
   constructor(plan) {
@@ -49,6 +49,7 @@ export class PlanFlight {
     const held = (key, text) => {
       const button = holdButton(text, `fly-${key}`, () => say({ type: key }));
       button.dataset.fly = key;
+      button.setAttribute("aria-label", `${text} ${name}, for a second`);
       return button;
     };
     this.route = el("p", { class: "plan-hint" });
@@ -61,22 +62,23 @@ export class PlanFlight {
     this.track = track;
     thumb.dataset.fly = "start";
     this.buttons = {
-      bring, start: thumb, pause: press("pause", `Pause ${name}`), resume: held("resume", `Hold: resume ${name}`),
-      abort: held("abort", `Hold: abort ${name}`), forget: press("forget", `Forget what is aboard ${name}`),
+      bring, start: thumb, pause: press("pause", "Pause"), resume: held("resume", "Hold: resume"),
+      abort: held("abort", "Hold: abort"), forget: press("forget", `Forget what is aboard ${name}`),
     };
+    this.buttons.pause.setAttribute("aria-label", `Pause ${name}`);
     this.why = Object.fromEntries(Object.keys(this.buttons).map((key) => [key, el("p", { class: "plan-hint", id: `fly-why-${key}` })]));
     for (const [key, button] of Object.entries(this.buttons)) button.setAttribute("aria-describedby", `fly-why-${key}`);
     this.upload = el("p", { class: "plan-flight-upload", role: "status" });
     this.progress = el("progress", { max: 1, value: 0, hidden: true, "aria-label": "Bringing" });
     this.answer = el("p", { class: "plan-flight-answer", role: "status" });
-    this.figures = new Map(["State", "Time", "Off its way", "Said"].map((label) => [label, el("dd", {})]));
+    this.figures = new Map(["Time", "Off its way", "Said"].map((label) => [label, el("dd", {})]));
     this.reason = el("p", { class: "plan-hint alarm" });
     this.body.replaceChildren(
       this.route,
-      el("div", { class: "plan-fields" }, el("label", { class: "plan-field" }, "Way", this.shape), el("label", { class: "plan-field" }, "Acceleration, m/s²", this.acceleration)),
+      el("div", { class: "plan-fields plan-flight-how" }, el("label", { class: "plan-field" }, "Way", this.shape), el("label", { class: "plan-field" }, "Acceleration, m/s²", this.acceleration)),
       bring, this.why.bring, this.progress, this.upload,
       track, this.why.start,
-      el("div", { class: "row" }, this.buttons.pause, this.buttons.resume, this.buttons.abort), this.why.pause, this.why.resume, this.why.abort,
+      el("div", { class: "plan-flight-buttons", role: "group", "aria-label": name }, el("span", { class: "addressee", "aria-hidden": "true" }, name), this.buttons.pause, this.buttons.resume, this.buttons.abort), this.why.pause, this.why.resume, this.why.abort,
       el("dl", { class: "plan-flight-figures" }, ...[...this.figures].map(([label, node]) => el("div", { class: "plan-figure" }, el("dt", {}, label), node))),
       this.reason, this.answer,
       this.buttons.forget, this.why.forget);
@@ -103,7 +105,6 @@ export class PlanFlight {
     const along = told.identity ? `${clock(told.elapsed_s * 1000)} of ${clock(told.duration_s * 1000)}` : "–";
     setText(this.state, `${text}${isStale ? `, ${age(since)} ago` : ""}`);
     this.state.className = `plan-flight-state ${isStale ? "stale" : level}`;
-    setText(this.figures.get("State"), text);
     setText(this.figures.get("Time"), along);
     setText(this.figures.get("Off its way"), told.error_m == null ? "–" : `${number(told.error_m, 2)} m`);
     setText(this.figures.get("Said"), since == null ? "never" : `${age(since)} ago`);

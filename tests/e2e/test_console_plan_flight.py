@@ -2,9 +2,6 @@
 
 What may be asked and when is tested without a browser, with its mutants, in
 tests/unit/groundstation/test_plan_flight.py and tests/integration/test_plan_flight.py.
-
-Mutants killed: a slide that stops short starts; an old word looks new; the buttons are drawn anew
-with each word of the drone; the way back to the fly view leaves the flight part behind.
 """
 
 import re

@@ -1,8 +1,7 @@
 """A draft flown by the companion: the console, real cores at both ends, a vehicle that flies.
 
-Mutants killed: heights count from the sea; north and east are swapped; the pages' word does not
-reach the drone's core; a page is told of a flight only when it asks; a start by a station that has
-lost command.
+Mutants killed: heights count from the sea; north and east are swapped; a page is not told how the
+flight stands; a station that has lost command asks all the same.
 """
 
 import json
