@@ -28,7 +28,7 @@ const ANSWERS = {
   stale: ["alarm", "refused: the drone got it too late, the link is slow"],
 };
 const VERBS = { start: "Start", pause: "Pause", resume: "Resume", abort: "Abort", clear: "Forget" };
-const SHAPES = [["legs", "Straight, with rests"], ["curve", "Smooth curve"]];
+const SHAPES = [["legs", "Straight legs"], ["curve", "Smooth curve"]];
 
 export class PlanFlight {
   constructor(plan) {
@@ -53,12 +53,12 @@ export class PlanFlight {
       return button;
     };
     this.route = el("p", { class: "plan-hint" });
-    this.shape = el("select", { "aria-label": "Way between the places" }, ...SHAPES.map(([value, text]) => el("option", { value }, text)));
+    this.shape = el("select", { "aria-label": "Way between the places", title: "Straight legs: with a rest at each place. Smooth curve: through all of them without a rest." }, ...SHAPES.map(([value, text]) => el("option", { value }, text)));
     this.acceleration = el("input", { type: "number", min: 0.1, max: 6, step: 0.1, value: 2, required: true });
     const bring = press("bring", `Bring to ${name}`, () => {
       if (this.acceleration.reportValidity()) say({ type: "bring", shape: this.shape.value, acceleration: this.acceleration.valueAsNumber });
     });
-    const { track, thumb } = slider(`Slide: start on ${name}`, "fly-start", () => say({ type: "start", identity: this.plan.parts.flight.brought?.identity ?? "" }));
+    const { track, thumb } = slider(`Slide: start ${name}`, "fly-start", () => say({ type: "start", identity: this.plan.parts.flight.brought?.identity ?? "" }));
     this.track = track;
     thumb.dataset.fly = "start";
     this.buttons = {
@@ -163,6 +163,7 @@ function uploadText(making, failed, brought, told) {
   if (failed) return ["alarm", `Not brought: ${failed}`];
   const own = brought && told.upload_identity === brought.identity;
   if (told.upload === "none" || !own) return ["", brought ? "Another trajectory has taken its place" : "Nothing has been brought yet"];
+  if (told.upload === "loaded" && told.identity !== brought.identity) return ["", "What was brought is no longer aboard"];
   const [low, high] = brought.heights;
   const what = `${brought.places} places, ${distance(brought.length)}, ${clock(brought.duration_s * 1000)}, up to ${number(brought.speed, 1)} m/s, ${number(low, 0)} to ${number(high, 0)} m above home`;
   const old = brought.is_draft ? "" : " The draft has changed since.";

@@ -229,6 +229,7 @@ def test_a_draft_is_brought_started_paused_resumed_and_aborted(page, browser):
     check_accessibility(page)
     button(page, "forget").click()
     expect(state(page)).to_have_text("nothing aboard")
+    expect(part(page).get_by_text("What was brought is no longer aboard")).to_be_visible()
     page.get_by_role("button", name="Fly", exact=True).click()
     expect(page.locator("main.map #map")).to_be_visible()
     expect(part(page)).to_have_count(0)
