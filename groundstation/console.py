@@ -14,7 +14,7 @@ from groundstation.console_drone import ConsoleDrone
 from groundstation.flights import Flights, FlightsView
 from groundstation.orders import ACTIONS, Action
 from groundstation.parameters.message import Parameters
-from groundstation.plan.deeds import Planning, Watch
+from groundstation.plan.deeds import Flying, Planning, Watch
 from groundstation.plan.desk import Desk
 from groundstation.screen.modes import NAMES, OFFERED
 from groundstation.screen.watched import WATCHED
@@ -150,7 +150,7 @@ class Console:
             out = drone.tick(now_ns, is_watched=is_watched, is_attended=is_attended, clash=clash)
             if out:
                 frames[name] = out
-        self.planning.tell()
+        self.planning.tell(now_ns)
         return frames
 
     def picture(self, session: Session, now_ns: int) -> Reply:
@@ -240,7 +240,13 @@ class Console:
                 session.tidings += tidings
                 return why
             case Planning():
-                return self.planning.carry_out(session, said, now_ns)
+                why = self.planning.carry_out(session, said, now_ns)
+                if isinstance(said.do, Flying):
+                    asked = f"companion's flight: {said.do.__struct_config__.tag}"
+                    text = f"{asked}: {why}" if why else asked
+                    event = Event(Topic.ORDER, text, by=session.name, drone=said.drone)
+                    self._events.append(event)
+                return why
         return ""
 
     def _note(self, session: Session, drone: str, text: str) -> None:

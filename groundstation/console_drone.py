@@ -25,6 +25,7 @@ from groundstation.screen.situation import judge
 from groundstation.screen.vehicle import VehicleScreen
 from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
+from groundstation.tasking import Task
 from wire.locality import RADIO
 from wire.mavlink import dialect, frame_bytes_untrusted, message_id
 from wire.trail import Event, Topic
@@ -130,6 +131,16 @@ class ConsoleDrone:
         if not lat or not lon or altitude is None or abs(lat) > 90 or abs(lon) > 180:
             return None
         return Home(lat, lon, altitude)
+
+    @property
+    def craft(self) -> Craft:
+        """What an order depends on."""
+        return self._craft
+
+    @property
+    def task(self) -> Task:
+        """The ground's part in flying a trajectory."""
+        return self._station.task
 
     def why_no_transfer(self, kind: int | None) -> str:
         """Return why nothing can be read, or this list not be sent, now; "" if it can."""

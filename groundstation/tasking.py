@@ -69,6 +69,7 @@ class Task:
         self.answer = FlyAnswer.NONE
         self.upload = Upload.NONE
         self._transfers = transfers
+        self.asked: FlyVerb | None = None  # for last
         self._order = (0, -1)
         self._status_ns = 0
         # Numbers begin anywhere: the drone remembers the last one of a ground that restarts.
@@ -93,7 +94,7 @@ class Task:
         """Ask the drone for something; it takes the place of what was asked before."""
         self._number = self._number % 0xFFFFFFFF + 1
         self._request = FlyRequest(verb, self._number, identity)
-        self.answer = FlyAnswer.NONE
+        self.answer, self.asked = FlyAnswer.NONE, verb
         self._repeat_ns, self._give_up_ns = now_ns, now_ns + GIVE_UP_NS
 
     @property

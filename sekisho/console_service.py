@@ -44,9 +44,10 @@ async def serving_console(config: GroundConfig, gateway: Gateway) -> AsyncIterat
     from groundstation.aio.flights import Library  # noqa: PLC0415
     from groundstation.aio.web import WebConsole  # noqa: PLC0415 - needs the extra `ground`
     from groundstation.talk import Role  # noqa: PLC0415
+    from sekisho.plan_flight import make  # noqa: PLC0415 - the control core, for a console only
 
     library = Library(config.logs_dir, config.log_key)
-    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir, library)
+    web = WebConsole(gateway, parse_loopback(console.bind), config.state_dir, library, make)
     urls = {role.value: web.door.url(role) for role in Role}
     async with web.serving(sock):
         # The address opens the console: it is shown to a person, and kept out of a journal.

@@ -31,9 +31,11 @@ from groundstation.aio.door import COOKIE, ENTER, Door, Guard
 from groundstation.aio.drafts import Drafts
 from groundstation.aio.flights import Library
 from groundstation.aio.gateway import Gateway
+from groundstation.aio.routes import Routes
 from groundstation.aio.tiles import Tiles
 from groundstation.console import MAX_FAULTS, Console, Session
 from groundstation.flights import Flights
+from groundstation.plan.route import Make
 from groundstation.talk import (
     MAX_BYTES,
     MAX_HELLO_BYTES,
@@ -66,7 +68,9 @@ _log = logging.getLogger(__name__)
 class WebConsole:
     """The console of one gateway, on one loopback address."""
 
-    def __init__(self, gateway: Gateway, address: Address, state: Path, library: Library) -> None:
+    def __init__(
+        self, gateway: Gateway, address: Address, state: Path, library: Library, make: Make
+    ) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
         self._console = Console(gateway.stations)
@@ -78,6 +82,7 @@ class WebConsole:
         self._tick_task: asyncio.Task[None] | None = None
         self._drafts = Drafts(state / "plans", self._console.planning)
         self._drafts.load(self._console.drones)
+        self._routes = Routes(self._console.planning, make, self._tick)
         for name in self._console.drones:
             gateway.watch(name, partial(self._receive, name))
         self._app = Guard(
@@ -123,6 +128,7 @@ class WebConsole:
                 self._tiles.close()
                 self._reader.shutdown(wait=False, cancel_futures=True)
                 self._drafts.close()
+                self._routes.close()
                 server.should_exit = True
                 await asyncio.wait([serve])
 
@@ -142,6 +148,9 @@ class WebConsole:
         for name, frames in self._console.tick(monotonic_ns()).items():
             self._gateway.send(name, frames)
         self._drafts.save()
+        self._routes.begin()
+        for name in self._console.planning.asked():
+            self._gateway.pump(name)
         for event in self._console.events():
             self._gateway.note(event)
         for name in self._console.drones:

@@ -117,7 +117,7 @@ def stops(plan: Plan, items: Sequence[Flown]) -> list[Stop]:
         if place is None:
             continue
         is_landing = item.command in _LANDS or item.command == _RETURN
-        altitude = 0.0 if is_landing else _above_home(plan, one)
+        altitude = 0.0 if is_landing else above_home(plan, one)
         out.append(Stop(one.entry, one.number, place, altitude, is_landing))
     return out
 
@@ -155,7 +155,8 @@ def statistics(plan: Plan) -> Statistics:
     )
 
 
-def _above_home(plan: Plan, one: Flown) -> float | None:
+def above_home(plan: Plan, one: Flown) -> float | None:
+    """Return how high above the plan's home an item is; None if that cannot be told."""
     altitude = one.item.altitude
     if altitude is None or one.item.frame_stored == RELATIVE:
         return altitude

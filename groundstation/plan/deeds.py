@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from groundstation.plan.model import MAX_ALTITUDE, Circle, Home, Polygon, Rally, Simple, Survey
+from groundstation.plan.route import Shape
 
 Editable = Simple | Survey | Polygon | Circle | Rally
 
@@ -96,8 +97,42 @@ class Cancel(_Deed, frozen=True, tag="cancel"):
     """Break the transfer off."""
 
 
+class Bring(_Deed, frozen=True, tag="bring"):
+    """Make the draft a trajectory, and bring it to the companion; it is not started by that.
+
+    `acceleration` is the greatest [m/s2].
+    """
+
+    shape: Shape = Shape.LEGS
+    acceleration: Annotated[float, msgspec.Meta(ge=0.1, le=6)] = 2.0
+
+
+class Start(_Deed, frozen=True, tag="start"):
+    """Let the companion fly the trajectory of this name, which is the one brought last."""
+
+    identity: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+
+
+class Pause(_Deed, frozen=True, tag="pause"):
+    """Let the companion stop on its way and hold."""
+
+
+class Resume(_Deed, frozen=True, tag="resume"):
+    """Let the companion fly on."""
+
+
+class Abort(_Deed, frozen=True, tag="abort"):
+    """Let the companion stop, and steer no more."""
+
+
+class Forget(_Deed, frozen=True, tag="forget"):
+    """Let the companion forget its trajectory."""
+
+
+Fly = Start | Pause | Resume | Abort | Forget
+Flying = Bring | Fly
 Edit = Add | Put | Drop | Move | Settle | Undo | Redo
-Task = Edit | Clear | Import | Export | Read | Take | Send | Cancel
+Task = Edit | Clear | Import | Export | Read | Take | Send | Cancel | Flying
 Deed = Watch | Task
 
 

@@ -9,7 +9,8 @@ from groundstation.plan import deeds
 from groundstation.plan.aboard import Aboard, Outcome
 from groundstation.plan.check import Finding, Level, check, statistics
 from groundstation.plan.draft import Draft
-from groundstation.plan.model import Element, Foreign, Home, Plan, PlanError, Simple, Survey, flown
+from groundstation.plan.flight import Flight, Flyer
+from groundstation.plan.model import Element, Foreign, Plan, PlanError, Simple, Survey, flown
 from groundstation.plan.onboard import (
     FENCE,
     KIND_NAMES,
@@ -28,19 +29,16 @@ from groundstation.plan.onboard import (
 )
 from groundstation.plan.qgc import read_plan_untrusted
 from groundstation.plan.qgc_write import write_plan
+from groundstation.plan.route import taken
 
 Section = dict[str, Any]
 _OLD_PICTURE: Final = "What is aboard has changed since it was compared: read it again"
 
 
-class Vehicle(Protocol):
+class Vehicle(Flyer, Protocol):
     """What planning needs of a drone at the console."""
 
     aboard: Aboard
-
-    @property
-    def home(self) -> Home | None:
-        """Where the drone says that its home is."""
 
     def why_no_transfer(self, kind: int | None) -> str:
         """Return why nothing can be read, or this list not be sent, now; "" if it can."""
@@ -50,12 +48,13 @@ class Planner:
     """One drone's draft beside what it has aboard. The zero state has an empty draft.
 
     Invariant: nothing is sent to the drone but by a `Send`, of lists in whose draft there is no
-    error, against exactly what is aboard.
+    error, against exactly what is aboard, and by what `Flight` is asked.
     """
 
     def __init__(self, name: str, vehicle: Vehicle) -> None:
         self.name = name
         self.draft = Draft()
+        self.flight = Flight(vehicle)
         self.note = ""  # what became of the draft on disk, "" if all is well
         self.version = 0
         self.saved_revision = self.tried_revision = 0
@@ -87,6 +86,10 @@ class Planner:
                 self._send(do, now_ns)
             case deeds.Cancel():
                 aboard.cancel("cancelled", now_ns)
+            case deeds.Bring():
+                self._bring(do, now_ns)
+            case deeds.Start() | deeds.Pause() | deeds.Resume() | deeds.Abort() | deeds.Forget():
+                self.flight.ask(do, now_ns)
             case _:
                 self._edit(do)
         return None
@@ -112,12 +115,12 @@ class Planner:
             case _:
                 assert_never(do)
 
-    def since(self, version: int) -> dict[str, Section]:
+    def since(self, version: int, now_ns: int) -> dict[str, Section]:
         """Return the sections that have changed since `version`."""
-        self._look()
+        self._look(now_ns)
         return {name: shown for name, (at, shown) in self._sections.items() if at > version}
 
-    def _look(self) -> None:
+    def _look(self, now_ns: int) -> None:
         draft, aboard = self.draft, self._vehicle.aboard
         home, limits = self._vehicle.home, aboard.limits
         saved = draft.revision == self.saved_revision
@@ -130,6 +133,9 @@ class Planner:
             (aboard.activity, aboard.is_busy, aboard.version, can),
             lambda: self._transfer_section(can),
         )
+        self._show("route", (draft.revision, limits, home), self._route_section)
+        flight = self.flight.section(draft.revision, now_ns)
+        self._show("flight", flight, lambda: flight)
 
     def _show(self, name: str, of: object, make: Callable[[], Section]) -> None:
         """Make a section anew if what it is made of has changed."""
@@ -176,6 +182,30 @@ class Planner:
 
     def _findings(self, plan: Plan) -> list[Finding]:
         return check(plan, self._vehicle.aboard.limits)
+
+    def _route_section(self) -> Section:
+        """Say what of the draft the companion would fly, or why it cannot."""
+        try:
+            found = taken(self._as_flown())
+        except PlanError as error:
+            return {"places": 0, "left_out": (), "waits": (), "why": str(error)}
+        return found._asdict() | {"places": len(found.places), "why": ""}
+
+    def _as_flown(self) -> Plan:
+        """Return the draft with the home that the autopilot has: heights count from that alone."""
+        return msgspec.structs.replace(self.draft.plan, home=self._vehicle.home)
+
+    def _error_in(self, *kinds: int) -> str:
+        for finding in self._findings(self._effective()):
+            if finding.level is Level.ERROR and finding.kind in kinds:
+                return finding.text
+        return ""
+
+    def _bring(self, do: deeds.Bring, now_ns: int) -> None:
+        error = self._error_in(MISSION)
+        if error:
+            raise PlanError(f"Not brought: {error}")
+        self.flight.bring(self._as_flown(), do, self.draft.revision, now_ns)
 
     def _aboard_section(self) -> Section:
         aboard = self._vehicle.aboard
@@ -246,9 +276,9 @@ class Planner:
         asked = {kind: against for kind, against in wanted.items() if against is not None}
         if not asked:
             raise PlanError("Nothing was chosen to be sent")
-        for finding in self._findings(plan):
-            if finding.level is Level.ERROR and finding.kind in asked:
-                raise PlanError(f"Not sent: {finding.text}")
+        error = self._error_in(*asked)
+        if error:
+            raise PlanError(f"Not sent: {error}")
         ours = lists(plan)
         aboard = self._vehicle.aboard
         for kind, against in asked.items():

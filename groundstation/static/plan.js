@@ -3,6 +3,7 @@
 import { byId, el, setAttribute, setClass, setHidden, setText } from "./dom.js";
 import { PlanEditor } from "./planeditor.js";
 import { bare } from "./planfields.js";
+import { PlanFlight } from "./planflight.js";
 import { PlanMap, TOOLS } from "./planmap.js";
 import { PlanTransfer } from "./plantransfer.js";
 
@@ -14,7 +15,7 @@ const ENDS = new Set([20, 21]);
 export const open = (place, context) => new PlanView(place, context);
 
 class PlanView {
-  parts = null; // what the gateway has told: draft, checks, aboard, transfer
+  parts = null; // what the gateway has told: draft, checks, aboard, transfer, route, flight
   chosen = null;
   #waiting = null; // ids there were when something was added: what is new is chosen
   #read = false;
@@ -26,6 +27,7 @@ class PlanView {
     this.place = place;
     this.editor = new PlanEditor(this);
     this.transfer = new PlanTransfer(this);
+    this.flight = new PlanFlight(this);
     this.status = el("p", { class: "plan-status", role: "status" });
     this.#build();
     this.mapHome = byId("map").parentElement;
@@ -58,6 +60,7 @@ class PlanView {
       this.chosen = null;
       this.#read = this.#fitted = false;
       this.transfer.close();
+      this.flight.build();
       this.#watch();
     } else if (this.live.state === "open" && !this.watching) this.#watch();
     if (this.live.state !== "open") this.watching = false;
@@ -67,6 +70,7 @@ class PlanView {
       this.map.draw();
     }
     this.transfer.tick();
+    this.flight.tick();
   }
 
   get drone() {
@@ -164,6 +168,7 @@ class PlanView {
     }
     if (parts.draft || parts.checks) this.#draw();
     else this.#drawTransfer();
+    this.flight.show();
     if (!this.#fitted) {
       this.#fitted = true;
       this.map.fit();
@@ -232,7 +237,7 @@ class PlanView {
     this.editor.root.setAttribute("role", "region");
     this.editor.root.setAttribute("aria-label", "Plan as lists");
     this.place.classList.add("plan");
-    this.place.replaceChildren(bar, el("div", { class: "plan-line" }, toolbar, this.finishing, this.hint), this.area, this.editor.root, el("div", { class: "plan-foot" }, this.counts, this.aboard, this.status));
+    this.place.replaceChildren(bar, el("div", { class: "plan-line" }, toolbar, this.finishing, this.hint), this.area, el("div", { class: "plan-side" }, this.flight.root, this.editor.root), el("div", { class: "plan-foot" }, this.counts, this.aboard, this.status));
     this.area.addEventListener("click", () => setHidden(this.finishing, !this.map.corners.length));
   }
 

@@ -26,6 +26,7 @@ from groundstation.aio.gateway import Gateway
 from groundstation.aio.web import WebConsole
 from groundstation.config import Drone, GroundConfig
 from groundstation.talk import Role as PageRole
+from sekisho.plan_flight import make
 
 FILES = sorted(
     str(path.relative_to(importlib.resources.files(groundstation) / "static"))
@@ -53,7 +54,7 @@ class Served:
         self.host = f"127.0.0.1:{self.port}"
         library = Library(self._directory / "logs", self._directory / "log-private.key")
         address = ("127.0.0.1", self.port)
-        self.web = WebConsole(self._gateway, address, self._directory, library)
+        self.web = WebConsole(self._gateway, address, self._directory, library, make)
         self._stack = contextlib.AsyncExitStack()
         await self._gateway.start()
         await self._stack.enter_async_context(self.web.serving(sock))

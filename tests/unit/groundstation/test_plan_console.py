@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crypto.chunks import Transfers
+from groundstation.orders import Craft as Orderable
 from groundstation.plan.aboard import Aboard
 from groundstation.plan.deeds import Planning
 from groundstation.plan.desk import Desk
@@ -21,6 +23,7 @@ from groundstation.plan.draft import Draft
 from groundstation.plan.model import Home, PlanError
 from groundstation.plan.onboard import FENCE, KINDS, MISSION
 from groundstation.talk import NotUnderstoodError, parse_untrusted
+from groundstation.tasking import Task
 
 NAME = "tsubame-1"
 HOME = Home(35.0, 139.0, 10.0)
@@ -35,6 +38,9 @@ class Craft:
     def __init__(self):
         self.aboard = Aboard()
         self.home = HOME
+        self.craft = Orderable(NAME)
+        self.transfers = Transfers({})
+        self.task = Task(self.transfers, bytes)
         self.why = {}
 
     def why_no_transfer(self, kind):
@@ -71,7 +77,7 @@ class World:
         return self.desk.carry_out(page or self.page, parse_untrusted(text), self.now)
 
     def told(self):
-        self.desk.tell()
+        self.desk.tell(self.now)
         return self.page.take()
 
     def read_nothing(self):
@@ -84,7 +90,7 @@ class World:
 
 def test_a_page_is_told_what_changes_and_no_more():
     world = World()
-    assert set(world.told()) >= {"draft", "checks", "aboard", "transfer"}
+    assert set(world.told()) >= {"draft", "checks", "aboard", "transfer", "route", "flight"}
     assert world.told() == {}
     assert world.do("add", element=WAYPOINT) == ""
     told = world.told()
@@ -92,7 +98,7 @@ def test_a_page_is_told_what_changes_and_no_more():
     assert "kept" not in told["draft"]["items"][0]
     other = Page()
     world.do("watch", other, on=True)
-    world.desk.tell()
+    world.desk.tell(world.now)
     assert other.take()["draft"] == told["draft"]
     world.do("watch", on=False)
     world.do("add", element=WAYPOINT)
@@ -100,7 +106,7 @@ def test_a_page_is_told_what_changes_and_no_more():
     assert len(other.take()["draft"]["items"]) == 2
     world.desk.forget(other)
     world.do("undo")
-    world.desk.tell()
+    world.desk.tell(world.now)
     assert other.tidings == []
 
 
@@ -178,6 +184,13 @@ def test_bad_messages():
         {"type": "send", "mission": 5},
         {"type": "drop", "ids": "all"},
         {"type": "fly"},
+        {"type": "bring", "shape": "loops"},
+        {"type": "bring", "acceleration": 9},
+        {"type": "bring", "acceleration": 0},
+        {"type": "start"},
+        {"type": "start", "identity": "0" * 15},
+        {"type": "start", "identity": "G" * 16},
+        {"type": "pause", "identity": "0" * 16},
         [],
     ):
         message = json.dumps({"type": "plan", "id": 1, "drone": NAME, "saw": 0, "do": do})
@@ -207,6 +220,12 @@ DEEDS = st.sampled_from(
         "take",
         "send",
         "cancel",
+        "bring",
+        "start",
+        "pause",
+        "resume",
+        "abort",
+        "forget",
     ]
 )
 FIELDS = st.sampled_from(
@@ -224,6 +243,9 @@ FIELDS = st.sampled_from(
         "mission",
         "fence",
         "rally",
+        "shape",
+        "acceleration",
+        "identity",
     ]
 )
 
