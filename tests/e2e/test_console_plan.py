@@ -138,12 +138,14 @@ def aboard(stack, kind):
     tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{stack.tcp_port}", source_system=250)
     try:
         tool.wait_heartbeat(timeout=10)
+        of_kind = f"mission_type == {kind}"  # the console may be reading another list
         tool.mav.mission_request_list_send(1, 1, kind)
-        count = tool.recv_match(type="MISSION_COUNT", blocking=True, timeout=10).count
+        told = tool.recv_match(f"MISSION_COUNT.{of_kind}", "MISSION_COUNT", True, 10)
         items = []
-        for number in range(count):
+        for number in range(told.count):
             tool.mav.mission_request_int_send(1, 1, number, kind)
-            items.append(tool.recv_match(type="MISSION_ITEM_INT", blocking=True, timeout=10))
+            wanted = f"MISSION_ITEM_INT.{of_kind} and MISSION_ITEM_INT.seq == {number}"
+            items.append(tool.recv_match(wanted, "MISSION_ITEM_INT", True, 10))
         return items
     finally:
         tool.close()
