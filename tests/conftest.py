@@ -8,6 +8,12 @@ from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from crypto.suites import SUITES
 
 
+def pytest_configure(config):
+    """Give files to workers in order: by their number of tests the longest would be last."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 @pytest.fixture
 def random_bytes():
     """Reproducible bytes: a test that fails fails again."""

@@ -31,6 +31,7 @@ from flightcore.monitor.inertial import DeadReckoning
 from flightcore.monitor.messages import Attitude, Imu
 from sim.autopilot.flight import _uprightness
 from sim.autopilot.guided import _turned
+from sim.autopilot.logbook import _degrees
 from sim.control import vector
 from sim.control.cascade import OuterLoop
 from sim.control.inner import _rates
@@ -78,6 +79,13 @@ def check_euler(a, b, v, roll, pitch, yaw):
     same(vector.from_euler(roll, pitch, yaw), Rotation.from_euler("ZYX", [yaw, pitch, roll]))
     back = vector.to_euler(quat(Rotation.from_euler("ZYX", [yaw, pitch, roll])))
     same(vector.from_euler(*back), Rotation.from_euler("ZYX", [yaw, pitch, roll]), 1e-6)
+
+
+def check_degrees(a, b, v, roll, pitch, yaw):
+    turned = Rotation.from_euler("ZYX", [yaw, 0.49 * pitch, roll])  # short of the poles
+    found = _degrees(quat(turned))
+    same(quat(Rotation.from_euler("ZYX", found[::-1], degrees=True)), turned, 1e-6)
+    assert 0.0 <= found[2] <= 360.0
 
 
 def check_log(a, b, v, roll, pitch, yaw):
@@ -176,7 +184,7 @@ def check_dead_reckoning(a, b, v, roll, pitch, yaw):
 
 
 CHECKS = [
-    check_products, check_euler, check_log, check_heading, check_forces,
+    check_products, check_euler, check_degrees, check_log, check_heading, check_forces,
     check_simulated_attitude, check_simulated_rates, check_prediction, check_dead_reckoning,
     check_uprightness,
 ]  # fmt: skip
@@ -220,6 +228,7 @@ REFEREES = {
     + "test_axes_become_the_quaternion_that_scipy_finds",
     "sim.autopilot.flight._uprightness": check_uprightness,
     "sim.autopilot.guided._turned": check_heading,
+    "sim.autopilot.logbook._degrees": check_degrees,
     "sim.control.cascade.attitude": check_simulated_attitude,
     "sim.control.inner._rates": check_simulated_rates,
     "sim.control.vector.conjugate": check_products,
