@@ -1,8 +1,9 @@
 """Sensors: their noise is what was asked for, and each deception shows as it should.
 
-Mutants killed: a walk scaled by dt instead of its root; wander without its decay; lag taken from
-the future; a pull-off whose velocity does not belong to its place; a freeze that thaws; vibration
-at twice the frequency; clipping on one side only; a slant range that shrinks with tilt.
+To be tried again, since one vehicle is sensed in plain numbers: a walk scaled by dt instead of its
+root; wander without its decay; lag taken from the future; a pull-off whose velocity does not belong
+to its place; a freeze that thaws; vibration at twice the frequency; clipping on one side only; a
+slant range that shrinks with tilt.
 """
 
 import math
