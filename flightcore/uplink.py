@@ -51,7 +51,7 @@ _TEXTS = {
     Stop.VACANT: "nobody is in command: see the drone's log",
     Stop.TOO_LONG: "too long to be asked back",
     Stop.NOT_HOLDER: "another station is in command",
-    Stop.STALE_EPOCH: "command was given under an earlier authority",
+    Stop.STALE_EPOCH: "given before command was taken: try again",
     Stop.STALE: "command is too old",
     Stop.OUT_OF_ORDER: "a later command has been executed",
 }

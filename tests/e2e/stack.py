@@ -87,10 +87,18 @@ class Stack:
             wait_until(lambda kind=kind: self.try_status(kind), 15, f"{kind} answers")
 
     def await_link(self, timeout_s: float = 15) -> None:
-        """Wait until the ground hears the drone."""
-        wait_until(
-            lambda: self.status("ground")["peers"][NAME]["state"] == "live", timeout_s, "link up"
-        )
+        """Wait until the ground hears the drone, and hears who is in command.
+
+        What a tool sends before is refused: nobody commands until that is on the drone's disk.
+        """
+
+        def is_up() -> bool:
+            peer = self.status("ground")["peers"][NAME]
+            return peer["state"] == "live" and bool(
+                (peer["authority"]["holder_id"] or "").strip("0")
+            )
+
+        wait_until(is_up, timeout_s, "link up")
 
     def await_autopilot(self, timeout_s: float = 30) -> None:
         """Wait until the companion hears the autopilot."""
