@@ -5,15 +5,15 @@ with the cosine of the latitude. Good to a few centimetres within the kilometres
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 METRES_PER_E7: Final = math.radians(1e-7) * 6378100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """A point: latitude and longitude in 1e-7 degree, altitude above mean sea level [m]."""
 
     lat_deg_e7: int

@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from sim.autopilot.parameters import Parameters
 from sim.control.vector import ZERO, Vec3
 
@@ -26,8 +28,7 @@ _PLACE_VARIANCE: Final = 0.25
 _SPEED_VARIANCE: Final = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, gc=False):
     """What GNSS says, as errors: reported less true. NED.
 
     Attributes:

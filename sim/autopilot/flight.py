@@ -7,7 +7,9 @@ does it and watches for the ground. It knows neither MAVLink nor modes.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from sim.airframe import GRAVITY, Airframe
 from sim.control.cascade import Motion, OuterLoop
@@ -38,7 +40,7 @@ class Task(StrEnum):
     ATTITUDE = "attitude"
 
 
-class Sensed(NamedTuple):
+class Sensed(msgspec.Struct, frozen=True, gc=False):
     """What the sensors and the estimator give, once per period. NED, FRD, SI units.
 
     `motion` is the truth as the physics gives it, and what is believed of it from the estimator

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from sim.autopilot.estimator import Observation
 from sim.autopilot.flight import Sensed
 from sim.autopilot.modes import TRAITS, Mode
@@ -75,7 +77,7 @@ class Navigation:
         moved = Motion(
             (px + ex, py + ey, pz + ez), (vx + fx, vy + fy, vz + fz), motion.q_nb, motion.rate_b
         )
-        return Sensed(moved, *sensed[1:])
+        return replace(sensed, motion=moved)
 
     def _tell(self) -> None:
         estimator = self._vehicle.estimator

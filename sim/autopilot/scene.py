@@ -1,7 +1,8 @@
 """What telemetry is built from: the vehicle and its surroundings at one moment."""
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
@@ -11,7 +12,7 @@ from sim.autopilot.vehicle import Vehicle
 Message: TypeAlias = dialect.MAVLink_message
 
 
-class Scene(NamedTuple):
+class Scene(msgspec.Struct, frozen=True, gc=False):
     """What a message is built from.
 
     Attributes:

@@ -7,7 +7,8 @@ the vehicle's mass and inertia scale them, so they hold for any airframe.
 """
 
 import math
-from typing import NamedTuple
+
+import msgspec
 
 from sim.airframe import GRAVITY
 from sim.control.reference import Reference
@@ -21,7 +22,7 @@ _CLIMB_I = 1.0
 _INTEGRAL_MAX = 4.0
 
 
-class Motion(NamedTuple):
+class Motion(msgspec.Struct, frozen=True, gc=False):
     """What the controllers know of the vehicle. NED, FRD, SI units."""
 
     position_n: Vec3

@@ -4,7 +4,9 @@ It runs with the physics, in plain floats or in numpy rows, so that a fleet's fa
 batch and not a Python call for each vehicle. What it is to do arrives as an `Aim`.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from sim.airframe import Airframe
 from sim.control.vector import Quat, Vec3
@@ -21,7 +23,7 @@ _TORQUE_YAW_SHARE: Final = 0.3
 _TILT_SHARE: Final = 0.25
 
 
-class Aim(NamedTuple):
+class Aim(msgspec.Struct, frozen=True, gc=False):
     """What the inner loop holds until it is told otherwise.
 
     Attributes:
@@ -42,7 +44,14 @@ class Aim(NamedTuple):
 
     def numbers(self) -> tuple[float, ...]:
         """Return it as a group of the text."""
-        return (*self.q_nb, *self.rate_b, *self[2:])
+        return (
+            *self.q_nb,
+            *self.rate_b,
+            self.attitude_weight,
+            self.specific_thrust,
+            self.volts_ratio,
+            self.held,
+        )
 
 
 def throttles(airframe: Airframe, q_nb: Group, rate_b: Group, aim: Group) -> Group:

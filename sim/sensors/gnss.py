@@ -9,8 +9,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 
 from sim.control.vector import ZERO, Vec3
@@ -211,7 +212,7 @@ class Gnss:
         return past[0]
 
 
-class _Truth(NamedTuple):
+class _Truth(msgspec.Struct, frozen=True, gc=False):
     """Where a receiver was, and how fast, at a moment. NED."""
 
     at_s: float

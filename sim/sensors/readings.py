@@ -1,11 +1,11 @@
 """What the sensors of one vehicle say: plain numbers, from the physics to the autopilot."""
 
-from typing import NamedTuple
+import msgspec
 
 from sim.control.vector import Vec3
 
 
-class Fix(NamedTuple):
+class Fix(msgspec.Struct, frozen=True, gc=False):
     """What the receiver said last. NED.
 
     Attributes:
@@ -35,7 +35,7 @@ class Fix(NamedTuple):
     late_s: float
 
 
-class Readings(NamedTuple):
+class Readings(msgspec.Struct, frozen=True, gc=False):
     """One sample of everything.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 
 from sim.airframe import GRAVITY, Airframe
@@ -17,7 +18,7 @@ from sim.sensors.surroundings import BaroFaults, Barometer, Magnetometer, Rangef
 MAGNETIC_N: Final = (300.0, -40.0, 350.0)  # Tokyo-like field in milligauss, NED
 
 
-class Truth(NamedTuple):
+class Truth(msgspec.Struct, frozen=True, gc=False):
     """What one vehicle's physics say: what sensors are to measure. NED and FRD.
 
     Attributes:
@@ -80,10 +81,11 @@ class Sensors:
 
     def sample(self, now_s: float, dt_s: float, truth: Truth, faults: Faults) -> Readings:
         """Measure everything, GNSS when it is due."""
-        position_n, velocity_n, (ax, ay, az), q_nb, rate_b, shares = truth
+        position_n, q_nb, (ax, ay, az) = truth.position_n, truth.q_nb, truth.acceleration_n
         imu, full = self._imu, self._airframe.speed_max
         force_b = rotate_inverse(q_nb, (ax, ay, az - GRAVITY))
-        imu.sample(dt_s, force_b, rate_b, [s * full for s in shares], faults.imu, full)
+        rates = [share * full for share in truth.rotor_speed]
+        imu.sample(dt_s, force_b, truth.rate_b, rates, faults.imu, full)
         height = -position_n[2]
         self._baro.sample(dt_s, height, faults.baro)
         self._magnetometer.sample(
@@ -92,7 +94,7 @@ class Sensors:
         _, x, y, _ = q_nb
         upright = 1.0 - 2.0 * (x * x + y * y)
         self._rangefinder.sample(height, upright, faults.range_noise, faults.range_glitch)
-        self._gnss.remember(now_s, position_n, velocity_n)
+        self._gnss.remember(now_s, position_n, truth.velocity_n)
         if self._fix is None or now_s >= self._fix_due_s - 1e-6:
             self._fix_due_s = now_s + 1.0 / faults.rate_hz
             self._fix = self._gnss.measure(now_s, faults.receiver)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy.spatial.transform import Rotation
 
 from sim.airframe import airframe, airframes
@@ -34,7 +35,7 @@ def forces(frame, speeds):
 
 
 def flown(frame, q=LEVEL, rate=STILL, **changes):
-    aim = Aim(LEVEL, STILL, 1.0, G, 1.0, -1.0)._replace(**changes)
+    aim = replace(Aim(LEVEL, STILL, 1.0, G, 1.0, -1.0), **changes)
     return throttles(frame, q, rate, aim.numbers())
 
 
