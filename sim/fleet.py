@@ -58,8 +58,8 @@ class Fleet:
     def step(self) -> None:
         """Advance every vehicle by one tick."""
         if self._ticks % self.pace.period == 0:
-            for simulation in self.simulations:
-                simulation.decide()
+            pairs = zip(self.simulations, self._body.felt(), strict=True)
+            self._body.command[:] = [simulation.decide(felt) for simulation, felt in pairs]
         else:
             for simulation in self.simulations:
                 simulation.now_ns += self.pace.tick_ns

@@ -9,6 +9,7 @@ import math
 from functools import cache
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +68,24 @@ class Body(NamedTuple):
     throttle: Array
     command: Array
     wind_n: Array
+
+
+class Felt(msgspec.Struct, frozen=True, gc=False):
+    """What one vehicle's physics are at one moment, in plain numbers: a row of each array.
+
+    Attributes:
+        state: As `RigidBody.state`.
+        acceleration_n: Mean NED acceleration of the last step. [m/s2]
+        on_ground: Whether it touches the ground.
+        impact_speed: Of a touch-down since it was felt last, 0 without one. [m/s]
+        throttle: Of each rotor. [-]
+    """
+
+    state: list[float]
+    acceleration_n: list[float]
+    on_ground: bool
+    impact_speed: float
+    throttle: list[float]
 
 
 class RigidBody:
@@ -168,6 +187,22 @@ class RigidBody:
             self.command[row],
             self.wind_n[row],
         )
+
+    def felt(self) -> list[Felt]:
+        """Return what each vehicle feels now; a touch-down is told once."""
+        felt = [
+            Felt(*row)
+            for row in zip(
+                self.state.tolist(),
+                self.acceleration_n.tolist(),
+                self.on_ground.tolist(),
+                self.impact_speed.tolist(),
+                self.throttle.tolist(),
+                strict=True,
+            )
+        ]
+        self.impact_speed[:] = 0.0
+        return felt
 
     def step(self, command: Array, wind_n: Array) -> None:
         """Advance every vehicle by one step.

@@ -19,7 +19,7 @@ from sim.control.cascade import Motion
 from sim.dynamics import BODY
 from sim.faults import faults_of, rotor_health
 from sim.geodesy import Place
-from sim.rigid_body import Body, RigidBody
+from sim.rigid_body import Body, Felt, RigidBody
 from sim.sensors.gnss import Deception
 from sim.sensors.readings import Readings
 from sim.sensors.suite import Faults, Sensors, Truth
@@ -143,46 +143,43 @@ class Simulation:
         """Advance autopilot and physics by one tick."""
         assert self._physics is not None
         if self._ticks % self._pace.period == 0:
-            self.decide()
+            (felt,) = self._physics.felt()
+            self.body.command[0] = self.decide(felt)
         else:
             self.now_ns += self._pace.tick_ns
         self._ticks += 1
         self._physics.advance()
 
-    def decide(self) -> None:
-        """Run the autopilot for a period; the time is then one tick into it."""
+    def decide(self, felt: Felt) -> tuple[float, ...]:
+        """Run the autopilot for a period; return its aim. The time is then one tick into it."""
         pace, periods = self._pace, self._periods
         self._periods = periods + 1
         if periods % self._slow == 0:
-            self.battery.step(self._load(), _SLOW_NS * 1e-9)
+            self.battery.step(_load(felt), _SLOW_NS * 1e-9)
             self._follow_parameters()
-            self._blow(_SLOW_NS * 1e-9)
+            self._blow(felt, _SLOW_NS * 1e-9)
             if self.autopilot.reboot_wanted:
                 self._reboot()
         self.now_ns += pace.tick_ns
-        truth = self._truth()
+        truth = _truth(felt)
         if self._readings is None or periods % self._sense_every == 0:
             dt_s = pace.sense * pace.tick_ns * 1e-9
             self._readings = self._sensors.sample(self.now_ns * 1e-9, dt_s, truth, self._faults)
-        self.body.command[0] = self.autopilot.step(
-            self._sense(truth, self._readings),
+        return self.autopilot.step(
+            self._sense(felt, truth, self._readings),
             self.now_ns - self._booted_ns,
             self._world.epoch_us + self.now_ns // 1000,
             pace.period * pace.tick_ns * 1e-9,
             self.wind.velocity,
         ).numbers()
 
-    def _load(self) -> float:
-        """Return the mean over the rotors of (speed / full speed)^3, as shaft power goes."""
-        speeds: list[float] = self.body.rotor_speed[0].tolist()
-        return sum(s * s * s for s in speeds) / len(speeds)
-
-    def _blow(self, dt_s: float) -> None:
+    def _blow(self, felt: Felt, dt_s: float) -> None:
         """Let the air change, as the SIM_WIND_ parameters say."""
-        north, east, down = self.body.velocity_n[0].tolist()
-        passing = Passing((north, east, down), -float(self.body.position_n[0, 2]))
-        self.wind.step(dt_s, self.now_ns * 1e-9, self._flow, passing)
-        self.body.wind_n[0] = self.wind.velocity
+        _, _, down, vx, vy, vz = felt.state[:6]
+        before = self.wind.velocity
+        self.wind.step(dt_s, self.now_ns * 1e-9, self._flow, Passing((vx, vy, vz), -down))
+        if self.wind.velocity != before:
+            self.body.wind_n[0] = self.wind.velocity
 
     def _follow_parameters(self) -> None:
         """Let blow and break what the SIM_ parameters ask for."""
@@ -194,32 +191,23 @@ class Simulation:
         self._faults = faults_of(p, self._world.start)
         self.body.health[0] = rotor_health(p, self.body.health.shape[1])
 
-    def _truth(self) -> Truth:
-        state: list[float] = self.body.state[0].tolist()
-        px, py, pz, vx, vy, vz, qw, qx, qy, qz, wx, wy, wz = state[:BODY]
-        ax, ay, az = self.body.acceleration_n[0].tolist()
-        position_n, velocity_n, q_nb = (px, py, pz), (vx, vy, vz), (qw, qx, qy, qz)
-        return Truth(position_n, velocity_n, (ax, ay, az), q_nb, (wx, wy, wz), state[BODY:])
-
-    def _sense(self, truth: Truth, readings: Readings) -> Sensed:
-        body, battery = self.body, self.battery
+    def _sense(self, felt: Felt, truth: Truth, readings: Readings) -> Sensed:
+        battery = self.battery
         motion = Motion(truth.position_n, truth.velocity_n, truth.q_nb, truth.rate_b)
-        impact_speed = float(body.impact_speed[0])
-        body.impact_speed[0] = 0.0
         return Sensed(
             motion,
             motion,
             readings,
             truth.acceleration_n,
-            bool(body.on_ground[0]),
-            impact_speed,
+            felt.on_ground,
+            felt.impact_speed,
             battery.volts,
             battery.volts_ratio,
             battery.current,
             battery.consumed_mah,
             battery.consumed_wh,
             battery.remaining,
-            tuple(body.throttle[0].tolist()),
+            tuple(felt.throttle),
         )
 
     def _reboot(self) -> None:
@@ -230,3 +218,16 @@ class Simulation:
         self.autopilot.restore(old)
         self.autopilot.signing = LineSigning(old.signing.stored)
         self._booted_ns = self.now_ns
+
+
+def _load(felt: Felt) -> float:
+    """Return the mean over the rotors of (speed / full speed)^3, as shaft power goes."""
+    speeds = felt.state[BODY:]
+    return sum(s * s * s for s in speeds) / len(speeds)
+
+
+def _truth(felt: Felt) -> Truth:
+    px, py, pz, vx, vy, vz, qw, qx, qy, qz, wx, wy, wz = felt.state[:BODY]
+    ax, ay, az = felt.acceleration_n
+    position_n, velocity_n, q_nb = (px, py, pz), (vx, vy, vz), (qw, qx, qy, qz)
+    return Truth(position_n, velocity_n, (ax, ay, az), q_nb, (wx, wy, wz), felt.state[BODY:])

@@ -11,8 +11,9 @@ depend on how often the wind is asked.
 
 import math
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 
 from tracing.executors import Array
@@ -107,14 +108,12 @@ class Wind:
     """The air around one vehicle.
 
     Attributes:
-        velocity_n: NED velocity of the air. Shape (1, 3). [m/s]
-        velocity: The same as floats.
+        velocity: Of the air, NED. [m/s]
     """
 
     def __init__(self, noise: np.random.Generator, gusts: tuple[Gust, ...] = ()) -> None:
         self._turbulence = Turbulence(1, noise)
         self._gusts = gusts
-        self.velocity_n: Array = np.zeros((1, 3))
         self.velocity = (0.0, 0.0, 0.0)
 
     def step(self, dt_s: float, now_s: float, flow: "Flow", vehicle: "Passing") -> None:
@@ -137,7 +136,6 @@ class Wind:
                 for wind, peak in zip((north, east, down), gust.peak_n, strict=True)
             )
         self.velocity = (north, east, down)
-        self.velocity_n[0] = self.velocity
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class Flow:
     turbulence: float
 
 
-class Passing(NamedTuple):
+class Passing(msgspec.Struct, frozen=True, gc=False):
     """What passes through the air: its NED velocity [m/s] and its height above ground [m]."""
 
     velocity_n: tuple[float, float, float]
