@@ -6,7 +6,7 @@ is guarded only once the vehicle has been above it, and never on the way down to
 
 import math
 from enum import IntFlag
-from typing import Final
+from typing import Final, TypeAlias
 
 from sim.autopilot.frame import Ground
 from sim.autopilot.items import Item
@@ -32,6 +32,8 @@ class Bound(IntFlag):
 # As plain numbers: flags are compared by a dozen calls.
 _MAX_ALT, _CIRCLE = Bound.MAX_ALT.value, Bound.CIRCLE.value
 _POLYGON, _MIN_ALT = Bound.POLYGON.value, Bound.MIN_ALT.value
+_NOTHING: Final = Bound(0)
+_Outside: TypeAlias = list[tuple[Bound, float]]
 
 EVERY_BOUND: Final = Bound.MAX_ALT | Bound.CIRCLE | Bound.POLYGON | Bound.MIN_ALT
 # FENCE_AUTOENABLE.
@@ -65,12 +67,13 @@ class Fence:
         self._ground = ground
         self._zones: list[Zone] = []
         self._backup: dict[Bound, float] = {}
-        self._in_force = Bound(0)
+        self._in_force = _NOTHING
+        self._watched = 0  # what is selected and in force, as a plain number
         self._followed = (0.0, 0.0)
         self._changes = -1
         self._above_floor = False
         self._recovery_until_s = -math.inf
-        self.breached = Bound(0)
+        self.breached = _NOTHING
         self.count = 0
         self.time_ms = 0
         self.valid = True
@@ -84,7 +87,8 @@ class Fence:
     @property
     def needs_position(self) -> bool:
         """Tell whether a bound in force is a place."""
-        return self.enabled and bool(self._kinds() & (Bound.CIRCLE | Bound.POLYGON))
+        self.follow()
+        return bool(self._watched & (_CIRCLE | _POLYGON))
 
     @property
     def holds_mode(self) -> bool:
@@ -94,19 +98,21 @@ class Fence:
         )
 
     def follow(self) -> None:
-        """Notice that FENCE_ENABLE or FENCE_AUTOENABLE was changed."""
+        """Notice that FENCE_ENABLE, FENCE_AUTOENABLE or FENCE_TYPE was changed."""
         if self._parameters.changes == self._changes:
             return
         self._changes = self._parameters.changes
         now = (self._parameters["FENCE_ENABLE"], self._parameters["FENCE_AUTOENABLE"])
         if now != self._followed:
             self._followed = now
-            self._in_force = EVERY_BOUND if now[0] > 0.0 else Bound(0)
+            self._in_force = EVERY_BOUND if now[0] > 0.0 else _NOTHING
+        self._watched = self._kinds().value
 
     def enable(self, kinds: Bound, *, on: bool) -> Bound:
         """Put kinds in force, or out of it; return those selected that changed."""
         before = self._in_force
         self._in_force = before | kinds if on else before & ~kinds
+        self._watched = self._kinds().value
         if not on:
             self.breached &= ~kinds
         return (before ^ self._in_force) & self._selected()
@@ -114,16 +120,16 @@ class Fence:
     def after_takeoff(self) -> Bound:
         """Do what FENCE_AUTOENABLE asks for after a take-off; return what changed."""
         wanted = self._auto in (_ON_TAKEOFF, _FLOOR_OFF_TO_LAND)
-        return self.enable(EVERY_BOUND, on=True) if wanted else Bound(0)
+        return self.enable(EVERY_BOUND, on=True) if wanted else _NOTHING
 
     def before_landing(self) -> Bound:
         """Do what it asks for in a landing; return what changed."""
-        return self.enable(EVERY_BOUND, on=False) if self._auto == _ON_TAKEOFF else Bound(0)
+        return self.enable(EVERY_BOUND, on=False) if self._auto == _ON_TAKEOFF else _NOTHING
 
     def armed(self, *, armed: bool) -> Bound:
         """Do what it asks for on arming and disarming; return what changed."""
         wanted = self._auto == _WHEN_ARMED
-        return self.enable(EVERY_BOUND, on=armed) if wanted else Bound(0)
+        return self.enable(EVERY_BOUND, on=armed) if wanted else _NOTHING
 
     @property
     def _auto(self) -> int:
@@ -145,18 +151,18 @@ class Fence:
         """Look where the vehicle is; return what has just been breached."""
         self.follow()
         if not self.enabled:
-            self.breached = Bound(0)
-            return Bound(0)
+            self.breached = _NOTHING
+            return _NOTHING
         off = self._off(position_n, landing=landing)
-        if not self.breached and not self._backup and max(off.values(), default=-1.0) < 0.0:
+        if not self._backup and not self.breached and all(outside < 0.0 for _, outside in off):
             self.outside_m = 0.0
-            return Bound(0)
+            return _NOTHING
         return self._judge(off, now_s)
 
-    def _judge(self, off: dict[Bound, float], now_s: float) -> Bound:
+    def _judge(self, off: _Outside, now_s: float) -> Bound:
         """Note by how much the vehicle is outside each bound; return what is breached anew."""
-        fresh = Bound(0)
-        for bound, outside in off.items():
+        fresh = _NOTHING
+        for bound, outside in off:
             if outside < 0.0:
                 if self.breached:
                     self.breached &= ~bound
@@ -165,7 +171,7 @@ class Fence:
                 fresh |= bound
                 self._backup[bound] = outside + _BACKUP_M
         if self.breached:
-            self.breached &= Bound(sum(off)) if off else Bound(0)
+            self.breached &= Bound(sum(bound for bound, _ in off))
         if now_s < self._recovery_until_s and self.breached:
             fresh &= ~self.breached
         if fresh:
@@ -175,15 +181,17 @@ class Fence:
             self.breached |= fresh
         breached = self.breached
         self.outside_m = (
-            max((off[b] for b in off if b in breached), default=0.0) if breached else 0.0
+            max((outside for bound, outside in off if bound in breached), default=0.0)
+            if breached
+            else 0.0
         )
         return fresh
 
     def contains(self, north: float, east: float, down: float) -> bool:
         """Tell whether the vehicle may be sent to a place. NED [m]."""
         self.follow()
-        off = self._off((north, east, down), landing=False) if self.enabled else {}
-        return all(outside <= 0.0 for outside in off.values())
+        off = self._off((north, east, down), landing=False)
+        return all(outside <= 0.0 for _, outside in off)
 
     def sides(self, at: Point) -> list[tuple[Point, float]]:
         """Return the boundaries in the plane that are in force: the way out, and how far it is."""
@@ -233,25 +241,25 @@ class Fence:
     def _kinds(self) -> Bound:
         return self._selected() & self._in_force
 
-    def _off(self, position_n: Vec3, *, landing: bool) -> dict[Bound, float]:
+    def _off(self, position_n: Vec3, *, landing: bool) -> _Outside:
         """Return by how much a place is outside each bound in force [m]."""
-        p, kinds = self._parameters, self._parameters.bits("FENCE_TYPE")
+        p, kinds = self._parameters, self._watched
         height = self._ground.home_down - position_n[2]
         at = (position_n[0], position_n[1])
-        off: dict[Bound, float] = {}
+        off: _Outside = []
         if kinds & _MAX_ALT:
-            off[Bound.MAX_ALT] = height - p["FENCE_ALT_MAX"]
+            off.append((Bound.MAX_ALT, height - p["FENCE_ALT_MAX"]))
         if kinds & _CIRCLE:
             away = math.dist(at, self._ground.home_north_east())
-            off[Bound.CIRCLE] = away - p["FENCE_RADIUS"]
+            off.append((Bound.CIRCLE, away - p["FENCE_RADIUS"]))
         if kinds & _POLYGON and self._zones:
-            off[Bound.POLYGON] = self._off_zones(at)
+            off.append((Bound.POLYGON, self._off_zones(at)))
         if kinds & _MIN_ALT:
             self._above_floor = not landing and (
                 self._above_floor or height > p["FENCE_ALT_MIN"] + p["FENCE_MARGIN"]
             )
             if self._above_floor:
-                off[Bound.MIN_ALT] = p["FENCE_ALT_MIN"] - height
+                off.append((Bound.MIN_ALT, p["FENCE_ALT_MIN"] - height))
         return off
 
     def _off_zones(self, at: Point) -> float:

@@ -2,7 +2,8 @@
 
 Mutants killed: inside and outside of a polygon exchanged; an exclusion taken for an inclusion; the
 floor guarded before the vehicle was above it; a breach reported at every look; a place outside
-taken as a target; FENCE_OPTIONS ignored by a mode change; longitude left unshrunk in a zone.
+taken as a target; FENCE_OPTIONS ignored by a mode change; longitude left unshrunk in a zone; every
+kind that is selected looked at, in force or not.
 """
 
 import math
@@ -106,6 +107,20 @@ def test_ceiling_circle_and_floor():
     assert made.breached == 0
     assert at(made, 0.0, 60.0, 120.0) == Bound.MAX_ALT | Bound.CIRCLE
     assert fence_names(made.breached) == "Max Alt and Circle fences"
+
+
+def test_a_kind_out_of_force_is_not_guarded():
+    made = fence([], FENCE_TYPE=11.0, FENCE_ALT_MIN=5.0, FENCE_RADIUS=50.0)
+    assert at(made, 0.0, 0.0, 20.0) == 0
+    assert made.enable(Bound.MIN_ALT, on=False) == Bound.MIN_ALT
+    assert at(made, 0.0, 0.0, 4.0) == 0
+    assert at(made, 0.0, 60.0, 4.0) == Bound.CIRCLE
+    assert made.enable(Bound.CIRCLE, on=False) == Bound.CIRCLE
+    assert made.breached == 0
+    assert at(made, 0.0, 60.0, 4.0) == 0
+    assert not made.needs_position
+    assert made.contains(60.0, 0.0, -4.0)
+    assert at(made, 0.0, 0.0, 120.0) == Bound.MAX_ALT
 
 
 def test_what_is_no_fence_is_said():
