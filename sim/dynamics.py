@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sim.airframe import Airframe
-from tracing.terms import Group, Real, choose, clamp, maximum, minimum, sqrt
+from tracing.terms import Group, Real, abreast, choose, clamp, maximum, minimum, sqrt
 
 BODY: Final = 13
 CONTACT: Final = 5
@@ -94,7 +94,7 @@ def derivative(
     )
     jx, jy, jz = airframe.inertia
     w, x, y, z = state[6:10]
-    return (
+    rates = (
         *velocity,
         *(ax, ay, az + airframe.gravity),
         -0.5 * (x * p + y * q + z * r),
@@ -106,6 +106,7 @@ def derivative(
         (torque[2] - (jy - jx) * p * q) / jz,
         *((c - s) / airframe.motor_time_constant for c, s in zip(command, shares, strict=True)),
     )
+    return abreast(rates)
 
 
 def _wrench(
@@ -171,7 +172,8 @@ def runge_kutta(
 
 
 def _along(state: Group, slope: Group, dt_s: float) -> Group:
-    return tuple(x + dt_s * k for x, k in zip(state, slope, strict=True))
+    steps = abreast(dt_s * k for k in slope)
+    return abreast(x + step for x, step in zip(state, steps, strict=True))
 
 
 def over_ground(start: Group, end: Group, dt_s: float) -> tuple[Group, Group]:

@@ -3,8 +3,8 @@
 Both execute the same operations in the same order, so they agree to the last places of sine and
 cosine. For one vehicle numbers beat arrays about fifteenfold, because a numpy call on one number
 costs what ten multiplications cost; from about a dozen vehicles on rows win. Rows never allocate:
-every operation writes to a row of its own, and rows are used again as soon as their last reader
-has run, which keeps the working set in the cache.
+every operation writes to rows of its own, which are used again as soon as their last reader has
+run, and equal operations on rows side by side are one call (`tracing.schedule`).
 """
 
 import math
@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.schedule import Schedule
 from tracing.terms import INPUT, Graph, Group, Real, Term, needed
 
 Array: TypeAlias = NDArray[np.float64]
@@ -35,18 +36,7 @@ EXPRESSIONS: Final = {
 }
 _READ_TWICE: Final = frozenset({"min", "max"})
 _NESTING: Final = 12
-_UFUNCS: Final = {
-    "add": "add({0},{1},{2})",
-    "sub": "subtract({0},{1},{2})",
-    "mul": "multiply({0},{1},{2})",
-    "div": "divide({0},{1},{2})",
-    "neg": "negative({0},{1})",
-    "sqrt": "sqrt({0},{1})",
-    "sin": "sin({0},{1})",
-    "cos": "cos({0},{1})",
-    "min": "minimum({0},{1},out={2})",
-    "max": "maximum({0},{1},out={2})",
-}
+_PIECE: Final = 4096  # numbers that one call works on, at most: what it reads and writes is near
 
 
 class Batch(Protocol):
@@ -82,6 +72,7 @@ class Trace:
         self.inputs: list[tuple[Term, ...]] = [graph.inputs(size) for size in sizes]
         self.outputs: list[Group] = [tuple(group) for group in text(*self.inputs)]
         self.terms = needed(value for group in self.outputs for value in group)
+        self.abreast = graph.abreast
 
     @property
     def operations(self) -> int:
@@ -155,7 +146,7 @@ class Rows:
     Attributes:
         inputs: One array per input group. Shape (size, N), vehicles last.
         outputs: One array per output group. Shape (size, N).
-        operations: Numpy operations on one row in one step.
+        calls: Numpy calls in one step.
         scratch_rows: Rows that hold what lies between input and output.
     """
 
@@ -176,26 +167,28 @@ class Rows:
             feedback: Pairs (output group, input group): copied at the end of each step.
         """
         trace = Trace(text, sizes)
-        self.operations = trace.operations
         self.inputs = [np.zeros((size, count)) for size in sizes]
         self.outputs = [np.zeros((len(group), count)) for group in trace.outputs]
-        schedule = _Schedule(trace)
-        lines, constants = schedule.lines, schedule.constants
+        schedule = Schedule(
+            trace.inputs, trace.outputs, trace.terms, trace.abreast, max(_PIECE // count, 1)
+        )
+        lines = schedule.lines + [f"positive(o{out},i{to})" for out, to in feedback]
+        self.calls = len(lines)
         self.scratch_rows = schedule.rows
-        rows: dict[str, Array | NDArray[np.bool_]] = {
-            f"s{i}": row for i, row in enumerate(np.zeros((self.scratch_rows, count)))
-        }
-        rows |= {f"i{i}_{j}": a[j] for i, a in enumerate(self.inputs) for j in range(len(a))}
-        rows |= {f"o{i}_{j}": a[j] for i, a in enumerate(self.outputs) for j in range(len(a))}
-        # Zero-dimensional arrays: numpy converts a Python float anew at every call.
-        rows |= {f"c{i}": np.array(value) for i, value in enumerate(constants)}
-        rows["mask"] = np.zeros(count, dtype=np.bool_)
-        rows |= {f"a{i}": array for i, array in enumerate(self.inputs)}
-        rows |= {f"z{i}": array for i, array in enumerate(self.outputs)}
-        lines += [f"copyto(a{to},z{out})" for out, to in feedback]
-        used = sorted(_names(lines) & rows.keys())
+        arrays = {"s": np.zeros((self.scratch_rows, count))}
+        arrays |= {f"i{i}": array for i, array in enumerate(self.inputs)}
+        arrays |= {f"o{i}": array for i, array in enumerate(self.outputs)}
+        rows: dict[str, Array | NDArray[np.bool_]] = {"mask": np.zeros(count, dtype=np.bool_)}
+        for i, value in enumerate(schedule.constants):
+            # Arrays: numpy converts a Python float anew at every call.
+            column = np.array(value)
+            rows[f"c{i}"] = column if column.ndim == 0 else np.repeat(column[:, None], count, 1)
+        used = sorted(_names(lines))
+        for name in used:
+            if name not in rows:
+                rows[name] = _piece(arrays, *name.split("_"))
         functions = "add,subtract,multiply,divide,negative,sqrt,sin,cos,minimum,maximum"
-        functions += ",greater_equal,copyto"
+        functions += ",greater_equal,positive"
         source = [f"def make({functions},rows):"]
         source += [f"    {name}=rows[{name!r}]" for name in used]
         source += ["    def run():", *(f"        {line}" for line in lines or ["pass"])]
@@ -211,79 +204,15 @@ class Rows:
         self._run()
 
 
+def _piece(arrays: dict[str, Array], name: str, start: str = "", count: str = "") -> Array:
+    """Return an array whole, one row of it, or rows side by side."""
+    if not start:
+        return arrays[name]
+    first, rows = int(start), int(count)
+    return arrays[name][first] if rows == 1 else arrays[name][first : first + rows]
+
+
 def _names(lines: Sequence[str]) -> set[str]:
     """Return the arguments named in calls."""
     inside = (line[line.index("(") + 1 : -1] for line in lines)
     return {part.split("=")[-1] for text in inside for part in text.split(",")}
-
-
-class _Schedule:
-    """Numpy calls in the order of the terms, and which row each result lies in.
-
-    An output that nothing else is named after is computed where it belongs; one that is an input,
-    a constant or another output is copied there at the end.
-    """
-
-    def __init__(self, trace: Trace) -> None:
-        self.lines: list[str] = []
-        self.constants: list[float] = []
-        self.rows = 0
-        self._known: dict[float, str] = {}
-        self._free: list[str] = []
-        self._place: dict[int, str] = {}
-        self._last: dict[int, int] = {}
-        self._masked: Real | None = None  # what `mask` holds the sign of
-        for i, group in enumerate(trace.inputs):
-            self._place |= {term.number: f"i{i}_{j}" for j, term in enumerate(group)}
-        copies: list[tuple[str, Real]] = []
-        for i, outputs in enumerate(trace.outputs):
-            for j, value in enumerate(outputs):
-                if isinstance(value, Term) and value.number not in self._place:
-                    self._place[value.number] = f"o{i}_{j}"
-                else:
-                    copies.append((f"o{i}_{j}", value))
-        for term in trace.terms:
-            self._last |= {a.number: term.number for a in term.arguments if isinstance(a, Term)}
-        for term in trace.terms:
-            if term.operation == "choose":
-                self._choose(term)
-            elif term.operation != INPUT:
-                self._operate(term)
-        self.lines += [f"copyto({target},{self._atom(value)})" for target, value in copies]
-
-    def _atom(self, value: Real) -> str:
-        if isinstance(value, Term):
-            return self._place[value.number]
-        if value not in self._known:
-            self._known[value] = f"c{len(self.constants)}"
-            self.constants.append(float(value))
-        return self._known[value]
-
-    def _operate(self, term: Term) -> None:
-        arguments = [self._atom(argument) for argument in term.arguments]
-        self._release(term)  # before the result has its row: it may lie where an argument lay
-        self.lines.append(_UFUNCS[term.operation].format(*arguments, self._target(term)))
-
-    def _choose(self, term: Term) -> None:
-        sign, not_negative, negative = (self._atom(argument) for argument in term.arguments)
-        target = self._target(term)
-        if term.arguments[0] is not self._masked:
-            self._masked = term.arguments[0]
-            self.lines.append(f"greater_equal({sign},{self._atom(0.0)},mask)")
-        self.lines.append(f"copyto({target},{negative})")
-        self.lines.append(f"copyto({target},{not_negative},where=mask)")
-        self._release(term)  # after: the first copy must not destroy what the second one reads
-
-    def _target(self, term: Term) -> str:
-        if term.number not in self._place:
-            if not self._free:
-                self._free.append(f"s{self.rows}")
-                self.rows += 1
-            self._place[term.number] = self._free.pop()
-        return self._place[term.number]
-
-    def _release(self, term: Term) -> None:
-        """Free the scratch rows whose last reader is `term`."""
-        read = {a.number for a in term.arguments if isinstance(a, Term)}
-        ending = {self._place[n] for n in read if self._last[n] == term.number}
-        self._free += sorted(name for name in ending if name.startswith("s"))

@@ -82,10 +82,16 @@ Group: TypeAlias = tuple[Real, ...]
 
 
 class Graph:
-    """The terms of one trace, in the order in which they can be computed."""
+    """The terms of one trace, in the order in which they can be computed.
+
+    Attributes:
+        terms: All of them.
+        abreast: Groups that shall lie side by side, if they can.
+    """
 
     def __init__(self) -> None:
         self._made: dict[tuple[object, ...], Term] = {}
+        self.abreast: list[Group] = []
         self.terms: list[Term] = []
 
     def inputs(self, count: int) -> tuple[Term, ...]:
@@ -168,6 +174,18 @@ def choose(sign: Real, not_negative: Real, negative: Real) -> Real:
 def clamp(x: Real, low: Real, high: Real) -> Real:
     """Return `x` limited to [low, high]; NaN stays NaN."""
     return minimum(maximum(x, low), high)
+
+
+def abreast(values: Iterable[Real]) -> Group:
+    """Return a group of values that are made alike: for many vehicles, they shall lie side by side.
+
+    It changes nothing but the pace.
+    """
+    group = tuple(values)
+    graph = _graph_of(group)
+    if graph is not None:
+        graph.abreast.append(group)
+    return group
 
 
 def _sum(x: Term, y: Real) -> Real:

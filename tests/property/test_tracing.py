@@ -6,7 +6,10 @@ are drawn at random, with constants that folding treats specially and inputs at 
 Mutants killed: a row freed before a choice has read it; the operands of `sub` sorted like those of
 `add`; x - x folded to x; the negative branch of `choose` taken at 0; equal terms of different
 operations taken for one; an output that is an input left uncopied; nesting without counting that
-`min` reads its operands twice (slow, not wrong); a limit that swallows NaN.
+`min` reads its operands twice (slow, not wrong); a limit that swallows NaN. Of calls for several
+rows: a call that may read what it writes; operands that are in one block, but not neighbours; one
+constant for all rows; choices by different signs in one; a block freed by its first reader; calls
+that wait for each other left out.
 """
 
 import math
@@ -17,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracing.executors import Rows, Trace, float_source, floats
-from tracing.terms import choose, cos, maximum, minimum, sin, sqrt
+from tracing.terms import abreast, choose, cos, maximum, minimum, sin, sqrt
 
 CONSTANTS = [0.0, 1.0, -1.0, 2.0, 0.5, -3.25, 1e-9]
 EDGES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-3, -2.5, 7.0])
@@ -33,7 +36,7 @@ BINARY = {
 UNARY = {"neg": lambda a: -a, "sqrt": lambda a: sqrt(a * a), "sin": sin, "cos": cos}
 INPUTS = 3
 _STEP = st.tuples(
-    st.sampled_from([*BINARY, *UNARY, "choose", "constant"]),
+    st.sampled_from([*BINARY, *UNARY, "choose", "constant", "vector", "vector", "abreast"]),
     *[st.integers(0, 60)] * 3,
 )
 
@@ -47,11 +50,21 @@ def run_steps(steps, values):
             values.append(CONSTANTS[i % len(CONSTANTS)])
         elif kind == "choose":
             values.append(choose(a, b, c))
+        elif kind == "vector":
+            values += vector(list(BINARY.values())[k % len(BINARY)], values, i, j)
+        elif kind == "abreast":
+            abreast(values[n % len(values)] for n in range(i, i + 1 + k % 5))
         elif kind in UNARY:
             values.append(UNARY[kind](a))
         else:
             values.append(BINARY[kind](a, b))
     return values
+
+
+def vector(operate, values, i, j):
+    """Do the same with neighbours; numbers too may be there."""
+    size = len(values)
+    return [operate(values[(i + d) % size], values[(j + d) % size]) for d in range(4)]
 
 
 def in_bounds(values):
@@ -117,6 +130,56 @@ def test_a_step_allocates_no_rows():
         return ((total,),)
 
     assert Rows(text, (2,), 3).scratch_rows <= 2
+
+
+def test_what_lies_side_by_side_is_done_in_one_call():
+    def text(s, t):
+        sums = abreast(a + 0.5 * b for a, b in zip(s, t, strict=True))
+        scaled = abreast(k * v for k, v in zip((2.0, 3.0, 4.0), sums, strict=True))
+        return (tuple(choose(s[0], v, w) for v, w in zip(scaled, t, strict=True)), scaled)
+
+    rows = Rows(text, (3, 3), 2)
+    assert rows.calls == 3 + 3
+    rows.inputs[0][:] = [[1.0, -1.0], [2.0, 2.0], [3.0, 3.0]]
+    rows.inputs[1][:] = [[2.0], [4.0], [6.0]]
+    rows.run()
+    assert rows.outputs[0].T.tolist() == [[4.0, 12.0, 24.0], [2.0, 4.0, 6.0]]
+    assert rows.outputs[1].T.tolist() == [[4.0, 12.0, 24.0], [0.0, 12.0, 24.0]]
+    assert Rows(text, (3, 3), 10_000).calls == 9 + 1 + 6  # each row has its own
+
+
+def test_what_only_looks_like_neighbours_is_done_apart():
+    """Choices by different signs, operands of different groups."""
+
+    def text(s, t):
+        chosen = tuple(choose(sign, v + 1.0, v) for sign, v in zip(s, t, strict=True))
+        return chosen, (s[0] + 5.0, t[1] + 5.0)
+
+    rows = Rows(text, (2, 2), 1)
+    rows.inputs[0][:] = [[1.0], [-1.0]]
+    rows.run()
+    assert rows.outputs[0][:, 0].tolist() == [1.0, 0.0]
+    assert rows.outputs[1][:, 0].tolist() == [6.0, 5.0]
+
+
+def test_calls_that_would_wait_for_each_other():
+    """Each vector holds what the other needs; and one is made of itself."""
+
+    def text(s, t):
+        one = s[0] * t[0]
+        other = one + 1.0
+        two = (other + t[1]) * t[1]
+        first, second = abreast((one, two)), abreast((other, two + 1.0))
+        chain = [s[0]]
+        for _ in range(3):
+            chain.append(sqrt(chain[-1]))
+        return (*map(abreast, (first, second, chain)),)
+
+    rows = Rows(text, (1, 2), 1)
+    rows.inputs[0][:], rows.inputs[1][:] = 3.0, [[2.0], [5.0]]
+    rows.run()
+    for found, expected in zip(rows.outputs, text((3.0,), (2.0, 5.0)), strict=True):
+        assert found[:, 0].tolist() == list(expected)
 
 
 def test_equal_expressions_are_computed_once_and_known_ones_never():
