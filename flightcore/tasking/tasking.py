@@ -7,6 +7,7 @@ so is one that is started, with the way to where it begins. Reading the fence ta
 then a request is open, and another takes its place.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -54,7 +55,7 @@ _CHANGED: Final = "another station has taken command"
 class _Told:
     """What one station is told. Its numbers hold from one session to the next."""
 
-    due_ns: int
+    due_ns: int = 0
     number: int = 0
     order: tuple[int, int] = (0, -1)  # of a datagram with this number
     answer: FlyAnswer = FlyAnswer.NONE
@@ -95,7 +96,7 @@ class Tasking:
         self._authority = authority
         self._policy = policy
         self._stations = stations
-        self._told: dict[str, _Told] = {}
+        self._told: defaultdict[str, _Told] = defaultdict(_Told)
         self._document: Document | None = None  # what was loaded
         self._kept: tuple[bytes, StoredFence] | None = None  # what was found to keep which fence
         self._work: _Work | None = None
@@ -111,7 +112,7 @@ class Tasking:
 
     def begin_session(self, name: str, now_ns: int) -> None:
         """Let a station that is there again know how things stand."""
-        self._of(name).due_ns = now_ns
+        self._told[name].due_ns = now_ns
 
     def may_upload(
         self, station: PairedGround, opened: Opened, context: Context, now_ns: int
@@ -121,7 +122,7 @@ class Tasking:
 
     def receive_document(self, station: PairedGround, data: bytes, now_ns: int) -> None:
         """Take an upload that has arrived whole."""
-        told = self._of(station.name)
+        told = self._told[station.name]
         told.refused, told.text, told.due_ns = NO_TRAJECTORY, "", now_ns
         identity = identity_of(data)
         try:
@@ -141,7 +142,7 @@ class Tasking:
         if request is None:
             station.uplink.dropped[MALFORMED] += 1
             return
-        told = self._of(station.name)
+        told = self._told[station.name]
         if request.number == told.number and told.answer is not FlyAnswer.STALE:
             told.due_ns = now_ns
             return
@@ -190,7 +191,7 @@ class Tasking:
         if said.state is not before[0] and said.state is not FlyState.EMPTY:
             self._events.append(Event(Topic.TRAJECTORY, text))
         for name in self._stations:
-            told = self._of(name)
+            told = self._told[name]
             told.due_ns = now_ns
             if said.state is FlyState.HANDED_BACK:
                 told.text = said.text
@@ -199,7 +200,7 @@ class Tasking:
         """Return the records to send, each to one station."""
         records = []
         for name, station in self._stations.items():
-            told = self._of(name)
+            told = self._told[name]
             if now_ns >= told.due_ns and self._is_live(name) and self._has_news(told):
                 told.due_ns = now_ns + TELL_NS
                 value = self._status(told, now_ns).encode()
@@ -214,9 +215,6 @@ class Tasking:
     @property
     def _epoch(self) -> int:
         return self._authority.state.epoch
-
-    def _of(self, name: str) -> _Told:
-        return self._told.setdefault(name, _Told(0))
 
     def _is_live(self, name: str) -> bool:
         station = self._stations.get(name)
@@ -343,19 +341,19 @@ class Tasking:
         self._work = self._judgement = None
         station = work.station
         if work.number is not None:
-            if self._of(station.name).number == work.number:
+            if self._told[station.name].number == work.number:
                 self._finish(station, FlyVerb.START, why, now_ns)
         elif why:
             self._refuse_upload(station, work.identity, why, now_ns)
         else:
-            told = self._of(station.name)
+            told = self._told[station.name]
             told.refused, told.text, told.due_ns = NO_TRAJECTORY, "", now_ns
             what = f"{station.name}: trajectory {work.identity.hex()}"
             text = f"{what}: taken aboard, {work.document.duration:.1f} s"
             self._events.append(Event(Topic.TRAJECTORY, text, by=station.name))
 
     def _refuse_upload(self, station: PairedGround, identity: bytes, why: str, now_ns: int) -> None:
-        told = self._of(station.name)
+        told = self._told[station.name]
         told.refused, told.text, told.due_ns = identity, why, now_ns
         station.uplink.dropped[Reason.TRAJECTORY] += 1
         text = f"{station.name}: trajectory {identity.hex()}: refused: {why}"
@@ -368,7 +366,7 @@ class Tasking:
     def _answer(
         self, station: PairedGround, verb: FlyVerb, answer: FlyAnswer, why: str, now_ns: int
     ) -> None:
-        told = self._of(station.name)
+        told = self._told[station.name]
         told.answer, told.text, told.due_ns = answer, why, now_ns
         text = f"{station.name}: trajectory {verb.name}: {answer.name.lower()}"
         said = f"{text}: {why}" if why else text

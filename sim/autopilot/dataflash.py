@@ -50,6 +50,7 @@ class Record:
         self._layout = struct.Struct("<2sB" + "".join(_LETTERS[letter] for letter in formats))
         self._hundredths = [i for i, letter in enumerate(formats) if letter in _HUNDREDTHS]
         self._texts = [i for i, letter in enumerate(formats) if letter in _TEXTS]
+        self._is_plain = not self._hundredths and not self._texts
 
     def description(self) -> bytes:
         """Return the FMT record that announces it."""
@@ -58,6 +59,8 @@ class Record:
 
     def pack(self, *values: Value) -> bytes:
         """Return one record of it; text is cut to what its field holds."""
+        if self._is_plain:
+            return self._layout.pack(_HEAD, self.kind, *values)
         fields: list[Value | bytes] = [*values]
         for i in self._hundredths:
             fields[i] = round(100.0 * float(values[i]))

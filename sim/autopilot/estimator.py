@@ -57,8 +57,9 @@ class _Axis:
     def predict(self, acceleration_error: float, growth: float, dt_s: float) -> None:
         self.place += self.speed * dt_s
         self.speed += acceleration_error * dt_s
-        self.pp += dt_s * (2.0 * self.pv + dt_s * self.vv)
-        self.pv += dt_s * self.vv
+        pv, widening = self.pv, dt_s * self.vv
+        self.pp += dt_s * (2.0 * pv + widening)
+        self.pv = pv + widening
         self.vv += growth
 
     def fuse_place(self, innovation: float, variance: float) -> None:
@@ -127,8 +128,11 @@ class Estimator:
     def predict(self, dt_s: float, acceleration_error_n: Vec3, now_s: float) -> None:
         """Let the errors grow over one period, by what the accelerometers are off."""
         growth = (self._parameters["EK3_ACC_P_NSE"] * dt_s) ** 2
-        for axis, error in zip(self._axes, acceleration_error_n, strict=True):
-            axis.predict(error, growth, dt_s)
+        axis_n, axis_e, axis_d = self._axes
+        error_n, error_e, error_d = acceleration_error_n
+        axis_n.predict(error_n, growth, dt_s)
+        axis_e.predict(error_e, growth, dt_s)
+        axis_d.predict(error_d, growth, dt_s)
         aided = max(self._passed_s["place"], self._passed_s["speed"])
         self.adrift = now_s - aided > _ADRIFT_S
 
