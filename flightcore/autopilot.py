@@ -7,6 +7,7 @@ from typing import Final
 from flightcore.policy import FlightState, decode
 from flightcore.signing import Signing
 from wire.mavlink import FrameSplitter, dialect, with_sequence
+from wire.packer import pack
 from wire.summary import merge_drops
 
 COMPANION_COMPID: Final = dialect.MAV_COMP_ID_ONBOARD_COMPUTER
@@ -49,7 +50,7 @@ class Autopilot:
         self._others: set[int] = set()  # the first autopilots that are not this one
         self._notices: list[str] = []
         self._withheld = 0
-        self._packer = dialect.MAVLink(None, srcComponent=COMPANION_COMPID)
+        self._sequence = 0
 
     def receive(self, data: bytes, now_ns: int) -> list[bytes]:
         """Take bytes from the line; return the whole frames in them, without signatures."""
@@ -144,10 +145,8 @@ class Autopilot:
         return self._pack(message, self.sysid, compid)
 
     def _pack(self, message: dialect.MAVLink_message, sysid: int, compid: int) -> bytes:
-        self._packer.srcSystem = sysid
-        self._packer.srcComponent = compid
-        frame: bytes = bytes(message.pack(self._packer))
-        self._packer.seq = (self._packer.seq + 1) % 256
+        frame = pack(message, sysid, compid, self._sequence)
+        self._sequence = (self._sequence + 1) % 256
         return frame
 
     def _receive_heartbeat(self, frame: bytes, now_ns: int) -> None:

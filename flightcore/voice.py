@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from flightcore.autopilot import COMPANION_COMPID, Autopilot
 from wire.mavlink import dialect
+from wire.packer import pack
 
 _TEXT_BYTES = 50
 
@@ -34,10 +35,9 @@ class Voice:
         """Say something to the autopilot."""
         assert message.id not in _PRESENCE
         if self._autopilot.sysid is not None:
-            packer = dialect.MAVLink(None, self._autopilot.sysid, COMPANION_COMPID)
-            packer.seq = self._sequence
+            frame = pack(message, self._autopilot.sysid, COMPANION_COMPID, self._sequence)
             self._sequence = (self._sequence + 1) % 256
-            self._said.to_line.append(bytes(message.pack(packer)))
+            self._said.to_line.append(frame)
 
     def tell(self, severity: int, text: str) -> None:
         """Say something to whoever watches, in at most 50 characters, and to the log."""

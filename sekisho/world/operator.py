@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from wire.mavlink import dialect, frame_bytes_untrusted, message_id
+from wire.packer import pack
 
 Message: TypeAlias = dialect.MAVLink_message
 SYSID: Final = 255
@@ -68,7 +69,8 @@ class Operator:
         self.sent: list[tuple[int, bytes]] = []
         self._mission: Sequence[Message] = ()
         self._accepted: int | None = None
-        self._mavlink = dialect.MAVLink(None, SYSID, COMPID)
+        self._mavlink = dialect.MAVLink(None)
+        self._sequence = 0
         self._out: list[bytes] = []
         self._heartbeat_ns = now_ns
         self._steps = script(self)
@@ -119,8 +121,8 @@ class Operator:
 
     def send(self, message: Message) -> None:
         """Send one message."""
-        frame = bytes(message.pack(self._mavlink))
-        self._mavlink.seq = (self._mavlink.seq + 1) % 256
+        frame = pack(message, SYSID, COMPID, self._sequence)
+        self._sequence = (self._sequence + 1) % 256
         self._out.append(frame)
         self.sent.append((self.now_ns, frame))
 

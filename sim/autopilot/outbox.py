@@ -10,7 +10,10 @@ from typing import Final
 
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
+from wire.packer import pack
+
 TEXT_BYTES: Final = 50
+_COMPID: Final = 1
 
 
 class Severity(IntEnum):
@@ -28,7 +31,8 @@ class Outbox:
     """Messages on their way to the link. The zero state is empty; the autopilot owns it."""
 
     def __init__(self, sysid: int) -> None:
-        self._encoder = dialect.MAVLink(None, srcSystem=sysid, srcComponent=1)
+        self._sysid = sysid
+        self._sequence = 0
         self._ready: list[bytes] = []
         self._later: deque[dialect.MAVLink_message] = deque()
         self._text_id = 0
@@ -36,13 +40,12 @@ class Outbox:
     @property
     def sysid(self) -> int:
         """Return the system id messages carry."""
-        return int(self._encoder.srcSystem)
+        return self._sysid
 
     def send(self, message: dialect.MAVLink_message) -> None:
         """Send a message now."""
-        packed = bytes(message.pack(self._encoder))
-        self._encoder.seq = (self._encoder.seq + 1) & 0xFF
-        self._ready.append(packed)
+        self._ready.append(pack(message, self._sysid, _COMPID, self._sequence))
+        self._sequence = (self._sequence + 1) & 0xFF
 
     def send_later(self, message: dialect.MAVLink_message) -> None:
         """Send a message after the replies of this loop."""
