@@ -49,7 +49,6 @@ class Operator:
         is_done: Whether the script has come to its end.
         sysid: Of the vehicle.
         mode, armed: Of the vehicle, as it last said, None before.
-        height: Above home. [m]
         reached: The mission item that is flown to, as the vehicle last said.
         results: The last answer to each command.
         texts: What the vehicle and the companion have said.
@@ -62,11 +61,11 @@ class Operator:
         self.is_done = False
         self.mode: int | None = None
         self.armed = False
-        self.height: float | None = None
         self.reached = 0
         self.results: dict[int, int] = {}
         self.texts: list[str] = []
         self.sent: list[tuple[int, bytes]] = []
+        self._position = b""  # the last frame of it
         self._mission: Sequence[Message] = ()
         self._accepted: int | None = None
         self._mavlink = dialect.MAVLink(None)
@@ -79,13 +78,19 @@ class Operator:
         self._takers: dict[int, Callable[[Message], None]] = {
             dialect.MAVLINK_MSG_ID_HEARTBEAT: self._on_heartbeat,
             dialect.MAVLINK_MSG_ID_COMMAND_ACK: self._on_ack,
-            dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT: self._on_position,
             dialect.MAVLINK_MSG_ID_MISSION_CURRENT: self._on_current,
             dialect.MAVLINK_MSG_ID_MISSION_REQUEST: self._on_request,
             dialect.MAVLINK_MSG_ID_MISSION_REQUEST_INT: self._on_request,
             dialect.MAVLINK_MSG_ID_MISSION_ACK: self._on_mission_ack,
             dialect.MAVLINK_MSG_ID_STATUSTEXT: self._on_text,
         }
+
+    @property
+    def height(self) -> float | None:
+        """Return the height above home; None before the vehicle has told it [m]."""
+        if not self._position:
+            return None
+        return float(self._mavlink.decode(bytearray(self._position)).relative_alt) * 1e-3
 
     def receive(self, data: bytes, now_ns: int) -> None:
         """Take whole MAVLink frames that the gateway has opened."""
@@ -95,8 +100,13 @@ class Operator:
         while (size := frame_bytes_untrusted(data, at)) is not None:
             frame = data[at : at + size]
             at += size
-            taker = self._takers.get(message_id(frame))
-            if taker is not None and frame[5] == self.sysid:
+            number = message_id(frame)
+            if frame[5] != self.sysid:
+                continue
+            if number == dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT:
+                self._position = frame  # the most frequent, and seldom asked for
+                is_news = True
+            elif (taker := self._takers.get(number)) is not None:
                 taker(self._mavlink.decode(bytearray(frame)))
                 is_news = True
         if is_news:
@@ -195,9 +205,6 @@ class Operator:
 
     def _on_ack(self, message: Message) -> None:
         self.results[message.command] = message.result
-
-    def _on_position(self, message: Message) -> None:
-        self.height = message.relative_alt * 1e-3
 
     def _on_current(self, message: Message) -> None:
         self.reached = message.seq
