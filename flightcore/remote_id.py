@@ -1,7 +1,7 @@
 """Whether the remote identification transmitter says that the vehicle may be armed.
 
-It says so about once a second: over MAVLink by itself, forwarded by the autopilot, or over DroneCAN by
-the autopilot's word. ArduPilot asks the same with bit 0 of `DID_OPTIONS`, if it was built with it.
+It says so about once a second: over MAVLink by itself, forwarded by the autopilot, or over
+DroneCAN by the autopilot's word. ArduPilot asks the same if bit 0 of `DID_OPTIONS` is set.
 
 Source: https://mavlink.io/en/services/opendroneid.html
 """
