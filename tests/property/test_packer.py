@@ -36,7 +36,7 @@ def field(kind, size):
     return st.lists(number(kind), min_size=size, max_size=size) if size else number(kind)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.data())
 @pytest.mark.parametrize("kind", dialect.mavlink_map.values(), ids=lambda kind: kind.msgname)
 def test_every_message_is_packed_as_pymavlink_does(kind, data):
