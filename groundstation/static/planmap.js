@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 import { newItem, title } from "./planfields.js";
 
+const WAYS = "plan-ways"; // the pane below the draft's lines
 const CLOSE = 14; // pixels: a click so near the first corner closes a polygon
 
 export const TOOLS = [
@@ -24,14 +25,21 @@ export class PlanMap {
     const L = window.L;
     this.layer = L.layerGroup().addTo(maps.map);
     this.sketch = L.layerGroup().addTo(maps.map);
+    if (!maps.map.getPane(WAYS)) maps.map.createPane(WAYS);
+    this.renderer = L.svg({ pane: WAYS });
+    this.ways = L.layerGroup().addTo(maps.map);
     this.onClick = (event) => this.#click(event.latlng, event.containerPoint);
     maps.map.on("click", this.onClick);
   }
 
   close() {
     this.maps.map.off("click", this.onClick);
-    this.layer.remove();
-    this.sketch.remove();
+    for (const layer of [this.layer, this.sketch, this.ways, this.renderer]) layer.remove();
+  }
+
+  clear() {
+    this.layer.clearLayers();
+    this.ways.clearLayers();
   }
 
   use(tool) {
@@ -126,6 +134,14 @@ export class PlanMap {
     }
     for (const rally of draft.rally) this.#marker(rally, [rally.lat, rally.lon], "R", "plan-rally", ([lat, lon]) => ({ ...rally, lat, lon }));
     if (draft.home) this.layer.addLayer(L.marker([draft.home.lat, draft.home.lon], { icon: this.#icon("plan-home", "H", 22), keyboard: false, interactive: false }));
+  }
+
+  // The way that has been brought, as two lines beside each other: the draft's own lie on top.
+  drawWays() {
+    const { ways } = this.plan.parts.ways;
+    this.ways.clearLayers();
+    if (!ways.length) return;
+    for (const className of ["plan-way", "plan-way within"]) this.ways.addLayer(window.L.polyline(ways, { className, renderer: this.renderer, smoothFactor: 0, interactive: false }));
   }
 
   #placeOf(entry) {
