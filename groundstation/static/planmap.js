@@ -22,6 +22,7 @@ export class PlanMap {
     this.maps = maps;
     this.tool = "select";
     this.corners = [];
+    this.isDragging = false;
     const L = window.L;
     this.layer = L.layerGroup().addTo(maps.map);
     this.sketch = L.layerGroup().addTo(maps.map);
@@ -38,6 +39,7 @@ export class PlanMap {
   }
 
   clear() {
+    this.isDragging = false; // what is dragged is taken away
     this.layer.clearLayers();
     this.ways.clearLayers();
   }
@@ -111,6 +113,7 @@ export class PlanMap {
   }
 
   draw() {
+    if (this.isDragging) return;
     const { draft, checks } = this.plan.parts;
     const L = window.L;
     const bad = new Set(checks.findings.filter(([level]) => level === "error").map(([, , element]) => element));
@@ -153,8 +156,20 @@ export class PlanMap {
     const chosen = entry.id === this.plan.chosen;
     const mark = window.L.marker(at, { icon: this.#icon(`${className}${chosen ? " chosen" : ""}`, text, 24), draggable: Boolean(moved) && this.plan.mayEdit, keyboard: false, title: title(entry), zIndexOffset: chosen ? 500 : 0 });
     mark.on("click", () => this.plan.choose(entry.id));
-    if (moved) mark.on("dragend", () => this.plan.put(moved(this.#at(mark))));
+    if (moved) this.#follow(mark, moved);
     this.layer.addLayer(mark);
+  }
+
+  // What is dragged stays under the finger whatever others change meanwhile: that is drawn afterwards.
+  #follow(mark, moved) {
+    mark.on("dragstart", () => {
+      this.isDragging = true;
+    });
+    mark.on("dragend", () => {
+      this.isDragging = false;
+      this.plan.put(moved(this.#at(mark)));
+      this.draw();
+    });
   }
 
   #at(mark) {
@@ -195,7 +210,7 @@ export class PlanMap {
 
   #handle(at, className, moved) {
     const mark = window.L.marker(at, { icon: this.#icon(className, "", 14), draggable: true, keyboard: false, zIndexOffset: className.endsWith("between") ? 300 : 800 });
-    mark.on("dragend", () => this.plan.put(moved(this.#at(mark))));
+    this.#follow(mark, moved);
     this.layer.addLayer(mark);
   }
 
