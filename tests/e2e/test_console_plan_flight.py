@@ -6,25 +6,18 @@ tests/unit/groundstation/test_plan_flight.py and tests/integration/test_plan_fli
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.stack import Stack
-from tests.e2e.vehicles import HOME, EmbeddedAutopilot
+from tests.e2e.vehicles import HOME
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CHROMIUM, Browser, hold, hold_key, slide  # noqa: E402
+from tests.e2e.browser import CONSOLE, hold, hold_key, slide  # noqa: E402
+from tests.e2e.looks import SIZES, check_accessibility, check_nothing_runs_over  # noqa: E402
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.console,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
-]
-THEMES = ("day", "dark", "night")
+pytestmark = [*CONSOLE, pytest.mark.slow]
 NORTH, EAST = 1e-5 / 1.11, 1e-5 / 1.11 / 0.8157  # degrees in a metre there, nearly
 PLACES = ((4, 0, 8), (30, 0, 10), (30, 25, 8))  # north, east, above home [m]
 expect = playwright.expect
@@ -44,35 +37,6 @@ WAY = """
   return [far, length / apart(points[0], points.at(-1))];
 }
 """
-
-
-@pytest.fixture(scope="module")
-def driver():
-    with playwright.sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[Stack]:
-    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), speedup=1, ekf_ready_s=1)
-    stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device)
-    try:
-        stack.start()
-        stack.await_link()
-        stack.await_autopilot()
-        yield stack
-    finally:
-        print(stack.report())
-        vehicle.stop()
-
-
-@pytest.fixture
-def browser(driver, stack) -> Iterator[Browser]:
-    with Browser(driver, stack) as browser:
-        browser.page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
-        yield browser
-        assert browser.complaints == []
 
 
 @pytest.fixture
@@ -184,13 +148,6 @@ def start(page):
     raise AssertionError(said)
 
 
-def check_accessibility(page):
-    for theme in THEMES:
-        page.evaluate("(name) => { document.documentElement.dataset.theme = name }", theme)
-        results = axe.Axe().run(page)
-        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
-
-
 def test_what_is_left_out_and_what_cannot_be_flown_is_said(page):
     open_view(page)
     draw(page)
@@ -295,17 +252,11 @@ def test_a_draft_is_brought_started_paused_resumed_and_aborted(page, browser):
     expect(part(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize("size", [(1024, 768), (1280, 800), (3840, 2160)])
+@pytest.mark.parametrize("size", SIZES)
 def test_nothing_runs_over(page, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_view(page)
-    over = page.evaluate(
-        """() => [...document.querySelectorAll(".plan-flight :is(button, dd, p)")]
-            .filter((node) => node.offsetParent && node.scrollWidth > node.clientWidth + 1)
-            .map((node) => node.textContent)"""
-    )
-    assert over == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    check_nothing_runs_over(page, ".plan-flight :is(button, dd, p)")
     side, flight = page.locator(".plan-side").bounding_box(), part(page).bounding_box()
     assert flight["x"] + flight["width"] <= side["x"] + side["width"] + 1
     editor = page.locator(".plan-editor").bounding_box()
@@ -321,12 +272,12 @@ def test_nothing_runs_over(page, size):
         assert button(page, key).evaluate(is_on_top), key
 
 
-def test_what_is_old_looks_old(page, browser, stack):
+def test_what_is_old_looks_old(page, browser, ready):
     open_view(page)
     draw(page)
     bring(page)
     expect(state(page)).to_have_text("aboard, not started")
-    stack.stop("drone")
+    ready.stop("drone")
     expect(part(page).locator(".plan-flight-state.stale")).to_be_visible(timeout=LONG)
     expect(state(page)).to_contain_text("s ago")
     expect(says(page, "bring")).to_have_text("No link")
