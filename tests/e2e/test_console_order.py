@@ -3,7 +3,8 @@ the gateway and the page somebody who holds messages back.
 
 Mutants killed: the map does not look for the drone while something is planned; the drone's first
 place moves the map away from the draft; what aboard was before can be sent before reading has
-begun; ... or as soon as it is answered that it will be read.
+begun; ... or as soon as it is answered that it will be read; the answer that a file has been
+compared takes away what came of it.
 """
 
 import json
@@ -39,7 +40,7 @@ class Between:
 
     def __init__(self, page):
         self.hides_places = False
-        self.holds_views = False
+        self.holds = ""  # messages of this type
         self.hidden = 0
         self._page = None
         self._gateway = None
@@ -52,7 +53,7 @@ class Between:
 
     def _pass(self, text):
         message = json.loads(text)
-        if self.holds_views and message["t"] == "view":
+        if message["t"] == self.holds:
             self._held.append(text)
             return
         if self.hides_places and message["t"] == "picture":
@@ -62,7 +63,7 @@ class Between:
         self._page.send(text)
 
     def release(self):
-        self.holds_views = self.hides_places = False
+        self.holds, self.hides_places = "", False
         held, self._held = self._held, []
         for text in held:
             self._page.send(text)
@@ -140,10 +141,25 @@ def test_nothing_can_be_sent_before_reading_has_begun(browser, between):
     add(page)
     # What is aboard is known, and differs; nothing is under way.
     expect(page.locator(".plan-aboard")).to_contain_text("mission differs")
-    between.holds_views = True
+    between.holds = "view"
     compare = page.get_by_role("button", name="Compare and send")
     frames, pressable = compare.evaluate(PRESS)
     assert frames > 2
     assert pressable == 0
     between.release()
     expect(page.locator("[data-key=send]")).to_be_enabled()
+
+
+def test_what_came_of_a_file_stays_when_the_answer_comes_after_it(browser, between):
+    page = browser.enter()
+    page.get_by_role("button", name="Parameters").click()
+    page.get_by_role("button", name="Read from the drone").click()
+    expect(page.locator(".p-state")).to_have_text(re.compile("parameters, "), timeout=90_000)
+    between.holds = "result"
+    file = {"name": "a.param", "mimeType": "text/plain", "buffer": b"RTL_LOIT_TIME,7777\n"}
+    page.locator(".p-tools input[type=file]").set_input_files(file)
+    fault = page.locator(".p-fault")
+    expect(fault).to_contain_text("1 in the draft")
+    between.release()
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # it has come
+    assert "1 in the draft" in fault.inner_text()

@@ -3,6 +3,8 @@
 To be tried: all rows are in the page at once; a value is sent when it is edited; a refusal looks
 like success; an import with a bad line takes the others; the operator is not asked when the drone
 asks back; a viewer has a button to write; a letter typed in a field arms.
+
+Mutants killed: the greatest value that is documented passes for unwise; nothing does.
 """
 
 import contextlib
@@ -80,6 +82,22 @@ def test_a_value_is_found_edited_and_written(page):
     with page.expect_download() as download:
         page.get_by_role("button", name="Save what it was before").click()
     assert re.search(r"^RTL_ALT,\d+$", download.value.path().read_text(), re.MULTILINE)
+
+
+def test_what_a_parameter_means_and_what_is_unwise(page):
+    about = page.locator(".p-about")
+    find(page, "RTL_LOIT_TIME")
+    expect(row(page, "RTL_LOIT_TIME").locator(".p-unit")).to_have_text("ms")
+    expect(about).to_have_text("RTL_LOIT_TIME: Wait over home. 0 to 60000 ms")
+    edit(page, "RTL_LOIT_TIME", "60000")
+    expect(draft(page)).to_have_class("quiet")
+    edit(page, "RTL_LOIT_TIME", "60001")
+    expect(draft(page)).to_have_class("caution")
+    expect(draft(page)).to_contain_text("outside what is documented: 0 to 60000 ms")
+    find(page, "STAT_BOOTCNT")
+    expect(about).to_contain_text("STAT_BOOTCNT: ")
+    page.get_by_role("button", name="Discard the draft").click()
+    expect(page.get_by_role("button", name=re.compile("^Write"))).to_be_hidden()
 
 
 def test_what_is_half_typed_survives_what_the_drone_announces(page, ready):
