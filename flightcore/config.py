@@ -127,10 +127,14 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PrearmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The pre-arm gate. `require` adds parameters and the range each must be in."""
+    """The pre-arm gate. `require` adds parameters and the range each must be in.
+
+    With `remote_id` it also waits for the remote identification transmitter's word.
+    """
 
     enforce: bool = True
     gcs_timeout_max_s: float = 5.0
+    remote_id: bool = False
     require: dict[str, tuple[float, float]] = {}
 
 
@@ -190,6 +194,7 @@ class DroneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return PrearmOptions(
             is_enforced=self.prearm.enforce,
             requires_recorder=self.recorder.required,
+            requires_remote_id=self.prearm.remote_id,
             gcs_timeout_most=self.prearm.gcs_timeout_max_s,
             gcs_sysid=self.autopilot.gcs_sysid,
             require=tuple((name, *ends) for name, ends in self.prearm.require.items()),

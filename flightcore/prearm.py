@@ -14,6 +14,7 @@ import msgspec
 
 from flightcore.parameters import Names, Parameters
 from flightcore.policy import COMMAND_MESSAGES, FlightState, Refuse
+from flightcore.remote_id import RemoteId
 from flightcore.voice import Voice
 from wire.mavlink import HEADER_BYTES, dialect, message_id
 
@@ -98,6 +99,7 @@ class PrearmOptions:
 
     is_enforced: bool = True
     requires_recorder: bool = False
+    requires_remote_id: bool = False
     gcs_timeout_most: float = 5.0
     gcs_sysid: int = 255
     require: tuple[tuple[str, float, float], ...] = ()
@@ -193,7 +195,10 @@ class PrearmStatus(msgspec.Struct):
 
 
 class PrearmGate:
-    """Judge what would arm the vehicle. The zero state has read nothing, so it is closed."""
+    """Judge what would arm the vehicle. The zero state has read nothing, so it is closed.
+
+    `remote_id` is asked too, if there is one.
+    """
 
     def __init__(
         self,
@@ -201,19 +206,26 @@ class PrearmGate:
         parameters: Parameters,
         voice: Voice,
         options: PrearmOptions,
+        remote_id: RemoteId | None = None,
     ) -> None:
         self._table = table
         self._parameters = parameters
         self._voice = voice
         self._options = options
         self._sticks_said_ns: int | None = None
-        self._hindrance: str | None = None  # what else keeps it closed, aboard this companion
+        self._remote_id = remote_id
+        self._recorder_fault: str | None = None
         if not options.is_enforced:
             voice.note("pre-arm gate: prearm.enforce = false, it warns and refuses nothing")
 
     def recorder_is(self, fault: str | None) -> None:
         """Take what keeps the recorder from recording, None if nothing; it may hold arming."""
-        self._hindrance = fault if self._options.requires_recorder else None
+        self._recorder_fault = fault if self._options.requires_recorder else None
+
+    def hindrances(self, now_ns: int) -> list[str]:
+        """Return what keeps it closed beside the parameters."""
+        remote_id = None if self._remote_id is None else self._remote_id.hindrance(now_ns)
+        return [fault for fault in (self._recorder_fault, remote_id) if fault is not None]
 
     def missing(self, now_ns: int) -> list[Missing]:
         """Return what is not as required."""
@@ -233,9 +245,7 @@ class PrearmGate:
         if not (is_sticks and state is not FlightState.ARMED) and not arms(frame):
             return None
         missing = self.missing(now_ns)
-        texts = [str(each) for each in missing]
-        if self._hindrance is not None:
-            texts.insert(0, self._hindrance)
+        texts = [*self.hindrances(now_ns), *map(str, missing)]
         if not texts:
             return None
         if not is_sticks:
@@ -250,7 +260,7 @@ class PrearmGate:
 
     def describe(self, now_ns: int) -> PrearmStatus:
         """Describe the gate for `sekisho status` and `sekisho doctor`."""
-        missing = self.missing(now_ns)
+        missing, hindrances = self.missing(now_ns), self.hindrances(now_ns)
         parameters = {}
         for row in self._table:
             name = row.names[0]
@@ -265,8 +275,8 @@ class PrearmGate:
             )
         return PrearmStatus(
             enforced=self._options.is_enforced,
-            open=not missing and self._hindrance is None,
-            hindrance=self._hindrance,
+            open=not missing and not hindrances,
+            hindrance="; ".join(hindrances) or None,
             missing={each.name: str(each) for each in missing},
             parameters=parameters,
             writes=self._parameters.describe_writes(),

@@ -16,6 +16,7 @@ from flightcore.parameters import Parameters
 from flightcore.prearm import PrearmGate, requirements
 from flightcore.purge import Purge
 from flightcore.rates import Rates
+from flightcore.remote_id import RemoteId, is_transmitters
 from flightcore.tasking.fence_reader import FenceReader
 from flightcore.voice import Said, Voice
 from wire.tasking import FlyReason
@@ -47,7 +48,10 @@ class Watch:
         self.voice = Voice(autopilot)
         table = requirements(options.prearm)
         self.parameters = Parameters([row.names for row in table], autopilot, self.voice)
-        self.prearm = PrearmGate(table, self.parameters, self.voice, options.prearm)
+        self._remote_id = RemoteId() if options.prearm.requires_remote_id else None
+        self.prearm = PrearmGate(
+            table, self.parameters, self.voice, options.prearm, self._remote_id
+        )
         self.navigation = Navigation(self.voice)
         self.failsafe = Failsafe(
             autopilot, self.parameters, self.voice, lambda: self.navigation.is_suspect
@@ -71,6 +75,8 @@ class Watch:
         ]
         if self.rates is not None:
             self._parts.append(self.rates)
+        if self._remote_id is not None:
+            self._parts.append(self._remote_id)
         if options.purges:
             self._parts.append(Purge(autopilot, self.voice))
         self._takers: dict[bytes, list[Part]] = {}
@@ -81,11 +87,14 @@ class Watch:
     def receive(self, frames: Sequence[bytes], now_ns: int) -> None:
         """Take what the autopilot sent.
 
-        Frames of other components aboard are not its word, nor are those of other vehicles.
+        Frames of other components aboard are not its word, nor are those of other vehicles; but a
+        remote identification transmitter speaks for itself.
         """
         takers, sysid = self._takers, self._autopilot.sysid
         for frame in frames:
-            if frame[7:10] in takers and frame[6] == AUTOPILOT_COMPID and frame[5] == sysid:
+            if frame[7:10] not in takers or frame[5] != sysid:
+                continue
+            if frame[6] == AUTOPILOT_COMPID or is_transmitters(frame):
                 for part in takers[frame[7:10]]:
                     part.receive(frame, now_ns)
 

@@ -2,12 +2,13 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from wire.authority import NOBODY
 from wire.locality import (
     Address,
     NotAllowedError,
@@ -25,6 +26,8 @@ EMBEDDED: Final = "embedded"
 GATEWAY: Final = "gateway"  # its own name at the embedded broker
 TLS_SCHEME, PLAIN_SCHEME = "mqtts://", "mqtt://"
 _LEVEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_STATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]{0,31}")
+_STATION_ID: Final = re.compile(r"[0-9a-f]{32}")
 LAB_LOG_KEY: Final = "log-keys/log-private.key"  # where `sekisho pair lab` puts it
 
 
@@ -111,9 +114,14 @@ class RecorderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GroundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `ground.toml`."""
+    """The whole of `ground.toml`.
+
+    `stations` is what people here call other ground stations: name and id. The names show who is in
+    command, and spare typing an id; nothing is decided by them.
+    """
 
     drone: list[Drone]
+    stations: dict[str, str] = {}
     state: State = State()
     console: Console | None = None
     mqtt: Mqtt | None = None
@@ -152,6 +160,7 @@ def check(config: GroundConfig) -> None:
         check_address("console.bind", config.console.bind, parse_console)
     if config.mqtt is not None:
         _check_mqtt(config.mqtt)
+    _check_stations(config.stations)
     for index, drone in enumerate(config.drone):
         key = f"drone[{index}]"
         earlier = config.drone[:index]
@@ -201,6 +210,22 @@ def parse_broker(text: str) -> Address:
     raise ValueError(
         '"embedded", "off", mqtts://ADDRESS:PORT, or on this machine mqtt://127.0.0.1:PORT'
     )
+
+
+def _check_stations(stations: Mapping[str, str]) -> None:
+    for name, station in stations.items():
+        key = f"stations.{name}"
+        if not _STATION.fullmatch(name) or _STATION_ID.fullmatch(name):
+            raise NotAllowedError(
+                key, station, f"a name that matches {_STATION.pattern}, and no id"
+            )
+        if not _STATION_ID.fullmatch(station) or station == NOBODY.hex():
+            allowed = (
+                "32 digits of 0 to 9 and a to f, as `sekisho authority show` prints them there"
+            )
+            raise NotAllowedError(key, station, allowed)
+        if list(stations.values()).count(station) > 1:
+            raise NotAllowedError(key, station, "an id that has no other name")
 
 
 def _check_mqtt(mqtt: Mqtt) -> None:

@@ -72,9 +72,13 @@ class Session:
 
 
 class Console:
-    """All drones and all pages. The zero state has no page, and then sends nothing."""
+    """All drones and all pages. The zero state has no page, and then sends nothing.
 
-    def __init__(self, stations: Mapping[str, Station]) -> None:
+    `names` are those of other ground stations, and their ids: only shown, and offered for choice.
+    """
+
+    def __init__(self, stations: Mapping[str, Station], names: Mapping[str, str]) -> None:
+        self._names = dict(names)
         self.drones = {name: ConsoleDrone(name, station) for name, station in stations.items()}
         self.planning = Desk(self.drones)
         self._stations = dict(stations)
@@ -125,6 +129,7 @@ class Console:
             },
             "modes": {str(number): name for number, name in NAMES.items()},
             "offered": list(OFFERED),
+            "stations": self._names,
             "tracks": {name: list(drone.screen.track) for name, drone in self.drones.items()},
         }
 

@@ -1,5 +1,6 @@
 """What happens to one drone's link, for the record: each look at its counters becomes events."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from groundstation.screen.link import LinkView, LinkWatch
@@ -14,11 +15,14 @@ _NOBODY: Final = "nobody"
 class Logbook:
     """Follows one drone. The zero state has seen nothing, and the first look says how things are.
 
+    `stations` are the names of other ground stations, and their ids.
+
     Invariant: no event says what the one before it of its kind said.
     """
 
-    def __init__(self, drone: str) -> None:
-        self._drone = drone
+    def __init__(self, drone: str, stations: Mapping[str, str]) -> None:
+        self.drone = drone
+        self._names = {station: name for name, station in stations.items()}
         self._watch = LinkWatch()
         self._said: dict[str, object] = {}
         self._due_ns = 0
@@ -43,7 +47,7 @@ class Logbook:
             events.append(self._event(Topic.KEY, f"pre-shared key {view.ratchet}"))
         holder = status.authority["holder_id"]
         if isinstance(holder, str) and self._is_news("holder", holder):
-            events.append(self._event(Topic.AUTHORITY, f"in command: {_who(holder, status)}"))
+            events.append(self._event(Topic.AUTHORITY, f"in command: {self._who(holder, status)}"))
         suspect = bool(status.authority["navigation_suspect"])
         if self._is_news("navigation", suspect) and (suspect or "suspected" in self._said):
             self._said["suspected"] = True
@@ -57,8 +61,15 @@ class Logbook:
         self._said[kind] = value
         return True
 
+    def _who(self, holder: str, status: StationStatus) -> str:
+        if not holder.strip("0"):
+            return _NOBODY
+        if holder == status.authority["own_id"]:
+            return "this station"
+        return self._names.get(holder, f"station {holder[:_SHORT]}")
+
     def _event(self, topic: Topic, text: str) -> Event:
-        return Event(topic, text, drone=self._drone)
+        return Event(topic, text, drone=self.drone)
 
 
 def _link(view: LinkView, status: StationStatus) -> str:
@@ -66,10 +77,3 @@ def _link(view: LinkView, status: StationStatus) -> str:
         return f"up, by {view.path}"
     heard = "" if status.heard_s is None else f": last heard {status.heard_s:.1f} s ago"
     return f"lost{heard}"
-
-
-def _who(holder: str, status: StationStatus) -> str:
-    if not holder.strip("0"):
-        return _NOBODY
-    own = holder == status.authority["own_id"]
-    return "this station" if own else f"station {holder[:_SHORT]}"

@@ -68,7 +68,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 "--station",
                 required=True,
                 metavar="ID",
-                help="the other station's id, as its own `sekisho authority show` prints it",
+                help="the other station: its id, as its own `sekisho authority show` prints it, or "
+                "its name in [stations] of ground.toml",
             )
     authority.set_defaults(run=run_authority, station="")
     confirm = subparsers.add_parser(
@@ -93,9 +94,7 @@ def run_authority(arguments: argparse.Namespace) -> int:
     path = find_gateway(arguments.config)
     if arguments.verb == "show":
         return _show(path, arguments.drone)
-    station = arguments.station.lower()
-    if station and not (len(station) == 32 and set(station) <= set("0123456789abcdef")):
-        raise ConfigError(f"--station = {station!r}; allowed: 32 hexadecimal digits")
+    station = _station(path, arguments.station)
     if not _ask(path, arguments.drone, arguments.verb.replace("-", "_"), station):
         return 1
     until = time.monotonic() + _ANSWER_S
@@ -193,9 +192,29 @@ def _authority(path: Path, drone: str) -> dict[str, Any]:
     return authority
 
 
+def _named_stations(path: Path) -> dict[str, str]:
+    names: dict[str, str] = msgspec.json.decode(query(path))["stations"]
+    return names
+
+
+def _station(path: Path, text: str) -> str:
+    """Return the id that is meant by an id or a name."""
+    names = _named_stations(path) if text else {}
+    station = names.get(text, text.lower())
+    if station and not (len(station) == 32 and set(station) <= set("0123456789abcdef")):
+        known = f", or a name in [stations]: {', '.join(names)}" if names else ""
+        raise ConfigError(f"--station = {text!r}; allowed: 32 hexadecimal digits{known}")
+    return station
+
+
 def _show(path: Path, drone: str) -> int:
     authority = _authority(path, drone)
-    names = {None: "unknown", NOBODY.hex(): "nobody", authority["own_id"]: "this station"}
+    names: dict[str | None, str] = {
+        **{station: f"{name} ({station})" for name, station in _named_stations(path).items()},
+        authority["own_id"]: "this station",
+        NOBODY.hex(): "nobody",
+        None: "unknown",
+    }
     holder = names.get(authority["holder_id"], authority["holder_id"])
     lost = ", lost" if authority["holder_lost"] else ""
     print(f"{drone}: in command: {holder}{lost}; epoch {authority['epoch']}")

@@ -120,6 +120,8 @@ def _findings(gate: PrearmStatus | None, config: Path) -> Iterator[Finding]:
     if not gate.enforced:
         text = "prearm.enforce = false: the gate warns and refuses nothing"
         yield Finding("prearm", Level.WARNING, text, "take it out of drone.toml")
+    if gate.hindrance is not None:
+        yield Finding("prearm", Level.WRONG, gate.hindrance, "docs/failsafe.md, the pre-arm gate")
     for name, parameter in gate.parameters.items():
         missing = gate.missing.get(name)
         if missing is None:

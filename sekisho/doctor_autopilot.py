@@ -18,7 +18,9 @@ from flightcore.config import DroneConfig
 from flightcore.parameters import UNDER_WAY, Parameters
 from flightcore.policy import FlightState
 from flightcore.prearm import PrearmGate, PrearmStatus, requirements
+from flightcore.remote_id import RemoteId, is_transmitters
 from flightcore.voice import Voice
+from flightcore.watch import Part
 from sekisho.runtime import OperationFailedError, query
 from sekisho.services import WriteParameter
 from wire.aio.alarm import monotonic_ns
@@ -98,7 +100,11 @@ class LineAsked:
         table = requirements(options)
         names = [row.names for row in table]
         self._parameters = Parameters(names, self._autopilot, self._voice)
-        self._gate = PrearmGate(table, self._parameters, self._voice, options)
+        remote_id = RemoteId() if options.requires_remote_id else None
+        self._gate = PrearmGate(table, self._parameters, self._voice, options, remote_id)
+        self._listening: list[Part] = [self._parameters]
+        if remote_id is not None:
+            self._listening.append(remote_id)
 
     def __enter__(self) -> Self:
         return self
@@ -139,14 +145,17 @@ class LineAsked:
             for frame in self._autopilot.receive(data, now_ns):
                 number = int.from_bytes(frame[7:10], "little")
                 is_its_word = frame[5:7] == bytes((self._autopilot.sysid or 0, AUTOPILOT_COMPID))
-                if is_its_word and number in self._parameters.watched:
-                    self._parameters.receive(frame, now_ns)
+                if is_its_word or is_transmitters(frame):
+                    for part in self._listening:
+                        if number in part.watched:
+                            part.receive(frame, now_ns)
             self._parameters.tick(now_ns)
             self._port.write(b"".join(self._voice.outgoing().to_line))
 
 
 def _is_read(gate: PrearmStatus) -> bool:
-    return all(parameter.value is not None for parameter in gate.parameters.values())
+    are_read = all(parameter.value is not None for parameter in gate.parameters.values())
+    return are_read and gate.hindrance is None
 
 
 def _wait(done: Callable[[], bool], timeout_s: float) -> None:

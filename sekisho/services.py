@@ -77,11 +77,12 @@ class WriteParameter(msgspec.Struct, tag="write_parameter", forbid_unknown_field
 
 
 class GroundReport(msgspec.Struct, tag_field="kind", tag="ground"):
-    """What `sekisho status` prints of a gateway."""
+    """What `sekisho status` prints of a gateway; `stations` are what others are called here."""
 
     pid: int
     link: object
     peers: object
+    stations: dict[str, str]
     mqtt: object
     service: ServiceStatus
 
@@ -267,7 +268,12 @@ async def _serve_ground(
     def report() -> GroundReport:
         described = gateway.status()
         return GroundReport(
-            os.getpid(), described.link, described.peers, describe_mqtt(), process.status()
+            os.getpid(),
+            described.link,
+            described.peers,
+            config.stations,
+            describe_mqtt(),
+            process.status(),
         )
 
     addresses: dict[str, str] = {}

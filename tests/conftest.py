@@ -3,9 +3,17 @@
 import random
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from crypto.pair import Identity, PairNames, Role, pair_in_lab
 from crypto.suites import SUITES
+
+# How long an example takes tells of the machine and whoever shares it, not of the code. The rest
+# stays as Hypothesis has it: new examples every time, the same ones where CI is set.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config):

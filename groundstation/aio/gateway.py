@@ -16,6 +16,7 @@ from groundstation.aio.endpoints import Endpoint, TcpServer, UdpOut, UdpServer
 from groundstation.aio.recorder import DroneRecorder, open_recorder
 from groundstation.aio.udp_link import UdpLink
 from groundstation.config import Drone, GroundConfig
+from groundstation.logbook import Logbook
 from groundstation.station import Station, StationStatus
 from wire.aio.alarm import Alarm, monotonic_ns
 from wire.aio.disk import Disk
@@ -296,12 +297,14 @@ class Gateway:
     def __init__(
         self, config: GroundConfig, store: Store, pairs: dict[str, PairRecord], boot_count: int
     ) -> None:
+        self.station_names = config.stations
         self._disk = Disk((OSError, StoreError))
         self._recorder = open_recorder(config, store, pairs, boot_count)
         self._links = []
         for drone in config.drone:
             station = _station(drone, pairs[drone.name], boot_count)
-            recorder = DroneRecorder(drone.name, station, self._recorder, config.recorder.when)
+            logbook = Logbook(drone.name, config.stations)
+            recorder = DroneRecorder(station, logbook, self._recorder, config.recorder.when)
             self._links.append(_DroneLink(drone, store, self._disk, station, recorder))
         self._store = store
         self.reload_revocations()

@@ -106,13 +106,15 @@ class GroundRecorder:
 class DroneRecorder:
     """One drone's part of it."""
 
-    def __init__(self, drone: str, station: Station, recorder: GroundRecorder, when: When) -> None:
-        self._drone = drone
+    def __init__(
+        self, station: Station, logbook: Logbook, recorder: GroundRecorder, when: When
+    ) -> None:
+        self._drone = logbook.drone
         self._station = station
         self._recorder = recorder
         self._flights = Recorder(when if recorder.is_recording else When.OFF)
         self._flight = 0
-        self._logbook = Logbook(drone)
+        self._logbook = logbook
 
     def receive(self, plain: bytes, now_ns: int) -> None:
         """Take the frames of one datagram of the drone."""

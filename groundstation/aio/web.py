@@ -74,7 +74,7 @@ class WebConsole:
     ) -> None:
         self.door = Door(f"{address[0]}:{address[1]}")
         self._gateway = gateway
-        self._console = Console(gateway.stations)
+        self._console = Console(gateway.stations, gateway.station_names)
         self._files = dict(_files())
         self._tiles = Tiles(state / "maps")
         self._library = library

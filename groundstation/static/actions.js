@@ -149,12 +149,17 @@ export class Actions {
   handOver() {
     const drone = this.model.drone;
     const input = el("input", { type: "text", autocomplete: "off", spellcheck: "false", size: 34, pattern: "[0-9a-f]{32}", required: true, title: "32 hexadecimal digits" });
+    const idField = el("label", { class: "field" }, "Its id", input);
+    const others = Object.entries(this.model.stations).filter(([, id]) => id !== drone.authority.own_id);
+    const choice = el("select", { onchange: () => setHidden(idField, choice.value !== "") },
+      ...others.map(([name, id]) => el("option", { value: id }, name)), el("option", { value: "" }, "another, by its id"));
+    setHidden(idField, choice.value !== "");
     const { track } = slider("Slide: hand over", "hand-over", () => {
-      if (input.reportValidity()) this.authority("hand_over", input.value, drone.name);
+      if (choice.value || input.reportValidity()) this.authority("hand_over", choice.value || input.value, drone.name);
     });
     this.#show("hand over", drone, [
       el("p", { class: "sentence" }, `Command of ${drone.name} is offered to another station, which has 10 s to accept.`),
-      el("label", { class: "field" }, "Its id", input), track], input, 60000);
+      ...others.length ? [el("label", { class: "field" }, "Station", choice)] : [], idField, track], others.length ? choice : input, 60000);
   }
 
   async authority(verb, station = "", name = this.model.selected) {

@@ -115,6 +115,7 @@ export class Model {
     this.offered = welcome.offered;
     this.actions = welcome.actions;
     this.maps = welcome.maps;
+    this.stations = welcome.stations;
     for (const [group, { fields, stale_ms: stale }] of Object.entries(welcome.groups)) {
       this.places[group] = Object.fromEntries(fields.map((field, place) => [field, place]));
       this.stale[group] = stale;

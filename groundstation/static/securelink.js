@@ -77,8 +77,9 @@ export class SecureLink {
     setClass(this.state, "alarm", heard != null && !live);
     setAttribute(this.root, "data-level", link.attack ? "alarm" : link.noise ? "caution" : null);
     const holder = authority.holder_id;
+    const named = Object.entries(model.stations).find(([, id]) => id === holder)?.[0];
     const who = holder == null ? NONE : /^0*$/.test(holder) ? "nobody"
-      : holder === authority.own_id ? "this station" : `station ${holder.slice(0, SHORT)}`;
+      : holder === authority.own_id ? "this station" : named ?? `station ${holder.slice(0, SHORT)}`;
     facts.holder.show(authority.holder_lost ? `${who}, lost` : who, authority.is_holder ? null : "caution");
     facts.path.show(link.path.toUpperCase());
     facts.keys.show(`#${link.generation}, ${link.generation_ms == null ? NONE : clock(model.now() - link.generation_ms)}`);

@@ -19,6 +19,9 @@ class Second:
         argv = ["pair", "lab", "--drone-dir", bench.drone_state, "--ground-dir", self.state]
         argv += ["--name", NAME, "--role", role]
         subprocess.run([*SEKISHO, *argv], check=True, capture_output=True, timeout=30)
+        listing = [*SEKISHO, "keys", "list", "--json", "--state-dir", self.state]
+        listed = subprocess.run(listing, check=True, capture_output=True, timeout=30)
+        self.id = json.loads(listed.stdout)["pairs"][0]["gcs_id"]
         self.port, console_port = free_ports(2)
         self.config.write_text(
             f'[state]\ndir = "{self.state}"\n'

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 @pytest.fixture
 def second(bench, tmp_path):
     second = Second(bench, tmp_path, "supervisor")
+    with bench.configs["ground"].open("a") as config:
+        config.write(f'[stations]\n"hill top" = "{second.id}"\n')
     bench.start()
     bench.await_link()
     second.start()
@@ -43,10 +45,16 @@ def test_hand_over_claim_preempt_and_restart(bench, second, line):
         assert (done.returncode, "is there" in done.stdout) == (1, True)
         done = type_command(here, "authority", "hand-over", NAME, "--station", "0" * 32)
         assert (done.returncode, "knows no such station" in done.stdout) == (1, True)
-        done = type_command(here, "authority", "hand-over", NAME, "--station", other)
+        done = type_command(here, "authority", "hand-over", NAME, "--station", "hilltop")
+        assert (done.returncode, "32 hexadecimal digits" in done.stderr) == (2, True)
+        named = "hill top" if here == first else other
+        done = type_command(here, "authority", "hand-over", NAME, "--station", named)
         assert done.returncode == 0, done.stderr
         done = type_command(there, "authority", "accept", NAME)
         assert (done.returncode, holder(bench)) == (0, other)
+        done = type_command(first, "authority", "show", NAME)
+        expected = f"hill top ({other})" if here == first else "this station"
+        assert f"in command: {expected}" in done.stdout
         # Killed without a chance to tidy up: who commands is on the disk.
         bench.stop("drone", number=signal.SIGKILL)
         bench.start("drone")

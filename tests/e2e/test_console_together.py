@@ -36,6 +36,8 @@ def two(tmp_path_factory) -> Iterator[tuple[Stack, Second]]:
     with stack.configs["drone"].open("a") as config:
         config.write("[policy]\ndual_control = true\n")
     second = Second(stack, directory, "commander")
+    with stack.configs["ground"].open("a") as config:
+        config.write(f'[stations]\n"Hill top" = "{second.id}"\n')
     with running(stack, vehicle):
         try:
             second.start()
@@ -78,13 +80,19 @@ def own_id(page):
     return page.locator(".secure .own-id").inner_text().split()[-1]
 
 
-def hand_over(giver, taker):
+def hand_over(giver, taker, name=None):
+    """By the taker's name, which then shows, or by its id where it has none."""
     giver.get_by_role("button", name="Hand over …").click()
-    giver.locator("#strip input").fill(own_id(taker))
+    if name:
+        giver.locator("#strip select").select_option(label=name)
+        expect(giver.get_by_label("Its id", exact=True)).to_be_hidden()
+    else:
+        giver.get_by_label("Its id", exact=True).fill(own_id(taker))
     slide(giver)
     taker.get_by_role("button", name="Accept command").click()
     expect(in_command(taker)).to_have_text("this station")
-    expect(in_command(giver)).to_have_text(f"station {own_id(taker)[:8]}")
+    shown = name or f"station {own_id(taker)[:8]}"
+    expect(in_command(giver)).to_have_text(shown)
 
 
 def arm(page):
@@ -111,7 +119,7 @@ def test_command_is_handed_over_and_back(pages):
     expect(in_command(first)).to_have_text("this station")
     other.click(".action.arm", force=True)
     expect(note(other)).to_have_text("Arm: Another station commands")
-    hand_over(first, other)
+    hand_over(first, other, "Hill top")
     arm(other)
     first.click(".action.disarm", force=True)
     expect(note(first)).to_have_text("Disarm: Another station commands")

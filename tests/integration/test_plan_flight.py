@@ -30,7 +30,7 @@ class Room:
 
     def __init__(self, random_bytes, roles=None):
         self.world = flying(random_bytes, **({"roles": roles} if roles else {}))
-        self.console = Console({NAME: self.world.station()})
+        self.console = Console({NAME: self.world.station()}, {})
         self.page = self.console.open(Role.OPERATOR)
         self.parts = {}
         assert self.do("watch", on=True) == ""

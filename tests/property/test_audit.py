@@ -38,7 +38,7 @@ def lines_of(trail):
 
 
 @given(st.lists(st.tuples(EVENTS, st.sampled_from([0, 1, S, SUM_NS]), st.integers(1, 400))))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bounded_and_everything_counted(steps):
     trail, now, counts = Trail(), S, Counter()
     added, written, size, began = Counter(), Counter(), Counter(), {}

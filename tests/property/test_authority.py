@@ -16,7 +16,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from pymavlink.dialects.v20 import ardupilotmega as dialect
@@ -255,6 +255,4 @@ TestCommand = pytest.mark.slow(Command.TestCase)
 TestCommand.settings = settings(
     max_examples=25 * EXAMPLES,
     stateful_step_count=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

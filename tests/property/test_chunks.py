@@ -13,7 +13,7 @@ the next blob.
 import os
 import random
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -120,6 +120,4 @@ TestChunks = Chunks.TestCase
 TestChunks.settings = settings(
     max_examples=40 * EXAMPLES,
     stateful_step_count=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

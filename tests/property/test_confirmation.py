@@ -92,7 +92,7 @@ class TwoSteps(RuleBasedStateMachine):
 
 
 TestTwoSteps = pytest.mark.slow(TwoSteps.TestCase)
-TestTwoSteps.settings = settings(max_examples=200 * EXAMPLES, deadline=None)
+TestTwoSteps.settings = settings(max_examples=200 * EXAMPLES)
 
 
 def test_once(random_bytes):

@@ -55,7 +55,7 @@ def nearest(row, wanted, equal):
     return float(np.dot(row, found.x[:4]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(THRUSTS, TORQUES)
 @example(17.0, (0.0, 0.0, 5.0))
 @example(34.0, (0.3, 0.0, 0.0))

@@ -62,7 +62,7 @@ def close(a, b, tolerance=1e-9):
     return np.allclose(np.array(a, dtype=float), np.array(b, dtype=float), atol=tolerance)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ROTATIONS, ROTATIONS, VECTORS)
 def test_rotations_are_scipys(a, b, v):
     assert close(axes_of(quat(a)), axes(a))
@@ -73,7 +73,7 @@ def test_rotations_are_scipys(a, b, v):
     assert close(axes_of(conjugate(quat(a))), axes(a.inv()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ROTATIONS, ROTATIONS)
 def test_the_error_is_the_tilt_then_the_heading(a, b):
     """Turned by what the error says, tilt first, the body meets its setpoint."""
@@ -95,7 +95,7 @@ def test_the_error_is_the_tilt_then_the_heading(a, b):
     assert apart < 1e-3 + rounding or abs(ez) > (0.9 if clear else 0.0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ROTATIONS, ROTATIONS)
 def test_the_matrix_error_is_the_sine_of_the_angle(a, b):
     turn = (a.inv() * b).as_rotvec()
@@ -125,7 +125,7 @@ def settle(start, setpoint, *, flip, inertia=(0.0025, 0.0021, 0.0043)):
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROTATIONS, ROTATIONS)
 @example(Rotation.from_rotvec([math.pi, 0, 0]), Rotation.identity())
 @example(Rotation.from_rotvec([0, 0, math.pi]), Rotation.identity())
@@ -214,7 +214,7 @@ def test_from_rest_energy_angle_and_tilt_only_fall(stiffness, damping, spin):
         assert last[1].max() < 0.02
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(VECTORS, VECTORS)
 def test_gyroscopic_torque_does_no_work(rate, inertia):
     torque = torque_for((0.0, 0.0, 0.0), rate, inertia)
@@ -222,7 +222,7 @@ def test_gyroscopic_torque_does_no_work(rate, inertia):
     assert close(torque, np.cross(rate, np.array(inertia) * np.array(rate)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(VECTORS, st.floats(-7, 7), ROTATIONS)
 @example((0.0, 0.0, 0.0), 0.0, Rotation.identity())
 @example((0.0, 5.0, 0.0), 0.0, Rotation.identity())

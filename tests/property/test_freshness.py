@@ -137,4 +137,4 @@ class Mallory(RuleBasedStateMachine):
 
 
 TestMallory = Mallory.TestCase
-TestMallory.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMallory.settings = settings(max_examples=60, stateful_step_count=40)

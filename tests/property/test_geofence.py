@@ -47,7 +47,6 @@ def one(corners, **more):
     return Fence(inclusions=(Polygon(tuple(corners)),), **more)
 
 
-@settings(deadline=None)
 @given(CORNERS, st.tuples(ROUGH, ROUGH), MARGINS)
 def test_place_against_shapely(corners, place, margin):
     shape, point = shape_of(corners), Point(place)
@@ -80,7 +79,7 @@ MOTIONS = st.one_of(
 
 @pytest.mark.slow
 @given(CORNERS, MOTIONS, MARGINS, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_way_against_shapely(corners, motion, margin, is_exclusion):
     shape = shape_of(corners)
     flown = Flown(document_of([motion], HERE))
@@ -104,7 +103,7 @@ def test_way_against_shapely(corners, motion, margin, is_exclusion):
 
 @pytest.mark.slow
 @given(MOTIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_samples_miss_nothing(motion):
     flown = Flown(document_of([motion], HERE))
     stretches = list(closely(flown))
@@ -139,7 +138,6 @@ PIECES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(PIECES)
 @example(Polynomial(2.0, Turning(), ((0.0, 1.0, -2.0, 3.0), (), ())))
 def test_speed_is_bounded(piece):

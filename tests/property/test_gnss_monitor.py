@@ -54,7 +54,7 @@ FRAMES = st.tuples(IDS, PAYLOADS).map(lambda d: header(*d) + d[1] + b"\0\0")
 FLIGHT = list(Vehicle().frames(end_s=FAULT_S))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(FRAMES, st.binary(max_size=30)), max_size=60), st.integers(0, 2**63))
 def test_no_bytes_raise_and_an_alarm_stays(frames, now_ns):
     monitor = GnssMonitor()
@@ -71,7 +71,7 @@ def test_no_bytes_raise_and_an_alarm_stays(frames, now_ns):
     assert monitor.alarm is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(sorted(WATCHED)),
     st.integers(0, 9),
@@ -95,7 +95,7 @@ def test_damage_to_a_flight_neither_raises_nor_spreads(message_id, at, damage, s
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 2**32), st.sampled_from([1, 4, 25]), st.booleans())
 def test_late_lost_and_repeated_packets_are_no_deception(seed, spread, twice):
     draw = random.Random(seed)
@@ -109,7 +109,7 @@ def test_late_lost_and_repeated_packets_are_no_deception(seed, spread, twice):
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(3.0, 40.0), st.floats(-3.14, 3.14), st.floats(0.0, 5.0))
 def test_any_jump_is_found_whatever_its_way(metres, way, moment):
     step = metres * complex(math.cos(way), math.sin(way))
@@ -163,7 +163,7 @@ def slow_filter(epochs, noises):
     return x, p
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EPOCHS)
 def test_the_prediction_is_the_textbook_filter(drawn):
     at = Integrals(0.0, 0j, 0j, 0j, 0.0, 0.0, 0j)

@@ -43,7 +43,7 @@ schedules = st.builds(
 
 
 @given(schedules)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pace_is_the_derivative_of_time_along_and_its_change_that_of_pace(schedule):
     times = np.arange(schedule.begin_s - 1.0, schedule.ends_s() + 1.0, 1e-3)
     along = np.array([schedule.at(t) for t in times])
@@ -59,7 +59,7 @@ def test_pace_is_the_derivative_of_time_along_and_its_change_that_of_pace(schedu
     assert schedule.at(schedule.ends_s() + 1.0).rate == schedule.to_rate
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(schedules, st.floats(0, 10), st.sampled_from([0.0, 2.0]))
 def test_one_pace_follows_the_other_without_a_jump(schedule, at_s, ramp_s):
     following = schedule.then(at_s, 0.0, ramp_s)
@@ -71,7 +71,7 @@ def test_one_pace_follows_the_other_without_a_jump(schedule, at_s, ramp_s):
 
 
 @given(st.floats(0.0, 25.0), st.floats(0.0, 1.0), st.floats(-0.5, 0.5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_track_is_the_trajectory_at_any_pace(time, pace, change):
     shift = (1.0, 2.0, 3.0)
     track = track_of(table(LEMNISCATE, shift), LEMNISCATE.duration)
@@ -91,7 +91,7 @@ def test_beyond_its_ends_a_track_stands_still():
         assert got.velocity_n == got.acceleration_n == (0.0, 0.0, 0.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.0, 0.3), min_size=60, max_size=60))
 def test_the_vehicles_clock_is_read_by_its_quickest_message(delays):
     delays = [0.0 if i % 20 == 0 else d for i, d in enumerate(delays)]
@@ -115,7 +115,7 @@ def position(ms, values):
     return frame(dialect.MAVLink_local_position_ned_message(ms, *values))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: math.hypot(*q) > 0.1),
     st.tuples(*[st.floats(-3, 3)] * 3),
@@ -211,7 +211,7 @@ def test_a_disturbance_that_turns_is_led():
     assert np.linalg.norm(np.array(forecast.disturbance_n) - wind(now + 0.18)) < 0.12
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(-800_000_000, 800_000_000), st.integers(-1_800_000_000, 1_800_000_000))
 @example(100_000_000, 1_799_999_500)
 @example(-450_000_000, -1_799_999_500)
@@ -238,7 +238,7 @@ def test_an_origin_that_is_no_place_is_not_believed():
     assert struct.calcsize("<iii") == 12
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: math.hypot(*q) > 0.1))
 def test_axes_become_the_quaternion_that_scipy_finds(q):
     matrix = Rotation.from_quat(q).as_matrix()
@@ -248,7 +248,7 @@ def test_axes_become_the_quaternion_that_scipy_finds(q):
     assert found[0] >= 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.tuples(*[st.floats(-6, 6)] * 3),
     st.tuples(*[st.floats(-10, 10)] * 3),
@@ -290,7 +290,7 @@ def test_at_rest_on_the_track_it_asks_for_hover():
 
 
 @given(st.floats(0.5, 5.0), st.floats(4.0, 15.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_pace_changes_no_faster_than_it_may(speed, radius):
     flown = orbit((0.0, 0.0, -10.0), radius, speed, turns=4.0)
     aboard = take(flown, (0.0, 0.0, 0.0), bytes(8), Ability(), Form.ATTITUDE, Craft())

@@ -37,7 +37,7 @@ def over_the_line(setpoint):
     return dialect.MAVLink(None).decode(bytearray(frame))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vector, angle)
 def test_a_position_is_a_place_and_never_expires(position, yaw):
     read = local_setpoint(over_the_line(PositionTarget(position, yaw)), ANYWHERE)
@@ -47,7 +47,7 @@ def test_a_position_is_a_place_and_never_expires(position, yaw):
     assert (read.yaw.aim, read.yaw.angle) == (YawAim.ANGLE, yaw)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vector, vector, vector, angle, angle)
 def test_a_motion_is_all_three(position, velocity, acceleration, yaw, rate):
     message = over_the_line(MotionTarget(position, velocity, acceleration, yaw, rate))
@@ -61,7 +61,7 @@ def test_a_motion_is_all_three(position, velocity, acceleration, yaw, rate):
     assert message.yaw_rate == rate
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: math.hypot(*q) > 0.1), st.floats(0, 1))
 def test_an_attitude_is_unit_and_without_rates(q, thrust):
     length = math.hypot(*q)

@@ -144,7 +144,7 @@ def check_sequence(seed, suite, disturbed, honest_at_last):
     return sum(map(bool, records))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @SEQUENCES
 def test_no_record_but_after_the_honest_sequence_and_both_yeses(
     seed, suite, disturbed, honest_at_last
@@ -156,7 +156,7 @@ def test_no_record_but_after_the_honest_sequence_and_both_yeses(
 def test_the_same_for_longer_and_the_sequences_are_not_all_cut_short():
     reached = Counter()
 
-    @settings(max_examples=3000, deadline=None)
+    @settings(max_examples=3000)
     @SEQUENCES
     def check(seed, suite, disturbed, honest_at_last):
         reached[check_sequence(seed, suite, disturbed, honest_at_last)] += 1
@@ -176,7 +176,7 @@ def test_the_honest_sequence_alone_makes_both_records():
 SEALED_KINDS = st.sampled_from([*(Kind.YES, Kind.SAVED) * 4, *range(10)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sets(st.sampled_from(ENDS), max_size=1),
     st.lists(st.tuples(st.sampled_from(ENDS), SEALED_KINDS), min_size=1, max_size=6),

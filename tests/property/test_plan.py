@@ -121,7 +121,7 @@ def carry_out(draft, what, *rest):
             draft.redo()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(edit, max_size=25))
 def test_undo_and_redo_are_the_plans_there_were(edits):
     draft, history, at = Draft(), [model.Plan()], 0
@@ -168,7 +168,7 @@ def test_steps_are_bounded():
         draft.undo()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(simple, survey), max_size=5), st.lists(zone, max_size=3), st.lists(rally))
 def test_a_file_says_what_the_draft_does(items, zones, points):
     draft = Draft()
@@ -193,7 +193,7 @@ def same_meaning(ours, theirs):
     return all(row.same for row in compare(ours, theirs, 1))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(simple, max_size=6), st.lists(zone, max_size=4))
 def test_what_is_aboard_becomes_the_same_again(items, zones):
     plan = model.Plan(items=tuple(items), zones=tuple(zones))
@@ -206,7 +206,7 @@ def test_what_is_aboard_becomes_the_same_again(items, zones):
         assert [i.stored for i in lists(back)[kind]] == [i.stored for i in onboard[kind]]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(simple, max_size=6), st.lists(simple, max_size=6))
 def test_rows_are_the_same_exactly_if_the_lists_are(ours, theirs):
     mine, other = (list_of(items) for items in (ours, theirs))
@@ -226,7 +226,7 @@ def flat(points):
     return [(round(lon * 1e7), round(lat * 1e7)) for lat, lon in points]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(corners, points, points, st.booleans())
 def test_a_leg_in_a_polygon(fence, a, b, inclusion):
     polygon = Polygon(flat(fence))
@@ -236,7 +236,7 @@ def test_a_leg_in_a_polygon(fence, a, b, inclusion):
     assert breaches(model.Polygon(points=fence, inclusion=inclusion), a, b) is not keeps
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(points, st.sampled_from((5.0, 15.0, 31.0)), points, points, st.booleans())
 def test_a_leg_in_a_circle(centre, radius, a, b, inclusion):
     circle = model.Circle(lat=centre[0], lon=centre[1], radius=radius, inclusion=inclusion)
@@ -249,7 +249,7 @@ def test_a_leg_in_a_circle(centre, radius, a, b, inclusion):
     assert breaches(circle, a, b) is not keeps
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(corners)
 def test_a_polygon_that_crosses_itself(fence):
     ring = model.Polygon(points=fence)
@@ -278,7 +278,7 @@ def test_across_the_date_line():
     assert breaches(fence, (0.05, 179.95), (0.05, -179.8))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(survey, st.integers(0, 3))
 def test_a_survey_covers_its_polygon(one, entry):
     one = laid_out(msgspec.structs.replace(one, entry=entry, turnaround=0.0, trigger=0.0))
@@ -314,7 +314,7 @@ def swept(line, half, bearing):
     return LineString(ends).buffer(half, cap_style="flat")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(survey, st.sampled_from((0.0, 50.0, 80.0)), st.sampled_from((0.0, 60.0)))
 def test_overlaps_of_a_camera(one, side, front):
     assume(one.camera is not None)
@@ -327,7 +327,7 @@ def test_overlaps_of_a_camera(one, side, front):
     assert math.isclose(1 - one.trigger / along, front / 100, abs_tol=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_jumps_go_on_to_their_items(data):
     """A jump goes to the item it went to, wherever edits have put that."""

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -278,6 +278,4 @@ TestPskCommit = pytest.mark.slow(PskCommit.TestCase)
 TestPskCommit.settings = settings(
     max_examples=40 * EXAMPLES,
     stateful_step_count=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

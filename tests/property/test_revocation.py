@@ -39,7 +39,7 @@ stations = st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True)
     ),
     grant=st.integers(0, 12),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_drone_holds_the_newest_authentic_list_it_was_offered(steps, skips, deliveries, grant):
     lists, revoked_at = [], []  # the model: per list, the last serial that named each station
     current, known = RevocationList(), {}

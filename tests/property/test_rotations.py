@@ -314,7 +314,7 @@ def test_a_new_rotation_is_found():
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROTATIONS, ROTATIONS, VECTORS, ANGLES, ANGLES, ANGLES)
 def test_scipy_agrees(check, a, b, v, roll, pitch, yaw):
     check(a, b, v, roll, pitch, yaw)

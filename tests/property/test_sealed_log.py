@@ -106,7 +106,7 @@ def check(given):
 SIZES = st.one_of(st.integers(1, 80), st.sampled_from([1, 4095, 4096, 70_000]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(SIZES, max_size=8), st.integers(1, 9000))
 @example([], 1)
 @example([MAX_CHUNK_BYTES], 65536)
@@ -180,7 +180,7 @@ def mutate(segments, operation):
     return segments
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(OPERATIONS, min_size=1, max_size=3))
 @example([("splice", 1, 0), ("insert foreign", 0, 0)])  # a prefix of the other file
 def test_any_rearrangement_is_seen_where_it_begins(operations):
@@ -287,7 +287,6 @@ def test_another_private_key_opens_nothing():
     assert verdict == (LogState.DAMAGED, 0, b"", 0, Damage.OTHER_KEY, None)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=3000), st.booleans())
 def test_junk_never_raises(junk, behind_a_header):
     data = (GENUINE[0] if behind_a_header else b"") + junk

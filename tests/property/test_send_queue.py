@@ -130,7 +130,7 @@ TAKES = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from((RATE, MIN_RATE, 960, 5761, 92160)),
     st.lists(st.one_of(PUTS, PUTS, TAKES), max_size=80),
@@ -215,7 +215,7 @@ LOADS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(LOADS)
 def test_what_it_promises(load):
     puts, now = [], 0

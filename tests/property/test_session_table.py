@@ -10,7 +10,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -184,6 +184,4 @@ TestSessionTable = pytest.mark.slow(SessionTable.TestCase)
 TestSessionTable.settings = settings(
     max_examples=30 * EXAMPLES,
     stateful_step_count=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

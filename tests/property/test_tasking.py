@@ -14,7 +14,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -179,6 +179,4 @@ TestAsking = Asking.TestCase
 TestAsking.settings = settings(
     max_examples=12 * EXAMPLES,
     stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -58,7 +58,7 @@ def in_bounds(values):
     return all(abs(v) < 1e9 for v in values)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(_STEP, min_size=1, max_size=40),
     st.lists(st.tuples(*[NUMBERS] * INPUTS), min_size=1, max_size=4),

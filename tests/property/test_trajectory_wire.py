@@ -13,7 +13,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.reference import trajectory as slow
@@ -77,7 +77,6 @@ HERE = Reference(-353_632_610, 1_491_652_300, 584_090)
 HOVER = Polynomial(1.0, Turning((0.5,)), ((), (), (-5.0,)))
 
 
-@settings(deadline=None)
 @given(DOCUMENTS)
 @example(Document(HERE, (HOVER,) * 600))
 def test_document_comes_back(document):
@@ -88,7 +87,6 @@ def test_document_comes_back(document):
     assert slow.read(data) == slow.shown(document)
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.data())
 def test_bytes_are_refused_or_canonical(document, data):
     raw = bytearray(encode(document))
@@ -194,7 +192,6 @@ STATUSES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(STATUSES)
 def test_status_comes_back(status):
     value = status.encode()
@@ -207,7 +204,6 @@ def test_status_comes_back(status):
     assert len(value) <= 155
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=160))
 def test_other_status_is_none(value):
     found = FlyStatus.parse(value)
@@ -230,7 +226,6 @@ def test_malformed_status(value, why):
     assert FlyStatus.parse(value) is None, why
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FlyVerb), st.integers(1, 2**32 - 1), st.binary(min_size=8, max_size=8))
 def test_request_comes_back(verb, number, identity):
     request = FlyRequest(verb, number, identity)

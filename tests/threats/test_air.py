@@ -162,7 +162,7 @@ def test_threat_02_inject_random_frames(world):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_threat_03_replay_within_a_session(seed):
     rng = random.Random(seed)
     world = World(rng.randbytes)

@@ -89,9 +89,7 @@ def put_aloft(client: Client) -> None:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(messages(), min_size=1, max_size=4), st.integers(1, 60))
 def test_any_message_in_flight(flown: Client, sequence, ticks: int):
     put_aloft(flown)
@@ -108,7 +106,7 @@ def test_any_message_in_flight(flown: Client, sequence, ticks: int):
     assert np.isfinite([reference.position_n, reference.velocity_n]).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_any_bytes(noise: bytes):
     sim = simulation()

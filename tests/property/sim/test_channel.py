@@ -55,7 +55,7 @@ def test_nothing_happens_by_itself():
 
 
 @given(st.sampled_from([0.0, 0.01, 0.3, 0.9, 1.0]), st.integers(0, 2**31))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_loss_is_the_share(share, seed):
     got = len(carried(air(Conditions(loss=share), seed), 2_000, MS))
     sigma = (2_000 * share * (1 - share)) ** 0.5
@@ -221,7 +221,7 @@ CONDITIONS = st.builds(
 
 
 @given(st.lists(CONDITIONS, min_size=1, max_size=3), st.integers(0, 2**31), st.binary(max_size=9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_script_accounts_for_every_datagram_and_repeats_itself(phases, seed, datagram):
     script = Script(tuple(Phase(0.3 * k, c) for k, c in enumerate(phases)), seed)
 

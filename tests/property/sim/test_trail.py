@@ -32,7 +32,7 @@ def away_from_stretch(at, a, b):
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(places, min_size=1, max_size=12), st.floats(0.5, 10))
 def test_a_straightened_way_keeps_its_ends_and_stays_near(points, within):
     kept = straightened(points, within)
@@ -43,7 +43,7 @@ def test_a_straightened_way_keeps_its_ends_and_stays_near(points, within):
         assert min(away_from_stretch(point, a, b) for a, b in stretches) <= 0.5 * within + 1.5
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(places, min_size=1, max_size=60))
 def test_the_way_back_ends_where_it_began_within_its_room(points):
     parameters = Parameters()
@@ -96,7 +96,7 @@ def test_on_the_boundary_there_is_a_way_out_as_well(zone, at, out):
     assert left == pytest.approx(0.0)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @example((0.0, 40.0, -5.0), (0.0, 10.0, 0.0))
 @given(places, st.tuples(metres, metres, metres))
 def test_following_the_slowed_velocity_never_leaves_the_fence(at, velocity):
@@ -113,7 +113,7 @@ def test_following_the_slowed_velocity_never_leaves_the_fence(at, velocity):
     assert -down < parameters["FENCE_ALT_MAX"] + 0.5
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(metres, metres)
 def test_the_way_out_of_a_zone_leads_to_its_boundary(north, east):
     corners = ((30.0, 30.0), (30.0, -30.0), (-30.0, -30.0), (-30.0, 30.0))

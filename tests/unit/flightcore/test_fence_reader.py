@@ -99,7 +99,7 @@ class Bench:
         return self.reader.fence(self.now).around(PLACE)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 15),
     st.lists(st.sampled_from([SQUARE, RING]), max_size=3),

@@ -64,7 +64,7 @@ def test_document_flies_as_what_it_was_made_of(motion):
 
 
 @given(st.lists(st.sampled_from(list(MOTIONS)), min_size=1, max_size=4), st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pieces_follow_one_another(names, data):
     """Each motion is flown from where the last one ends in time, wherever in it one looks."""
     motions = [MOTIONS[name] for name in names]

@@ -78,7 +78,7 @@ def test_two_points_give_the_closed_form():
     assert np.allclose(curve.coefficients[0, 0], [0, 0, 0, 0, 35, -84, 70, -20], atol=1e-8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(*[st.integers(-20, 20)] * 3), min_size=2, max_size=6, unique=True),
     st.floats(0.5, 15),
@@ -93,7 +93,7 @@ def test_through_keeps_speed_and_acceleration(points, speed, acceleration):
     assert np.allclose(curve.sample(curve.breaks)[:3].T, points, atol=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(0.1, 200), st.floats(0.5, 20), st.floats(0.5, 10))
 def test_a_line_is_straight_smooth_and_within_limits(length, speed, acceleration):
     end = (0.6 * length, -0.8 * length, -5.0)
@@ -130,7 +130,7 @@ def test_a_lane_through_corners_crosses_once():
     assert np.allclose(found[1], [(20.0, 0.0), (0.0, 0.0)])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(2, 15), st.floats(-7, 7), st.sampled_from([SQUARE, NOTCHED]))
 def test_every_place_of_the_polygon_is_near_a_lane(spacing, heading, polygon):
     segments = np.array(lanes(polygon, spacing, heading))

@@ -34,7 +34,7 @@ class Room:
         self.world = World(random_bytes, roles)
         self.name = name
         self.station = self.world.station(name)
-        self.console = Console({NAME: self.station})
+        self.console = Console({NAME: self.station}, {})
         self.up = []
 
     @property
@@ -274,7 +274,7 @@ def test_two_drones_of_one_number(random_bytes):
     rooms = [Room(random_bytes) for _ in range(2)]
     for room in rooms:
         room.run(1500)
-    console = Console({"x": rooms[0].station, "y": rooms[1].station})
+    console = Console({"x": rooms[0].station, "y": rooms[1].station}, {})
     page = console.open(Role.VIEWER)
     frames = FrameSplitter().receive(heartbeat())
     for drone in console.drones.values():

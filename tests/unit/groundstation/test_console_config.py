@@ -1,6 +1,7 @@
-"""Where the console may be served: on this machine, or nowhere.
+"""Where the console may be served, on this machine or nowhere; what stations may be called.
 
-Mutants killed: a wildcard address; "off" is an address like any other.
+Mutants killed: a wildcard address; "off" is an address like any other; a name that is an id; an id
+that is nobody's, too short, in capitals or named twice.
 """
 
 import pytest
@@ -25,3 +26,33 @@ def test_allowed(bind):
 def test_refused(bind):
     with pytest.raises(NotAllowedError, match=r"console\.bind"):
         check(config(bind))
+
+
+ID = "4f1c52a09be3d7781c06e2f3a4b5968d"
+
+
+def named(**stations):
+    return GroundConfig([Drone("d", "192.168.50.1:14610")], stations=stations)
+
+
+def test_stations_are_named():
+    check(named())
+    check(named(**{"Hill top": ID, "tower-2": ID[::-1]}))
+
+
+@pytest.mark.parametrize(
+    "stations",
+    [
+        {"": ID},
+        {"a/b": ID},
+        {ID: ID},
+        {"x" * 33: ID},
+        {"tower": ID[1:]},
+        {"tower": ID.upper()},
+        {"tower": "0" * 32},
+        {"tower": ID, "again": ID},
+    ],
+)
+def test_stations_are_refused(stations):
+    with pytest.raises(NotAllowedError, match="stations"):
+        check(named(**stations))

@@ -10,14 +10,14 @@ from groundstation.station import StationStatus
 from wire.summary import LinkSummary
 from wire.trail import Topic
 
-OWN, OTHER = "aa" * 8, "bb" * 8
+OWN, OTHER, NAMED = "aa" * 8, "bb" * 8, "cc" * 8
 
 
 class Drone:
     """A link whose status a test sets, looked at once a second."""
 
     def __init__(self):
-        self.logbook = Logbook("a")
+        self.logbook = Logbook("a", {"tower": NAMED})
         self.now_ns = 0
         self.state, self.path, self.replayed, self.generation = "none", "udp", 0, 0
         self.holder, self.suspect = OWN, False
@@ -61,6 +61,8 @@ def test_each_change_once():
     assert drone.look() == [(Topic.LINK, "lost: last heard 1.2 s ago")]
     drone.holder = OTHER
     assert drone.look() == [(Topic.AUTHORITY, f"in command: station {OTHER[:8]}")]
+    drone.holder = NAMED
+    assert drone.look() == [(Topic.AUTHORITY, "in command: tower")]
     drone.holder = "00" * 8
     assert drone.look() == [(Topic.AUTHORITY, "in command: nobody")]
     drone.suspect = True

@@ -260,7 +260,7 @@ def test_what_others_set_is_followed(table):
     assert aboard.table["RTL_ALT"].value == 2222
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_file_is_named_and_nothing_else(data):
     whole = packed_parameters(SMALL, with_defaults=data.draw(st.booleans()))

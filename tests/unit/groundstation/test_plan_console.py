@@ -250,7 +250,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(DEEDS, st.dictionaries(FIELDS, JSON | st.sampled_from((WAYPOINT, TAKEOFF, 1, 0, True))))
 def test_any_deed(deed, rest):
     """It is not understood, or answered in words; a draft and what is told of it stay whole."""

@@ -226,7 +226,7 @@ strange = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(PATHS), strange)
 def test_any_value_anywhere(path, value):
     """It is refused by name or read, and what is read can be written, kept and compared."""
@@ -241,7 +241,6 @@ def test_any_value_anywhere(path, value):
     assert len(flown(again)) == len(flown(draft.plan))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text(text):
     with pytest.raises(PlanError):

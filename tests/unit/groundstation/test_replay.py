@@ -76,7 +76,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STEPS)
 @example([("seek", 30), ("play", 2.0), ("wait", 5), ("wait", 5), ("seek", 20)])
 @example([("seek", 1e9), ("play", 16.0), ("wait", 3)])

@@ -25,7 +25,7 @@ def read(path, data):
     return messages
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     temperature=st.floats(-300, 300),
     count=st.integers(0, 255),

@@ -82,7 +82,7 @@ def forces_rotor_by_rotor(frame, state, wind, health):
     return acceleration, (torque - np.cross(rate, inertia * rate)) / inertia
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(airframes()), st.integers(0, 2**32 - 1))
 def test_moments_of_the_speeds_are_the_sum_over_the_rotors(name, seed):
     frame, rng = airframe(name), np.random.default_rng(seed)
@@ -117,7 +117,7 @@ def test_body_axes_are_scipys():
         assert np.allclose(np.array(axes).T, turn.as_matrix(), atol=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(RATES)
 def test_free_rotation_keeps_energy_and_momentum(rate):
     frame = replace(NO_AIR, inertia=(0.010, 0.017, 0.024))
@@ -152,7 +152,7 @@ def test_free_fall_keeps_energy():
     assert energy() == pytest.approx(before, rel=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(RATES, RATES)
 def test_air_at_rest_only_takes_energy(velocity, rate):
     """Without thrust and lift, which the motors pay for, rotors that turn are brakes."""
