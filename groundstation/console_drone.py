@@ -19,30 +19,27 @@ from groundstation.plan.model import WITH_PLACE, Home
 from groundstation.plan.onboard import FENCE, MISSION, RALLY, OnboardItem
 from groundstation.screen.assess import assess
 from groundstation.screen.changes import changes_since, page_ms
+from groundstation.screen.endurance import Endurance
 from groundstation.screen.link import LinkWatch
 from groundstation.screen.modes import AUTO
+from groundstation.screen.presence import Presence
 from groundstation.screen.situation import judge
 from groundstation.screen.vehicle import VehicleScreen
-from groundstation.screen.watched import WATCHED
 from groundstation.station import Station
 from groundstation.tasking import Task
 from wire.locality import RADIO
 from wire.mavlink import dialect, frame_bytes_untrusted, message_id
 from wire.trail import Event, Topic
 
-BEAT_NS: Final = 1_000_000_000
-ASK_NS: Final = 5_000_000_000
 LINK_NS: Final = 250_000_000
-RADIO_SHARE: Final = 0.25  # of the rates asked for elsewhere
-_SYSTEM: Final = dialect.MAVLINK_MSG_ID_SYS_STATUS
 _HEARTBEAT: Final = dialect.MAVLINK_MSG_ID_HEARTBEAT
 _POSITION: Final = dialect.MAVLINK_MSG_ID_GLOBAL_POSITION_INT
 _HOME: Final = dialect.MAVLINK_MSG_ID_HOME_POSITION
 _CURRENT: Final = dialect.MAVLINK_MSG_ID_MISSION_CURRENT
-_BATTERY: Final = dialect.MAVLINK_MSG_ID_BATTERY_STATUS
 _SHOWN: Final = (MISSION, FENCE)  # lists on the map
 _SCALE: Final = 1e-7
-_SMOOTHING: Final = 0.02  # of the current, at ten looks a second: about 5 s
+
+_OF_CHALLENGE: Final = frozenset(("challenge", "operation"))
 
 Section = tuple[int, Any]
 
@@ -69,12 +66,11 @@ class ConsoleDrone:
         self._mission_total: object = None
         self._sections: dict[str, Section] = {}
         self._craft = Craft(name)
-        self._beat_ns = 0
-        self._ask_ns = 0
+        self._presence = Presence()
+        self._endurance = Endurance()
         self._link_ns = 0
         self._number = 0
         self._told: dict[int, Outcome] = {}
-        self._current: float | None = None
 
     def receive(self, plain: bytes, now_ns: int) -> None:
         """Take the MAVLink frames of one datagram of the drone."""
@@ -117,6 +113,13 @@ class ConsoleDrone:
     def read_plans(self, now_ns: int) -> None:
         """Read mission and fence from the drone again."""
         self.aboard.read(_SHOWN, now_ns)
+
+    def _read_anew(self, now_ns: int) -> None:
+        """Read mission and fence again when the mission has another length than it had."""
+        total = self.screen.value(_CURRENT, "total")
+        if total != self._mission_total and not self.aboard.is_busy:
+            self._mission_total = total
+            self.read_plans(now_ns)
 
     def ask_parameters(self, asked: Parameters, now_ns: int) -> tuple[str, list[dict[str, Any]]]:
         """Do what a page asks about parameters; return why not, and what the page is told."""
@@ -187,7 +190,10 @@ class ConsoleDrone:
         challenge = self._station.command.challenge(now_ns)
         operation = None if challenge is None else challenge.operation
         frames += self._parameters.outgoing(sysid, operation, now_ns, self._orderly.pack)
-        messages = self._beat(now_ns) + self._ask(sysid, now_ns)
+        self._read_anew(now_ns)
+        is_radio = self._view.path == RADIO[0]
+        messages = self._presence.beat(now_ns)
+        messages += self._presence.ask(self.screen, sysid, now_ns, is_radio=is_radio)
         messages += self.aboard.outgoing(sysid, now_ns)
         return frames + [self._orderly.pack(message) for message in messages]
 
@@ -277,7 +283,8 @@ class ConsoleDrone:
         )
         self._show("blocked", {action.value: why_not(action, self._craft) for action in ACTIONS})
         self._show("timers", (page_ms(screen.armed_ns), page_ms(screen.flying_ns)))
-        self._show("endurance", self._endurance_s(now_ns))
+        endurance = self._endurance.look(screen, now_ns, flying=self._craft.flying)
+        self._show("endurance", endurance)
         for kind in _SHOWN:
             reader = self.aboard.readers[kind]
             if reader.items is not None and self._plans_shown.get(kind) != reader.version:
@@ -285,25 +292,6 @@ class ConsoleDrone:
                 self._show(f"plan{kind}", [_on_map(item) for item in reader.items])
         self._show("parameters", self._parameters.shown())
         self._show("orders", [_shown_order(order) for order in self._orderly.orders])
-
-    def _endurance_s(self, now_ns: int) -> int | None:
-        """Estimate how long the battery lasts: what is left over the mean current."""
-        screen = self.screen
-        current = screen.fresh(_SYSTEM, "current_battery", now_ns)
-        percent = screen.fresh(_SYSTEM, "battery_remaining", now_ns)
-        consumed = screen.fresh(_BATTERY, "current_consumed", now_ns)
-        if current is not None:
-            mean = current if self._current is None else self._current
-            self._current = mean + _SMOOTHING * (current - mean)
-        told = screen.fresh(_BATTERY, "time_remaining", now_ns)
-        if told is not None:
-            return int(told)
-        if self._current is None or percent is None or consumed is None or not self._craft.flying:
-            return None
-        if not 0 < percent <= 97 or self._current < 0.5:  # too little is known to tell
-            return None
-        left_mah = consumed * percent / (100 - percent)
-        return round(left_mah * 3.6 / self._current / 10) * 10
 
     def _show(self, name: str, value: object) -> None:
         old = self._sections.get(name)
@@ -331,56 +319,6 @@ class ConsoleDrone:
             "challenge",
             (challenge.nonce.hex(), text, page_ms(challenge.expires_ns), own or is_write),
         )
-
-    def _beat(self, now_ns: int) -> list[dialect.MAVLink_message]:
-        """Return the heartbeat that tells the autopilot of an operator's presence."""
-        if now_ns < self._beat_ns:
-            return []
-        self._beat_ns = now_ns + BEAT_NS
-        return [
-            dialect.MAVLink_heartbeat_message(
-                dialect.MAV_TYPE_GCS,
-                dialect.MAV_AUTOPILOT_INVALID,
-                0,
-                0,
-                dialect.MAV_STATE_ACTIVE,
-                3,
-            )
-        ]
-
-    def _ask(self, sysid: int, now_ns: int) -> list[dialect.MAVLink_message]:
-        """Ask for what the console watches and the drone does not send, without any haste."""
-        total = self.screen.value(_CURRENT, "total")
-        if total != self._mission_total and not self.aboard.is_busy:
-            self._mission_total = total
-            self.read_plans(now_ns)
-        if now_ns < self._ask_ns:
-            return []
-        self._ask_ns = now_ns + ASK_NS
-        is_radio = self._view.path == RADIO[0]
-        asked: list[dialect.MAVLink_message] = []
-        for number, watched in WATCHED.items():
-            age_s = self.screen.age_s(number, now_ns)
-            if watched.rate_hz and (age_s is None or age_s > watched.stale_s):
-                rate_hz = watched.rate_hz * (RADIO_SHARE if is_radio else 1)
-                asked.append(
-                    _command(
-                        sysid, dialect.MAV_CMD_SET_MESSAGE_INTERVAL, number, round(1e6 / rate_hz)
-                    )
-                )
-        if self.screen.values(_HOME) is None:
-            asked.append(_command(sysid, dialect.MAV_CMD_REQUEST_MESSAGE, _HOME))
-        return asked
-
-
-_OF_CHALLENGE: Final = frozenset(("challenge", "operation"))
-
-
-def _command(sysid: int, number: int, *params: float) -> dialect.MAVLink_message:
-    values = [*map(float, params), *(0.0,) * (7 - len(params))]
-    return dialect.MAVLink_command_long_message(
-        sysid, dialect.MAV_COMP_ID_AUTOPILOT1, number, 0, *values
-    )
 
 
 def _on_map(item: OnboardItem) -> tuple[int, float | None, float | None, float, float]:

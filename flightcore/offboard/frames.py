@@ -25,6 +25,15 @@ def offset(place: Reference, origin: Reference) -> Vec:
     )
 
 
+def moved(origin: Reference, north: float, east: float) -> tuple[int, int]:
+    """Return the place so far from the origin [m], the inverse of `offset`: [1e-7 degrees]."""
+    latitude_e7 = round(origin.latitude_e7 + north / _METRES_PER_E7)
+    middle = 0.5e-7 * (latitude_e7 + origin.latitude_e7)
+    across = round(east / _METRES_PER_E7 / math.cos(math.radians(middle)))
+    longitude_e7 = (origin.longitude_e7 + across + 1_800_000_000) % 3_600_000_000
+    return latitude_e7, longitude_e7 - 1_800_000_000
+
+
 def origin_untrusted(frame: bytes) -> Reference | None:
     """Return the origin that a GPS_GLOBAL_ORIGIN names, None if that is no place on Earth."""
     payload = frame[HEADER_BYTES : HEADER_BYTES + frame[1]].ljust(_PLACE.size, b"\0")

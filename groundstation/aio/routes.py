@@ -1,4 +1,4 @@
-"""Makes trajectories of routes in a thread: the links of all drones go on meanwhile."""
+"""Makes and judges trajectories of routes in a thread: the links of all drones go on meanwhile."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from groundstation.plan.desk import Desk
+from groundstation.plan.judge import judged
 from groundstation.plan.model import PlanError
 from groundstation.plan.route import Made, Make, Route
 from wire.aio.alarm import monotonic_ns
@@ -33,7 +34,7 @@ class Routes:
 
     def _made(self, route: Route) -> Made | str:
         try:
-            return self._make(route)
+            return judged(route, self._make)
         except PlanError as error:
             return str(error)
 

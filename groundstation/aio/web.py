@@ -46,6 +46,7 @@ from groundstation.talk import (
 )
 from wire.aio.alarm import monotonic_ns
 from wire.locality import Address
+from wire.parameter_notes import document
 
 PICTURE_S: Final = 0.1
 HELLO_S: Final = 5.0
@@ -313,4 +314,5 @@ def _files() -> Iterator[tuple[str, tuple[bytes, str]]]:
                 if kind is not None:
                     yield prefix + entry.name, (entry.read_bytes(), kind)
 
-    return walk(files(groundstation) / "static", "")
+    yield "parameter-notes.json", (document(), _TYPES["json"])
+    yield from walk(files(groundstation) / "static", "")

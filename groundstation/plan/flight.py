@@ -1,6 +1,7 @@
 """One drone's flight by its companion, as pages ask for it: brought, started, paused, ended.
 
-Making a trajectory takes up to a second: somebody else does it meanwhile, in a thread.
+Making a trajectory, and judging it, takes up to a second: somebody else does it meanwhile, in a
+thread.
 """
 
 from typing import Any, Final, NamedTuple, Protocol
@@ -9,8 +10,8 @@ import msgspec
 
 from groundstation.orders import Craft
 from groundstation.plan import deeds
-from groundstation.plan.check import MAX_ABOVE_HOME, MIN_ABOVE_HOME
-from groundstation.plan.model import Home, Plan, PlanError
+from groundstation.plan.check import MAX_ABOVE_HOME
+from groundstation.plan.model import Home, Plan, PlanError, Point
 from groundstation.plan.route import MAX_CURVE, LeftOut, Made, Route, Shape, taken
 from groundstation.screen.changes import page_ms
 from groundstation.screen.modes import GUIDED
@@ -19,7 +20,6 @@ from wire.tasking import NO_TRAJECTORY, FlyVerb
 
 Section = dict[str, Any]
 MAX_HOME_MOVED: Final = 1.0  # m: home's height, which heights count from, since it was brought
-_ROUNDING: Final = 0.05  # m
 _ACTIVE: Final = frozenset(("approaching", "running", "paused"))
 _ON_ITS_WAY: Final = frozenset((Upload.SENDING, Upload.JUDGING))
 _VERBS: Final[dict[type[deeds.Fly], FlyVerb]] = {
@@ -67,12 +67,13 @@ class Flight:
         self._vehicle = vehicle
         self._making: tuple[Route, tuple[LeftOut, ...], int] | None = None
         self._is_begun = False
-        self._ceiling = MAX_ABOVE_HOME
         self._brought: _Brought | None = None
         self._failed = ""
 
     def bring(self, plan: Plan, do: deeds.Bring, revision: int, now_ns: int) -> None:
         """Begin to make a plan, whose home is the drone's, a trajectory; `made` brings it.
+
+        It has to keep to the plan's fence and ceiling, all along.
 
         Raises:
             PlanError: It cannot be brought now, or not be flown.
@@ -85,13 +86,14 @@ class Flight:
         found = taken(plan)
         if do.shape is Shape.CURVE and len(found.places) > MAX_CURVE:
             raise PlanError(f"{len(found.places)} places; a curve goes through up to {MAX_CURVE}")
-        route = Route(home, found.places, plan.hover_speed, do.acceleration, do.shape)
+        ceiling = min(MAX_ABOVE_HOME, plan.ceiling or MAX_ABOVE_HOME)
+        limits = plan.hover_speed, do.acceleration
+        route = Route(home, found.places, *limits, do.shape, plan.zones, ceiling)
         self._making, self._is_begun = (route, found.left_out, revision), False
-        self._ceiling = min(MAX_ABOVE_HOME, plan.ceiling or MAX_ABOVE_HOME)
         self._failed = ""
 
     def outgoing(self) -> Route | None:
-        """Return the route to be made, to be followed by `made` or `failed`."""
+        """Return the route to be made and judged, to be followed by `made` or `failed`."""
         if self._making is None or self._is_begun:
             return None
         self._is_begun = True
@@ -102,14 +104,7 @@ class Flight:
         assert self._making is not None
         route, left_out, revision = self._making
         self._making = None
-        low, high = _outside(route, made, self._ceiling)
-        curve = "the curve between the places"
-        if low is not None:
-            self._failed = f"{curve} comes down to {made.lowest:.1f} m above home; allowed: {low:g}"
-        elif high is not None:
-            self._failed = f"{curve} goes up to {made.highest:.1f} m above home; allowed: {high:g}"
-        else:
-            self._failed = self._why_not(deeds.Bring, self._told(now_ns))
+        self._failed = self._why_not(deeds.Bring, self._told(now_ns))
         if not self._failed:
             self._brought = _Brought(route, made, left_out, revision)
             self._vehicle.task.offer(made.data, now_ns)
@@ -150,6 +145,18 @@ class Flight:
             "told": shown,
             "blocked": {_tag(deed): self._why_not(deed, told) for deed in wanted},
         }
+
+    def ways(self, revision: int, now_ns: int) -> tuple[tuple[Point, ...], ...]:
+        """Return the ways of what has been brought, for a map; empty if they mean nothing now.
+
+        They do as long as it is on its way or aboard, of the draft as it is or being flown.
+        """
+        brought, told = self._brought, self._told(now_ns)
+        if brought is None or told.upload_identity != brought.made.identity:
+            return ()
+        is_aboard = told.upload is Upload.LOADED and told.identity == brought.made.identity
+        is_of_use = brought.revision == revision or told.state in _ACTIVE
+        return brought.made.ways if is_of_use and (is_aboard or told.upload in _ON_ITS_WAY) else ()
 
     def _shown_brought(self, revision: int) -> Section | None:
         if self._brought is None:
@@ -219,19 +226,6 @@ class Flight:
         if moved is None or moved > MAX_HOME_MOVED:
             return "Home, which heights count from, has moved: bring it again"
         return ""
-
-
-def _outside(route: Route, made: Made, ceiling: float) -> tuple[float | None, float | None]:
-    """Return what is allowed at the bottom and at the top where a trajectory is beyond it.
-
-    A place itself may be lower than is wise: the check has said so, and somebody wants it.
-    """
-    low = min(MIN_ABOVE_HOME, *(place.altitude for place in route.places))
-    high = max(ceiling, *(place.altitude for place in route.places))
-    return (
-        low if made.lowest < low - _ROUNDING else None,
-        high if made.highest > high + _ROUNDING else None,
-    )
 
 
 def _tag(deed: type[deeds.Flying]) -> str:

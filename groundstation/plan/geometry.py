@@ -101,7 +101,10 @@ def _side(a: Grid, b: Grid, at: Grid) -> int:
 
 def _touch(a: Grid, b: Grid, c: Grid, d: Grid) -> bool:
     """Tell whether two segments have a point in common, their ends included."""
-    sides = _side(a, b, c), _side(a, b, d), _side(c, d, a), _side(c, d, b)
+    near = _side(a, b, c), _side(a, b, d)
+    if near[0] * near[1] > 0:  # both on one side: nearly all that are asked about
+        return False
+    sides = *near, _side(c, d, a), _side(c, d, b)
     signs = [(side > 0) - (side < 0) for side in sides]
     if signs[0] * signs[1] < 0 and signs[2] * signs[3] < 0:
         return True

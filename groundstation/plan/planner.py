@@ -136,6 +136,8 @@ class Planner:
         self._show("route", (draft.revision, limits, home), self._route_section)
         flight = self.flight.section(draft.revision, now_ns)
         self._show("flight", flight, lambda: flight)
+        ways = self.flight.ways(draft.revision, now_ns)
+        self._show("ways", ways, lambda: {"ways": ways})
 
     def _show(self, name: str, of: object, make: Callable[[], Section]) -> None:
         """Make a section anew if what it is made of has changed."""

@@ -10,12 +10,14 @@ from typing import Final, NamedTuple
 
 from groundstation.plan.check import above_home
 from groundstation.plan.geometry import distance
-from groundstation.plan.model import JUMP, Flown, Home, Plan, PlanError, flown
+from groundstation.plan.model import JUMP, Flown, Home, Plan, PlanError, Point, Zone, flown
 from groundstation.plan.onboard import command_name
 from wire.mavlink import dialect
 
 SAME_PLACE: Final = 0.1  # m: what is closer than this is one place
 MAX_CURVE: Final = 200  # places
+CHORD: Final = 0.05  # m
+MAX_CHORDS: Final = 2000
 _PLACES: Final = frozenset(
     (dialect.MAV_CMD_NAV_WAYPOINT, dialect.MAV_CMD_NAV_SPLINE_WAYPOINT),
 )
@@ -38,15 +40,18 @@ class Shape(StrEnum):
 
 
 class Place(NamedTuple):
-    """Where to be: degrees, and metres above home."""
+    """Where to be: degrees, metres above home, and the number of the item that says so."""
 
     lat: float
     lon: float
     altitude: float
+    number: int
 
 
 class Route(NamedTuple):
     """A way from rest to rest; greatest speed [m/s] and acceleration [m/s2].
+
+    It has to keep to the zones of `fence`, and below `ceiling` [m above home].
 
     Invariant: two places or more, neighbours `SAME_PLACE` apart; `home` is the drone's own word.
     """
@@ -56,12 +61,16 @@ class Route(NamedTuple):
     speed: float
     acceleration: float
     shape: Shape
+    fence: tuple[Zone, ...]
+    ceiling: float
 
 
 class Made(NamedTuple):
     """A trajectory of a route: its bytes and name, length [m], greatest speed, heights above home.
 
-    The name is hexadecimal.
+    The name is hexadecimal. `ways` has for each place but the last the way to the next one, as the
+    ends of chords that are nowhere farther than `CHORD` from the way itself; on a trajectory that
+    would need more than `MAX_CHORDS` of them they are all that much longer.
     """
 
     data: bytes
@@ -71,6 +80,7 @@ class Made(NamedTuple):
     speed: float
     lowest: float
     highest: float
+    ways: tuple[tuple[Point, ...], ...]
 
 
 Make = Callable[[Route], Made]
@@ -133,7 +143,7 @@ def _place(plan: Plan, one: Flown) -> Place:
     altitude = above_home(plan, one)
     if altitude is None:
         raise PlanError(f"Item {one.number}: how high above home is not known")
-    return Place(*one.item.place, altitude)
+    return Place(*one.item.place, altitude, one.number)
 
 
 def _is_near(a: Place, b: Place) -> bool:

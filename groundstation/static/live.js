@@ -6,6 +6,7 @@ const FIRST_RETRY = 500;
 const LAST_RETRY = 4000;
 const ANSWER_WITHIN = 4000;
 const REFUSED = 1008;
+const UNKNOWN = 401;
 
 export class Live {
   #socket = null;
@@ -41,19 +42,25 @@ export class Live {
       return;
     }
     const socket = new WebSocket(`ws://${location.host}/live`);
+    let opened = false;
     this.#socket = socket;
     socket.onopen = () => {
+      opened = true;
       socket.send(JSON.stringify({ type: "hello", key }));
       this.#retry = FIRST_RETRY;
     };
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
-    socket.onclose = (event) => {
+    socket.onclose = async (event) => {
       for (const id of [...this.#waiting.keys()]) this.#settle(id, "The connection broke");
       if (event.code === REFUSED) {
         this.#become("refused");
         return;
       }
       this.#become("lost");
+      if (!opened && (await isShutOut())) {
+        this.#become("refused");
+        return;
+      }
       setTimeout(() => this.#connect(), this.#retry);
       this.#retry = Math.min(2 * this.#retry, LAST_RETRY);
     };
@@ -101,5 +108,16 @@ export class Live {
   #become(state) {
     this.state = state;
     this.onChange(state);
+  }
+}
+
+// To a page a handshake that is refused looks as if nobody were there: a gateway that has been started
+// anew knows this page no more.
+async function isShutOut() {
+  try {
+    const answer = await fetch("/", { method: "HEAD", signal: AbortSignal.timeout(LAST_RETRY) });
+    return answer.status === UNKNOWN;
+  } catch {
+    return false;
   }
 }

@@ -11,6 +11,13 @@ const PAGE_KEYS = { ArrowDown: 1, ArrowUp: -1 };
 const FILTERS = { all: "All", changed: "Changed from default", draft: "In the draft" };
 const ENDED = { written: "good", refused: "alarm", "not sent": "alarm" };
 
+let notes = null; // what parameters mean, by name: { text, unit, range }, as far as it is known
+
+// What is known of a parameter, as words: its unit and range, or nothing.
+function limits({ unit, range }) {
+  return range ? `${range[0]} to ${range[1]}${unit ? ` ${unit}` : ""}` : unit ? `in ${unit}` : "";
+}
+
 const drafts = new Map(); // by drone: name -> value as it would be written. They outlive the view.
 const draftOf = (drone) => drafts.get(drone) ?? drafts.set(drone, new Map()).get(drone);
 
@@ -43,6 +50,7 @@ class ParametersView {
     this.model = model;
     this.live = live;
     this.#build(place);
+    this.#learn();
     live.onView.parameters = (reply) => this.#told(reply);
     this.show(model);
   }
@@ -50,6 +58,17 @@ class ParametersView {
   close() {
     delete this.live.onView.parameters;
     this.watch.disconnect();
+  }
+
+  async #learn() {
+    notes ??= await (await fetch("/parameter-notes.json")).json();
+    this.#first = -1;
+    this.#key = "";
+    this.#draw();
+  }
+
+  #note(name) {
+    return notes?.[name] ?? {};
   }
 
   show(model) {
@@ -101,11 +120,12 @@ class ParametersView {
     this.body = el("div", { class: "p-body", role: "rowgroup" });
     this.grid = el("div", { class: "p-grid", role: "grid", tabindex: "0", "aria-label": "Parameters", "aria-describedby": "p-how" },
       el("div", { role: "rowgroup", class: "p-head" }, el("div", { role: "row", class: "p-row", "aria-rowindex": "1" },
-        ...["Name", "Value", "Default", "Kind"].map((text) => el("span", { role: "columnheader" }, text)))),
+        ...["Name", "Value", "Unit", "Default", "Kind"].map((text) => el("span", { role: "columnheader" }, text)))),
       this.body);
     this.grid.addEventListener("scroll", () => this.#draw());
     this.grid.addEventListener("keydown", (event) => this.#onKey(event));
     this.empty = el("p", { class: "p-empty" });
+    this.about = el("p", { id: "p-about", class: "p-about" });
     this.fault = el("p", { class: "p-fault", role: "alert", hidden: true });
     this.list = el("ol", { class: "p-draft" });
     this.writeButton = button("Write", () => this.#write(), { class: "p-write" });
@@ -119,7 +139,7 @@ class ParametersView {
       el("div", { class: "p-tools", role: "group", "aria-label": "Reading, searching, files" },
         this.readButton, this.progress, this.state, this.importButton, this.file, this.exports,
         el("span", { class: "p-break" }), this.search, this.filter, this.count),
-      el("div", { class: "p-table" }, this.grid, this.empty,
+      el("div", { class: "p-table" }, this.grid, this.empty, this.about,
         el("p", { id: "p-how", class: "p-hint" }, "Arrows move, Enter edits, Escape leaves, Delete takes a row out of the draft.")),
       side));
     this.watch = new ResizeObserver(() => this.#draw());
@@ -147,8 +167,10 @@ class ParametersView {
     const drone = this.#drone;
     if (drone == null) return "";
     this.suffix = suffix ?? this.suffix;
+    if (message.do !== "show") this.#say("");
     const why = await this.live.ask({ type: "parameters", drone, ...message });
-    if (message.do !== "show" && drone === this.#drone) this.#say(why);
+    // If nothing hindered it, what came of it may have been said already.
+    if (why && message.do !== "show" && drone === this.#drone) this.#say(why);
     return why;
   }
 
@@ -208,6 +230,7 @@ class ParametersView {
     const typing = this.body.querySelector("input");
     const [typed, from, to] = typing ? [typing.value, typing.selectionStart, typing.selectionEnd] : [];
     this.body.replaceChildren(...this.#found.slice(first, first + count).map((index, offset) => this.#row(index, first + offset, height)));
+    this.#tell(this.#rows[this.#found[this.#active]]?.[0]);
     setAttribute(this.grid, "aria-activedescendant", document.getElementById(`p-row-${this.#active}`) ? `p-row-${this.#active}` : null);
     const input = this.body.querySelector("input");
     if (!input) return;
@@ -215,6 +238,12 @@ class ParametersView {
     if (typing?.ariaLabel !== input.ariaLabel) return;
     input.value = typed; // news of another value takes nothing that is half typed
     input.setSelectionRange(from, to);
+  }
+
+  // What the active row is about.
+  #tell(name) {
+    const note = this.#note(name);
+    setText(this.about, name ? [`${name}: ${note.text ?? "not described here"}.`, limits(note)].join(" ") : "");
   }
 
   #rowHeight() {
@@ -226,12 +255,13 @@ class ParametersView {
     const drafted = draftOf(this.#drone).get(name);
     const isActive = place === this.#active;
     const shown = this.#editing === name
-      ? el("input", { type: "text", inputmode: "decimal", value: show(drafted ?? value), "aria-label": `Value of ${name}`, autocomplete: "off", spellcheck: "false" })
+      ? el("input", { type: "text", inputmode: "decimal", value: show(drafted ?? value), "aria-label": `Value of ${name}`, "aria-describedby": "p-about", autocomplete: "off", spellcheck: "false" })
       : drafted === undefined ? show(value) : `${show(value)} → ${show(drafted)}`;
     const row = el("div", { role: "row", id: `p-row-${place}`, class: "p-row", "aria-rowindex": place + 2, "aria-selected": isActive ? "true" : "false",
       onclick: () => this.#edit(place) },
       el("span", { role: "gridcell", class: "p-name" }, name),
       el("span", { role: "gridcell", class: drafted === undefined ? "p-value" : "p-value drafted" }, shown),
+      el("span", { role: "gridcell", class: "p-unit" }, this.#note(name).unit ?? ""),
       el("span", { role: "gridcell", class: preset != null && preset !== value ? "p-preset differs" : "p-preset" }, show(preset)),
       el("span", { role: "gridcell", class: "p-kind" }, kind));
     setClass(row, "active", isActive);
@@ -322,8 +352,12 @@ class ParametersView {
     const values = new Map(this.#rows.map((row) => [row[0], row[1]]));
     const line = (level, name, from, to, note, remove) => el("li", { class: level },
       el("span", { class: "p-name" }, name), el("span", { class: "p-change" }, `${show(from)} → ${show(to)}`),
-      note && el("span", { class: "p-note" }, note), remove);
-    const drafted = [...draft].map(([name, value]) => line("quiet", name, values.get(name), value, "",
+      remove, note && el("span", { class: "p-note" }, note));
+    const outside = (name, value) => {
+      const { range } = this.#note(name);
+      return range && (value < range[0] || value > range[1]) ? `outside what is documented: ${limits(this.#note(name))}` : "";
+    };
+    const drafted = [...draft].map(([name, value]) => line(outside(name, value) ? "caution" : "quiet", name, values.get(name), value, outside(name, value),
       state.writing ? null : el("button", { type: "button", "aria-label": `Take ${name} out of the draft`, onclick: () => { draft.delete(name); this.#filter(); this.show(this.model); } }, "✕")));
     const done = writes.map(([name, from, to, outcome, why]) => line(ENDED[outcome] ?? "caution", name, from, to, why ? `${outcome}: ${why}` : outcome));
     this.list.replaceChildren(...(state.writing || !draft.size ? done : drafted));

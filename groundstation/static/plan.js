@@ -15,7 +15,7 @@ const ENDS = new Set([20, 21]);
 export const open = (place, context) => new PlanView(place, context);
 
 class PlanView {
-  parts = null; // what the gateway has told: draft, checks, aboard, transfer, route, flight
+  parts = null; // what the gateway has told: draft, checks, aboard, transfer, route, flight, ways
   chosen = null;
   #waiting = null; // ids there were when something was added: what is new is chosen
   #read = false;
@@ -58,6 +58,7 @@ class PlanView {
       this.name = model.selected;
       this.parts = null;
       this.chosen = null;
+      this.map.clear();
       this.#read = this.#fitted = false;
       this.transfer.close();
       this.flight.build();
@@ -168,6 +169,7 @@ class PlanView {
     }
     if (parts.draft || parts.checks) this.#draw();
     else this.#drawTransfer();
+    if (parts.ways) this.map.drawWays();
     this.flight.show();
     if (!this.#fitted) {
       this.#fitted = true;

@@ -1,7 +1,7 @@
 // What the companion's own control core flies of the draft: brought, started, paused, ended, watched.
 // Every button stays where it is and says why it cannot be used: nothing moves under a finger.
 
-import { el, setAttribute, setClass, setHidden, setText } from "./dom.js";
+import { el, setAttribute, setClass, setHidden, setText, svg } from "./dom.js";
 import { holdButton, slider } from "./gestures.js";
 import { COMMANDS } from "./planfields.js";
 import { age, clock, distance, number } from "./units.js";
@@ -69,6 +69,9 @@ export class PlanFlight {
     this.why = Object.fromEntries(Object.keys(this.buttons).map((key) => [key, el("p", { class: "plan-hint", id: `fly-why-${key}` })]));
     for (const [key, button] of Object.entries(this.buttons)) button.setAttribute("aria-describedby", `fly-why-${key}`);
     this.upload = el("p", { class: "plan-flight-upload", role: "status" });
+    const line = (className) => svg("path", { class: className, d: "M1 7C9 -1 19 15 27 7" });
+    this.legend = el("p", { class: "plan-legend", hidden: true },
+      svg("svg", { viewBox: "0 0 28 14", "aria-hidden": "true" }, line("plan-way"), line("plan-way within")), "The way as it will be flown");
     this.progress = el("progress", { max: 1, value: 0, hidden: true, "aria-label": "Bringing" });
     this.answer = el("p", { class: "plan-flight-answer", role: "status" });
     this.figures = new Map(["Time", "Off its way", "Said"].map((label) => [label, el("dd", {})]));
@@ -76,7 +79,7 @@ export class PlanFlight {
     this.body.replaceChildren(
       this.route,
       el("div", { class: "plan-fields plan-flight-how" }, el("label", { class: "plan-field" }, "Way", this.shape), el("label", { class: "plan-field" }, "Acceleration, m/s²", this.acceleration)),
-      bring, this.why.bring, this.progress, this.upload,
+      bring, this.why.bring, this.progress, this.upload, this.legend,
       track, this.why.start,
       el("div", { class: "plan-flight-buttons", role: "group", "aria-label": name }, el("span", { class: "addressee", "aria-hidden": "true" }, name), this.buttons.pause, this.buttons.resume, this.buttons.abort), this.why.pause, this.why.resume, this.why.abort,
       el("dl", { class: "plan-flight-figures" }, ...[...this.figures].map(([label, node]) => el("div", { class: "plan-figure" }, el("dt", {}, label), node))),
@@ -86,9 +89,10 @@ export class PlanFlight {
 
   show() {
     if (!this.plan.parts?.flight) return;
-    const { route, flight, checks } = this.plan.parts;
+    const { route, flight, checks, ways } = this.plan.parts;
     setText(this.route, routeText(route));
     this.#showUpload(flight);
+    setHidden(this.legend, !ways.ways.length);
     this.#showAnswer(flight);
     const wrong = checks.findings.find(([level, kind]) => level === "error" && kind === MISSION);
     this.#allow(flight.blocked, wrong?.[3] || route.why);
@@ -102,7 +106,7 @@ export class PlanFlight {
     const since = told.heard_ms == null ? null : this.plan.now() - told.heard_ms;
     const isStale = since != null && since > STALE;
     const [level, text] = STATES[told.state] ?? ["", told.state];
-    const along = told.identity ? `${clock(told.elapsed_s * 1000)} of ${clock(told.duration_s * 1000)}` : "–";
+    const along = told.identity ? `${clock(told.elapsed_s * 1000)} / ${clock(told.duration_s * 1000)}` : "–";
     setText(this.state, `${text}${isStale ? `, ${age(since)} ago` : ""}`);
     this.state.className = `plan-flight-state ${isStale ? "stale" : level}`;
     setText(this.figures.get("Time"), along);

@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 import { newItem, title } from "./planfields.js";
 
+const WAYS = "plan-ways"; // the pane below the draft's lines
 const CLOSE = 14; // pixels: a click so near the first corner closes a polygon
 
 export const TOOLS = [
@@ -21,17 +22,26 @@ export class PlanMap {
     this.maps = maps;
     this.tool = "select";
     this.corners = [];
+    this.isDragging = false;
     const L = window.L;
     this.layer = L.layerGroup().addTo(maps.map);
     this.sketch = L.layerGroup().addTo(maps.map);
+    if (!maps.map.getPane(WAYS)) maps.map.createPane(WAYS);
+    this.renderer = L.svg({ pane: WAYS });
+    this.ways = L.layerGroup().addTo(maps.map);
     this.onClick = (event) => this.#click(event.latlng, event.containerPoint);
     maps.map.on("click", this.onClick);
   }
 
   close() {
     this.maps.map.off("click", this.onClick);
-    this.layer.remove();
-    this.sketch.remove();
+    for (const layer of [this.layer, this.sketch, this.ways, this.renderer]) layer.remove();
+  }
+
+  clear() {
+    this.isDragging = false; // what is dragged is taken away
+    this.layer.clearLayers();
+    this.ways.clearLayers();
   }
 
   use(tool) {
@@ -103,6 +113,7 @@ export class PlanMap {
   }
 
   draw() {
+    if (this.isDragging) return;
     const { draft, checks } = this.plan.parts;
     const L = window.L;
     const bad = new Set(checks.findings.filter(([level]) => level === "error").map(([, , element]) => element));
@@ -128,6 +139,14 @@ export class PlanMap {
     if (draft.home) this.layer.addLayer(L.marker([draft.home.lat, draft.home.lon], { icon: this.#icon("plan-home", "H", 22), keyboard: false, interactive: false }));
   }
 
+  // The way that has been brought, as two lines beside each other: the draft's own lie on top.
+  drawWays() {
+    const { ways } = this.plan.parts.ways;
+    this.ways.clearLayers();
+    if (!ways.length) return;
+    for (const className of ["plan-way", "plan-way within"]) this.ways.addLayer(window.L.polyline(ways, { className, renderer: this.renderer, smoothFactor: 0, interactive: false }));
+  }
+
   #placeOf(entry) {
     const [lat, lon] = entry.params.slice(4, 6);
     return entry.has_place && (lat || lon) ? [lat, lon] : null;
@@ -137,8 +156,20 @@ export class PlanMap {
     const chosen = entry.id === this.plan.chosen;
     const mark = window.L.marker(at, { icon: this.#icon(`${className}${chosen ? " chosen" : ""}`, text, 24), draggable: Boolean(moved) && this.plan.mayEdit, keyboard: false, title: title(entry), zIndexOffset: chosen ? 500 : 0 });
     mark.on("click", () => this.plan.choose(entry.id));
-    if (moved) mark.on("dragend", () => this.plan.put(moved(this.#at(mark))));
+    if (moved) this.#follow(mark, moved);
     this.layer.addLayer(mark);
+  }
+
+  // What is dragged stays under the finger whatever others change meanwhile: that is drawn afterwards.
+  #follow(mark, moved) {
+    mark.on("dragstart", () => {
+      this.isDragging = true;
+    });
+    mark.on("dragend", () => {
+      this.isDragging = false;
+      this.plan.put(moved(this.#at(mark)));
+      this.draw();
+    });
   }
 
   #at(mark) {
@@ -179,7 +210,7 @@ export class PlanMap {
 
   #handle(at, className, moved) {
     const mark = window.L.marker(at, { icon: this.#icon(className, "", 14), draggable: true, keyboard: false, zIndexOffset: className.endsWith("between") ? 300 : 800 });
-    mark.on("dragend", () => this.plan.put(moved(this.#at(mark))));
+    this.#follow(mark, moved);
     this.layer.addLayer(mark);
   }
 

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Final, TypedDict
 
 from sim.autopilot.parameters import Parameters
+from wire.parameter_notes import document
 
 
 class Note(TypedDict, total=False):
@@ -30,8 +31,10 @@ _NOTHING: Final[Note] = {}
 @cache
 def notes() -> dict[str, Note]:
     """Return the notes by name of parameter."""
-    text = resources.files("sim").joinpath("data", "parameter-notes.json").read_text()
-    found: dict[str, Note] = json.loads(text)
+    found: dict[str, Note] = json.loads(document())
+    names = resources.files("sim").joinpath("data", "honoured-parameters.json").read_text()
+    for name in json.loads(names):
+        found.setdefault(name, {})["honoured"] = True
     return found
 
 

@@ -1,16 +1,25 @@
 """Debian's Chromium at the console of a stack, and the operator's hand."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Self
 
+import pytest
 from playwright.sync_api import Locator, Page, Playwright
 
 from sekisho.runtime import query, socket_path
 from tests.e2e.stack import Stack
 
 CHROMIUM = shutil.which("chromium")
+CONSOLE = (
+    pytest.mark.e2e,
+    pytest.mark.console,
+    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
+)
+PATIENCE_MS = 30_000  # of a busy machine, with what the page does at once
+_OUTSIDE = re.compile(r"(?!(http|ws|blob:http)://127\.0\.0\.1:\d+/)")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -37,7 +46,7 @@ class Browser:
             viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
         )
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("websocket", lambda socket: self.requests.append(socket.url))
         page.on("console", lambda message: self.complaints.append(message.text))
@@ -50,8 +59,13 @@ class Browser:
         """Open the console of the stack's gateway, or of another one by its state directory."""
         page = page or self.page
         page.goto(addresses(state or self._state)[role])
-        page.locator("#fleet button").first.wait_for(timeout=30_000)
+        page.locator("#fleet button").first.wait_for()
         return page
+
+    def check(self) -> None:
+        """Check that no page has asked for anything outside, nor complained."""
+        assert [url for url in self.requests if _OUTSIDE.match(url)] == []
+        assert self.complaints == []
 
     def __enter__(self) -> Self:
         return self
@@ -71,19 +85,41 @@ def slide(page: Page, share: float = 1.0) -> None:
     page.mouse.up()
 
 
-def hold(page: Page, button: Locator, milliseconds: float = 1150) -> None:
-    """Press a button with the mouse for so long."""
+# Resolves when the gesture of a node, or of what has the keyboard, has begun and is over: the page
+# has seen all of it, however late it got to see its beginning.
+_GESTURE = """
+(node) => {
+  const held = node ?? document.activeElement;
+  const shows = held.closest(".slide") ?? held.querySelector(".fill");
+  const isUnderWay = () => Number(shows.style.getPropertyValue("--share")) > 0;
+  const end = performance.now() + 20000;
+  const until = async (condition) => {
+    while (!condition() && performance.now() < end) await new Promise(requestAnimationFrame);
+  };
+  window.gesture = until(isUnderWay).then(() => until(() => !isUnderWay()));
+}
+"""
+
+
+def hold(page: Page, button: Locator) -> None:
+    """Press a button with the mouse for as long as it takes."""
     box = _box(button)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    button.evaluate(_GESTURE)
     page.mouse.down()
-    page.wait_for_timeout(milliseconds)
+    page.evaluate("() => window.gesture")
     page.mouse.up()
 
 
-def hold_key(page: Page, key: str = "Enter", milliseconds: float = 1150) -> None:
-    """Hold a key for so long."""
+def hold_key(page: Page, key: str = "Enter", milliseconds: float | None = None) -> None:
+    """Hold a key, at a hold button or a slider, for so long or for as long as it takes."""
+    if milliseconds is None:
+        page.evaluate(_GESTURE)
     page.keyboard.down(key)
-    page.wait_for_timeout(milliseconds)
+    if milliseconds is None:
+        page.evaluate("() => window.gesture")
+    else:
+        page.wait_for_timeout(milliseconds)
     page.keyboard.up(key)
 
 

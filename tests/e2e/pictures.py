@@ -166,8 +166,26 @@ def draft(page: Page, album: Album) -> None:
     page.keyboard.press("Escape")
     album.take("plan-small", (1024, 768))
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.get_by_role("button", name="Undo").click()
+    bring(page, album)
     page.get_by_role("button", name="Fly", exact=True).click()
+
+
+def bring(page: Page, album: Album) -> None:
+    """Let the companion have the survey alone, as one smooth curve."""
+    heads = page.locator(".plan-head")
+    for left in reversed(range(heads.count() - len(CORNERS), heads.count())):
+        heads.nth(1).focus()
+        page.keyboard.press("Delete")
+        expect(heads).to_have_count(left)
+    page.locator(".plan-entry.chosen .plan-head").click()
+    part = page.locator(".plan-flight")
+    part.locator("summary").click()
+    part.get_by_label("Way between the places").select_option("curve")
+    part.locator("[data-fly=bring]").click()
+    expect(part.locator(".plan-flight-upload.good")).to_be_visible(timeout=60_000)
+    album.take("plan-fly")
+    page.get_by_role("button", name="Forget what is aboard").click()
+    expect(part.locator(".plan-flight-state")).to_have_text("nothing aboard", timeout=30_000)
 
 
 def take_off(page: Page, album: Album) -> None:

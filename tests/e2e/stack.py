@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from crypto.aio.log_keys import load_log_private
 from crypto.log_reader import open_sealed_log
 from sekisho.runtime import query, socket_path
 from tests.e2e.processes import ENVIRONMENT, Process, wait_until
+from tests.e2e.vehicles import Vehicle
 
 NAME: Final = "tsubame-1"
 SEKISHO: Final = (sys.executable, "-m", "sekisho")
@@ -191,3 +193,16 @@ class Stack:
                 self.said.append(f"--- {kind}\n{json.dumps(self.try_status(kind), indent=1)}")
         self.stop()
         return "\n".join(self.said)
+
+
+@contextmanager
+def running(stack: Stack, vehicle: Vehicle) -> Iterator[Stack]:
+    """Start a stack, wait until it is linked and its vehicle heard; end both."""
+    try:
+        stack.start()
+        stack.await_link()
+        stack.await_autopilot()
+        yield stack
+    finally:
+        print(stack.report())
+        vehicle.stop()

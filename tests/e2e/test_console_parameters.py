@@ -3,66 +3,26 @@
 To be tried: all rows are in the page at once; a value is sent when it is edited; a refusal looks
 like success; an import with a bad line takes the others; the operator is not asked when the drone
 asks back; a viewer has a button to write; a letter typed in a field arms.
+
+Mutants killed: the greatest value that is documented passes for unwise; nothing does.
 """
 
 import contextlib
 import re
-from collections.abc import Iterator
 
 import pytest
 from pymavlink import mavutil
 
-from tests.e2e.stack import NAME, Stack
-from tests.e2e.vehicles import EmbeddedAutopilot
+from tests.e2e.stack import NAME
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CHROMIUM, Browser, hold  # noqa: E402
+from tests.e2e.browser import CONSOLE, hold  # noqa: E402
+from tests.e2e.looks import check_accessibility, check_nothing_runs_over  # noqa: E402
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.console,
-    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
-]
-THEMES = ("day", "dark", "night")
+pytestmark = [*CONSOLE]
 expect = playwright.expect
-
-
-@pytest.fixture(scope="module")
-def driver():
-    expect.set_options(timeout=30_000)
-    with playwright.sync_playwright() as started:
-        yield started
-    expect.set_options(timeout=5_000)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[Stack]:
-    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), speedup=1, ekf_ready_s=1)
-    stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device)
-    try:
-        stack.start()
-        stack.await_link()
-        stack.await_autopilot()
-        yield stack
-    finally:
-        print(stack.report())
-        vehicle.stop()
-
-
-@pytest.fixture
-def browser(driver, stack) -> Iterator[Browser]:
-    with Browser(driver, stack) as browser:
-        browser.page.set_default_timeout(60_000)
-        yield browser
-        outside = [
-            url
-            for url in browser.requests
-            if not re.match(r"(http|ws|blob:http)://127\.0\.0\.1:\d+/", url)
-        ]
-        assert outside == []
-        assert browser.complaints == []
 
 
 @pytest.fixture
@@ -124,14 +84,30 @@ def test_a_value_is_found_edited_and_written(page):
     assert re.search(r"^RTL_ALT,\d+$", download.value.path().read_text(), re.MULTILINE)
 
 
-def test_what_is_half_typed_survives_what_the_drone_announces(page, stack):
+def test_what_a_parameter_means_and_what_is_unwise(page):
+    about = page.locator(".p-about")
+    find(page, "RTL_LOIT_TIME")
+    expect(row(page, "RTL_LOIT_TIME").locator(".p-unit")).to_have_text("ms")
+    expect(about).to_have_text("RTL_LOIT_TIME: Wait over home. 0 to 60000 ms")
+    edit(page, "RTL_LOIT_TIME", "60000")
+    expect(draft(page)).to_have_class("quiet")
+    edit(page, "RTL_LOIT_TIME", "60001")
+    expect(draft(page)).to_have_class("caution")
+    expect(draft(page)).to_contain_text("outside what is documented: 0 to 60000 ms")
+    find(page, "STAT_BOOTCNT")
+    expect(about).to_contain_text("STAT_BOOTCNT: ")
+    page.get_by_role("button", name="Discard the draft").click()
+    expect(page.get_by_role("button", name=re.compile("^Write"))).to_be_hidden()
+
+
+def test_what_is_half_typed_survives_what_the_drone_announces(page, ready):
     find(page, "RTL_ALT").click()
     box = page.get_by_label("Value of RTL_ALT")
     box.fill("31.")
     page.keyboard.press("ArrowLeft")
     shown = page.locator(".p-row", has_text="RTL_LOIT_TIME")
     page.get_by_role("searchbox").evaluate("(search) => { search.value = 'RTL_' }")
-    tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{stack.tcp_port}", source_system=250)
+    tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{ready.tcp_port}", source_system=250)
     try:
         tool.wait_heartbeat(timeout=10)  # and with it the version of MAVLink
         for _ in range(30):  # on a busy machine one comes too late, and is refused
@@ -185,7 +161,7 @@ def test_what_the_drone_asks_back(page):
     assert "refused: not confirmed in time" in said
     # Three seconds are what an operator has; this machine may need several goes.
     for _ in range(8):
-        with contextlib.suppress(AssertionError):  # the strip has gone
+        with contextlib.suppress(AssertionError, playwright.Error):  # the strip has gone
             said = answered(page, "16", lambda strip: hold(page, strip.locator(".hold")))
         if "written" in said:
             break
@@ -258,7 +234,6 @@ def test_the_whole_list_is_quick(page):
 
 def test_a_viewer_sees_and_changes_nothing(page, browser):
     other = browser.new_page()
-    other.set_default_timeout(60_000)
     viewer = browser.enter("viewer", other)
     viewer.get_by_role("button", name="Parameters").click()
     expect(state(viewer)).to_have_text(re.compile(r"^1\d\d\d parameters, "))
@@ -271,12 +246,7 @@ def test_a_viewer_sees_and_changes_nothing(page, browser):
 def test_nothing_to_complain_of_for_axe(page):
     edit(page, "RTL_ALT", "2222")
     find(page, "RTL_ALT").click()
-    for theme in THEMES:
-        page.select_option("#theme", theme)
-        for size in ((1440, 900), (1024, 768)):
-            page.set_viewport_size({"width": size[0], "height": size[1]})
-            page.wait_for_timeout(300)
-            found = axe.Axe().run(page).response["violations"]
-            assert found == [], (theme, [(v["id"], v["nodes"][0]["html"]) for v in found])
-            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, (theme, size)
+    for size in ((1440, 900), (1024, 768)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        check_nothing_runs_over(page, ".p-tools button, .p-side button")
+        check_accessibility(page)

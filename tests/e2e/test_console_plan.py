@@ -7,61 +7,23 @@ in tests/unit/groundstation/test_plan_console.py and tests/integration/test_plan
 import json
 import re
 import signal
-from collections.abc import Iterator
 
 import pytest
 from pymavlink import mavutil
 
 from tests.e2e.processes import wait_until
-from tests.e2e.stack import NAME, Stack
-from tests.e2e.vehicles import HOME, EmbeddedAutopilot
+from tests.e2e.stack import NAME
+from tests.e2e.vehicles import HOME
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CHROMIUM, Browser  # noqa: E402
+from tests.e2e.browser import CONSOLE  # noqa: E402
+from tests.e2e.looks import SIZES, check_accessibility, check_nothing_runs_over  # noqa: E402
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.console,
-    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
-]
-THEMES = ("day", "dark", "night")
+pytestmark = [*CONSOLE]
 expect = playwright.expect
 LONG = 60_000
-
-
-@pytest.fixture(scope="module")
-def driver():
-    with playwright.sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[Stack]:
-    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), speedup=1, ekf_ready_s=1)
-    stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device)
-    try:
-        stack.start()
-        stack.await_link()
-        stack.await_autopilot()
-        yield stack
-    finally:
-        print(stack.report())
-        vehicle.stop()
-
-
-@pytest.fixture
-def browser(driver, stack) -> Iterator[Browser]:
-    with Browser(driver, stack) as browser:
-        browser.page.set_default_timeout(30_000)
-        expect.set_options(timeout=15_000)
-        yield browser
-        outside = [
-            url for url in browser.requests if not re.match(r"(http|ws)://127\.0\.0\.1:\d+/", url)
-        ]
-        assert [url for url in outside if not url.startswith("blob:")] == []
-        assert browser.complaints == []
 
 
 @pytest.fixture
@@ -133,9 +95,9 @@ def send(page):
     return page.locator(".plan-outcome").all_inner_texts()
 
 
-def aboard(stack, kind):
+def aboard(ready, kind):
     """Return a list as another tool reads it from the drone."""
-    tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{stack.tcp_port}", source_system=250)
+    tool = mavutil.mavlink_connection(f"tcp:127.0.0.1:{ready.tcp_port}", source_system=250)
     try:
         tool.wait_heartbeat(timeout=10)
         of_kind = f"mission_type == {kind}"  # the console may be reading another list
@@ -177,7 +139,7 @@ def draw(page):
     use(page, "select")
 
 
-def test_by_mouse(page, stack):
+def test_by_mouse(page, ready):
     draw(page)
     # A waypoint is dragged.
     mark = page.locator(".plan-item", has_text=re.compile("^3$"))
@@ -205,18 +167,18 @@ def test_by_mouse(page, stack):
     outcomes = send(page)
     assert len(outcomes) == 3
     assert all("aboard is exactly what was sent" in text for text in outcomes)
-    fence = aboard(stack, 1)
+    fence = aboard(ready, 1)
     assert [item.command for item in fence] == [5001] * 4 + [5004]
     assert fence[4].param1 == 10
-    assert len(aboard(stack, 2)) == 1
-    commands = [item.command for item in aboard(stack, 0)]
+    assert len(aboard(ready, 2)) == 1
+    commands = [item.command for item in aboard(ready, 0)]
     assert commands[:4] == [16, 22, 16, 16]
     assert len(commands) > 8
     page.keyboard.press("Escape")
     expect(page.locator(".plan-aboard")).to_contain_text("mission same aboard · fence same aboard")
 
 
-def test_by_keyboard_alone(page, stack):
+def test_by_keyboard_alone(page, ready):
     """Nothing is clicked: the lists are the editor."""
     page.locator("[data-key=which-command]").focus()
     page.keyboard.type("Take")
@@ -259,7 +221,7 @@ def test_by_keyboard_alone(page, stack):
     expect(page.locator(".plan-progress")).to_be_hidden(timeout=LONG)
     page.keyboard.press("Escape")
     expect(page.locator(".plan-transfer")).to_be_hidden()
-    assert [round(item.z) for item in aboard(stack, 0)][1:] == [20, 31, 30]
+    assert [round(item.z) for item in aboard(ready, 0)][1:] == [20, 31, 30]
 
 
 def test_what_is_half_typed_survives_what_others_change(page, browser):
@@ -309,6 +271,32 @@ def test_what_is_half_typed_survives_what_others_change(page, browser):
     assert "allowed: -10000 to 10000" in box.evaluate("(input) => input.validationMessage")
     page.keyboard.press("Tab")
     expect(box).to_have_value("31.275")
+
+
+def test_a_drag_goes_on_while_others_change_the_draft(page, browser):
+    other = browser.new_page()
+    browser.enter("operator", other)
+    open_view(other)
+    add(page, 22)
+    add(page, 16)
+    mark = page.locator(".plan-item", has_text=re.compile("^2$"))
+    before = field(page, "Latitude, °").input_value()
+    box = mark.bounding_box()
+    page.mouse.move(box["x"] + 12, box["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 42, box["y"] + 42, steps=3)
+    add(other, 16)
+    expect(heads(page)).to_have_count(3)
+    page.mouse.move(box["x"] + 72, box["y"] + 72, steps=3)
+    page.mouse.up()
+    expect(field(page, "Latitude, °")).not_to_have_value(before)
+    expect(page.locator(".plan-item")).to_have_count(2)  # and the other's
+
+    def is_there():  # no box while it is drawn anew
+        at = mark.bounding_box() or {"x": 0, "y": 0}
+        return max(abs(at[axis] - box[axis] - 60) for axis in ("x", "y")) < 2
+
+    wait_until(is_there, 30, "the waypoint stays where it was put")
 
 
 def test_files(page, browser, tmp_path):
@@ -379,26 +367,13 @@ def test_accessibility(page):
     check_accessibility(page)
 
 
-def check_accessibility(page):
-    for theme in THEMES:
-        page.evaluate("(name) => { document.documentElement.dataset.theme = name }", theme)
-        results = axe.Axe().run(page)
-        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
-
-
-@pytest.mark.parametrize("size", [(1024, 768), (1280, 800), (3840, 2160)])
+@pytest.mark.parametrize("size", SIZES)
 def test_nothing_runs_over(page, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     add(page, 22)
     page.get_by_role("button", name="Add survey").click()
     expect(heads(page)).to_have_count(2)
-    over = page.evaluate(
-        """() => [...document.querySelectorAll(".plan button, .plan dd, .plan h3")]
-            .filter((node) => node.offsetParent && node.scrollWidth > node.clientWidth + 1)
-            .map((node) => node.textContent)"""
-    )
-    assert over == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    check_nothing_runs_over(page, ".plan button, .plan dd, .plan h3")
     map_box = page.locator("#map").bounding_box()
     assert map_box["width"] > size[0] / 3
     assert map_box["height"] > size[1] / 3
@@ -413,7 +388,7 @@ def test_the_map_goes_back_to_flying(page):
     expect(page.locator("#map-note")).to_contain_text("Marked")
 
 
-def test_a_draft_survives(page, browser, stack):
+def test_a_draft_survives(page, browser, ready):
     """A page that is loaded again, and a gateway that is killed, lose nothing."""
     add(page, 22)
     add(page, 16)
@@ -422,18 +397,18 @@ def test_a_draft_survives(page, browser, stack):
     open_view(page)
     expect(page.locator(".plan-summary").nth(1)).to_have_text("33 m")
     expect(page.locator(".plan-saved").first).to_have_text("Draft saved")
-    stack.stop("ground", number=signal.SIGKILL)
-    stack.start("ground")
-    stack.await_link()
+    ready.stop("ground", number=signal.SIGKILL)
+    ready.start("ground")
+    ready.await_link()
     browser.complaints.clear()  # of the connection that was cut
     browser.enter(page=page)
     open_view(page)
     expect(page.locator(".plan-summary").nth(1)).to_have_text("33 m")
     # A damaged file is put aside by name, and the drone can still be flown.
-    stack.stop("ground", number=signal.SIGKILL)
-    path = stack.ground_state / "plans" / f"{NAME}.draft.json"
+    ready.stop("ground", number=signal.SIGKILL)
+    path = ready.ground_state / "plans" / f"{NAME}.draft.json"
     path.write_bytes(path.read_bytes()[:-10])
-    stack.start("ground")
+    ready.start("ground")
     browser.complaints.clear()
     browser.enter(page=page)
     open_view(page)

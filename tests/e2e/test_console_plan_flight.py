@@ -6,58 +6,37 @@ tests/unit/groundstation/test_plan_flight.py and tests/integration/test_plan_fli
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.stack import Stack
-from tests.e2e.vehicles import HOME, EmbeddedAutopilot
+from tests.e2e.vehicles import HOME
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CHROMIUM, Browser, hold, hold_key, slide  # noqa: E402
+from tests.e2e.browser import CONSOLE, hold, hold_key, slide  # noqa: E402
+from tests.e2e.looks import SIZES, check_accessibility, check_nothing_runs_over  # noqa: E402
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.console,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
-]
-THEMES = ("day", "dark", "night")
+pytestmark = [*CONSOLE, pytest.mark.slow]
 NORTH, EAST = 1e-5 / 1.11, 1e-5 / 1.11 / 0.8157  # degrees in a metre there, nearly
 PLACES = ((4, 0, 8), (30, 0, 10), (30, 25, 8))  # north, east, above home [m]
 expect = playwright.expect
 LONG = 90_000
-
-
-@pytest.fixture(scope="module")
-def driver():
-    with playwright.sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[Stack]:
-    vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), speedup=1, ekf_ready_s=1)
-    stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device)
-    try:
-        stack.start()
-        stack.await_link()
-        stack.await_autopilot()
-        yield stack
-    finally:
-        print(stack.report())
-        vehicle.stop()
-
-
-@pytest.fixture
-def browser(driver, stack) -> Iterator[Browser]:
-    with Browser(driver, stack) as browser:
-        browser.page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
-        yield browser
-        assert browser.complaints == []
+# How far the marks of the places are from a line [pixels], and its length over that of its chord.
+WAY = """
+(way) => {
+  const length = way.getTotalLength();
+  const at = (n) => way.getPointAtLength((n / 500) * length).matrixTransform(way.getScreenCTM());
+  const points = [...Array(501).keys()].map(at);
+  const apart = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
+  const middle = ({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 });
+  const far = [...document.querySelectorAll(".plan-item")]
+    .filter((mark) => /^[234]$/.test(mark.innerText))
+    .map((mark) => middle(mark.getBoundingClientRect()))
+    .map((mark) => Math.min(...points.map((point) => apart(point, mark))));
+  return [far, length / apart(points[0], points.at(-1))];
+}
+"""
 
 
 @pytest.fixture
@@ -147,7 +126,7 @@ def bring(page):
 
 def slide_start(page, share=1.0):
     thumb = button(page, "start")
-    thumb.scroll_into_view_if_needed()
+    thumb.evaluate("(node) => node.scrollIntoView({ block: 'center' })")  # not below the buttons
     grip, rail = thumb.bounding_box(), part(page).locator(".slide").bounding_box()
     x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
     page.mouse.move(x, y)
@@ -167,13 +146,6 @@ def start(page):
             return
         assert re.search("loop is not running|where it is|often enough", said), said
     raise AssertionError(said)
-
-
-def check_accessibility(page):
-    for theme in THEMES:
-        page.evaluate("(name) => { document.documentElement.dataset.theme = name }", theme)
-        results = axe.Axe().run(page)
-        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
 
 
 def test_what_is_left_out_and_what_cannot_be_flown_is_said(page):
@@ -200,6 +172,39 @@ def test_what_is_left_out_and_what_cannot_be_flown_is_said(page):
         expect(heads).to_have_count(left)
     expect(says(page, "bring")).to_be_hidden()
     check_accessibility(page)
+
+
+def test_the_way_is_on_the_map_until_the_draft_changes(page, browser):
+    open_view(page)
+    draw(page)
+    ways, legend = page.locator("#map path.plan-way"), part(page).locator(".plan-legend")
+    expect(ways).to_have_count(0)
+    expect(legend).to_be_hidden()
+    page.get_by_label("Way between the places").select_option("curve")
+    bring(page)
+    expect(ways).to_have_count(2)  # one within the other
+    expect(legend).to_have_text("The way as it will be flown")
+    page.get_by_role("button", name="Whole plan").click()
+    # It goes through the marks of the places, and it is a curve.
+    marks = page.locator(".plan-item", has_text=re.compile("^[234]$"))
+    expect(marks).to_have_count(3)
+    found = ways.first.evaluate(WAY)
+    assert max(found[0]) < 3
+    assert found[1] > 1.45  # 51 m of legs over 36.1 m make 1.41
+    page.locator(".plan-head").nth(1).focus()
+    page.keyboard.press("Delete")
+    expect(ways).to_have_count(0)
+    expect(legend).to_be_hidden()
+    expect(part(page)).to_contain_text("The draft has changed since.")
+    # Another page that comes sees the way of what is brought next.
+    page.get_by_role("button", name="Undo").click()
+    button(page, "bring").click()
+    expect(ways).to_have_count(2)
+    other = browser.enter("viewer", browser.new_page())
+    open_view(other)
+    expect(other.locator("#map path.plan-way")).to_have_count(2)
+    other.get_by_role("button", name="Fly", exact=True).click()
+    expect(other.locator("#map path.plan-way")).to_have_count(0)
 
 
 def test_a_draft_is_brought_started_paused_resumed_and_aborted(page, browser):
@@ -247,31 +252,32 @@ def test_a_draft_is_brought_started_paused_resumed_and_aborted(page, browser):
     expect(part(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize("size", [(1024, 768), (1280, 800), (3840, 2160)])
+@pytest.mark.parametrize("size", SIZES)
 def test_nothing_runs_over(page, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_view(page)
-    over = page.evaluate(
-        """() => [...document.querySelectorAll(".plan-flight :is(button, dd, p)")]
-            .filter((node) => node.offsetParent && node.scrollWidth > node.clientWidth + 1)
-            .map((node) => node.textContent)"""
-    )
-    assert over == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    check_nothing_runs_over(page, ".plan-flight :is(button, dd, p)")
     side, flight = page.locator(".plan-side").bounding_box(), part(page).bounding_box()
     assert flight["x"] + flight["width"] <= side["x"] + side["width"] + 1
     editor = page.locator(".plan-editor").bounding_box()
     assert editor["height"] > 60
     rail = part(page).locator(".slide").bounding_box()
     assert rail["x"] + rail["width"] <= flight["x"] + flight["width"]
+    # Whatever is scrolled: what ends a flight is in sight, and on top.
+    for key in ("pause", "resume", "abort"):
+        is_on_top = """(node) => {
+          const { x, y, width, height } = node.getBoundingClientRect();
+          return node.contains(document.elementFromPoint(x + width / 2, y + height - 3));
+        }"""
+        assert button(page, key).evaluate(is_on_top), key
 
 
-def test_what_is_old_looks_old(page, browser, stack):
+def test_what_is_old_looks_old(page, browser, ready):
     open_view(page)
     draw(page)
     bring(page)
     expect(state(page)).to_have_text("aboard, not started")
-    stack.stop("drone")
+    ready.stop("drone")
     expect(part(page).locator(".plan-flight-state.stale")).to_be_visible(timeout=LONG)
     expect(state(page)).to_contain_text("s ago")
     expect(says(page, "bring")).to_have_text("No link")

@@ -13,42 +13,24 @@ import pytest
 from crypto.aio.log_files import list_logs
 from tests.e2e.pilot import Pilot
 from tests.e2e.processes import wait_until
-from tests.e2e.stack import NAME, Stack
+from tests.e2e.stack import NAME, Stack, running
 from tests.e2e.vehicles import EmbeddedAutopilot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CHROMIUM, Browser  # noqa: E402
+from tests.e2e.browser import CONSOLE  # noqa: E402
+from tests.e2e.looks import check_accessibility, check_nothing_runs_over  # noqa: E402
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.console,
-    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on PATH"),
-]
-PATIENCE_MS = 60_000  # of a busy machine
-THEMES = ("day", "dark", "night")
+pytestmark = [*CONSOLE, pytest.mark.slow]
 expect = playwright.expect
 
 
 @pytest.fixture(scope="module")
-def driver():
-    expect.set_options(timeout=PATIENCE_MS)
-    with playwright.sync_playwright() as started:
-        yield started
-    expect.set_options(timeout=5_000)
-
-
-@pytest.fixture(scope="module")
-def flown(tmp_path_factory) -> Iterator[Stack]:
+def ready(tmp_path_factory) -> Iterator[Stack]:
     """A stack whose drone has flown once, and stands on the ground again."""
     vehicle = EmbeddedAutopilot(tmp_path_factory.mktemp("vehicle"), speedup=2, ekf_ready_s=1)
-    stack = Stack(tmp_path_factory.mktemp("stack"), vehicle.device)
-    try:
-        stack.start()
-        stack.await_link()
-        stack.await_autopilot()
+    with running(Stack(tmp_path_factory.mktemp("stack"), vehicle.device), vehicle) as stack:
         with Pilot(f"tcp:127.0.0.1:{stack.tcp_port}") as pilot:
             pilot.connect()
             pilot.set_mode(4)
@@ -59,21 +41,6 @@ def flown(tmp_path_factory) -> Iterator[Stack]:
             recorder = lambda: stack.status("ground")["peers"][NAME]["recorder"]  # noqa: E731
             wait_until(lambda: recorder()["state"] == "idle", 60, "the recording's end")
         yield stack
-    finally:
-        print(stack.report())
-        vehicle.stop()
-
-
-@pytest.fixture
-def browser(driver, flown) -> Iterator[Browser]:
-    with Browser(driver, flown) as browser:
-        browser.page.set_default_timeout(PATIENCE_MS)
-        yield browser
-        outside = [
-            url for url in browser.requests if not re.match(r"(http|ws)://127\.0\.0\.1:\d+/", url)
-        ]
-        assert outside == []
-        assert browser.complaints == []
 
 
 @pytest.fixture
@@ -134,9 +101,9 @@ def test_a_replay_by_mouse(replay):
     expect(page.locator("#bar")).to_be_visible()
 
 
-def test_a_replay_by_keyboard_orders_nothing(replay, flown):
+def test_a_replay_by_keyboard_orders_nothing(replay, ready):
     page = replay
-    before = flown.status("ground")["peers"][NAME]["link"]["frames_up"]
+    before = ready.status("ground")["peers"][NAME]["link"]["frames_up"]
     page.keyboard.press("End")
     wait_until(lambda: seconds(page) > 5, 60, "the end")
     end = seconds(page)
@@ -157,16 +124,16 @@ def test_a_replay_by_keyboard_orders_nothing(replay, flown):
     expect(page.locator(".replay-state")).to_have_text("paused")
     page.keyboard.press("Escape")
     expect(page.locator(".flights-table")).to_be_visible()
-    drone = flown.status("drone")["autopilot"]
+    drone = ready.status("drone")["autopilot"]
     assert drone["state"] == "disarmed"
-    frames = flown.status("ground")["peers"][NAME]["link"]["frames_up"] - before
+    frames = ready.status("ground")["peers"][NAME]["link"]["frames_up"] - before
     assert frames < 200  # heartbeats of the console, and its asking for rates
 
 
-def test_the_real_fleet_s_alarm_stays_on_top(replay, flown):
+def test_the_real_fleet_s_alarm_stays_on_top(replay, ready):
     page = replay
     page.locator(".replay-play").click()
-    flown.processes["drone"].send_signal(signal.SIGSTOP)
+    ready.processes["drone"].send_signal(signal.SIGSTOP)
     try:
         expect(page.locator("#alarm.active")).to_be_visible(timeout=20_000)
         expect(page.locator("#alarm")).to_contain_text(NAME)
@@ -175,7 +142,7 @@ def test_the_real_fleet_s_alarm_stays_on_top(replay, flown):
         expect(page.locator(".replay-banner")).to_be_visible()
         check_accessibility(page)
     finally:
-        flown.processes["drone"].send_signal(signal.SIGCONT)
+        ready.processes["drone"].send_signal(signal.SIGCONT)
     expect(page.locator("#alarm.active")).to_be_hidden(timeout=60_000)
 
 
@@ -185,16 +152,9 @@ def test_nothing_runs_over(replay, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.keyboard.press("End")
     wait_until(lambda: seconds(page) > 5, 60, "the end")
-    over = page.evaluate(
-        """() => [...document.querySelectorAll(".view button, .view .cell .value, .view strong")]
-            .filter((node) => node.offsetParent && node.scrollWidth > node.clientWidth + 1
-              && getComputedStyle(node).display !== "inline")
-            .map((node) => node.textContent)"""
-    )
-    assert over == []
+    check_nothing_runs_over(page, ".view button, .view .cell .value, .view strong")
     box = page.locator(".replay-play").bounding_box()
     assert box["y"] + box["height"] <= size[1]
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
 def test_the_panel_says_what_the_recorder_does(browser):
@@ -210,9 +170,9 @@ def test_a_viewer_may_look_back(browser):
     expect(page.locator(".replay-banner")).to_be_visible()
 
 
-def test_without_the_key_nothing_opens(browser, flown):
+def test_without_the_key_nothing_opens(browser, ready):
     """It lies on a stick that is not there."""
-    key = flown.ground_state / "log-keys/log-private.key"
+    key = ready.ground_state / "log-keys/log-private.key"
     key.rename(key.with_suffix(".away"))
     try:
         page = browser.enter()
@@ -224,15 +184,8 @@ def test_without_the_key_nothing_opens(browser, flown):
         key.with_suffix(".away").rename(key)
 
 
-def test_nothing_was_written_in_the_clear(flown):
+def test_nothing_was_written_in_the_clear(ready):
     """A replay reads the sealed file; beside it there is nothing."""
-    logs = flown.ground_state / "logs"
+    logs = ready.ground_state / "logs"
     files = {path for path in logs.rglob("*") if path.is_file()}
     assert files == {path for folder in logs.iterdir() for path in list_logs(folder)}
-
-
-def check_accessibility(page):
-    for theme in THEMES:
-        page.evaluate("(name) => { document.documentElement.dataset.theme = name }", theme)
-        results = axe.Axe().run(page)
-        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"

@@ -11,6 +11,7 @@ import pytest
 
 from crypto.pair import Role as PairRole
 from groundstation.console import Console
+from groundstation.plan.judge import judged
 from groundstation.plan.model import PlanError
 from groundstation.talk import Role
 from sekisho.plan_flight import make
@@ -55,7 +56,7 @@ class Room:
             ground.tools = b""
             for name, route in desk.outgoing_routes():
                 try:
-                    desk.made(name, make(route), world.now)
+                    desk.made(name, judged(route, make), world.now)
                 except PlanError as error:
                     desk.failed(name, str(error))
             for frames in self.console.tick(world.now).values():

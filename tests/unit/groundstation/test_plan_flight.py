@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from crypto.chunks import Kind, Transfers
 from flightcore.flown import Flown
 from groundstation.plan.geometry import distance, moved, offset
+from groundstation.plan.judge import judged
 from groundstation.plan.model import Home, Plan, PlanError, Simple, Survey
 from groundstation.plan.route import MAX_CURVE, SAME_PLACE, Place, taken
 from groundstation.plan.survey import laid_out
@@ -65,7 +66,7 @@ A, B, C = at(0, 0), at(30, 0, 25.0), at(30, 30, 30.0, command=82)
 def test_what_is_flown_and_what_is_left_out():
     found = taken(plan(TAKE_OFF, A, simple(178, 1, 5), at(30, 0, wait=4.0), C, simple(206), RETURN))
     assert [place.altitude for place in found.places] == [20.0, 20.0, 30.0]
-    assert found.places[2] == Place(*C.params[4:])
+    assert found.places[2] == Place(*C.params[4:], 5)
     assert [(name, numbers) for _, name, numbers in found.left_out] == [
         ("TAKEOFF", [1]),
         ("DO_CHANGE_SPEED", [3]),
@@ -167,7 +168,7 @@ class Room(World):
         assert name == NAME
         assert self.desk.outgoing_routes() == []
         try:
-            self.desk.made(name, make(route), self.now)
+            self.desk.made(name, judged(route, make), self.now)
         except PlanError as error:
             self.desk.failed(name, str(error))
         return route
