@@ -22,6 +22,7 @@ PATIENCE_MS = 30_000  # of a busy machine, with what the page does at once
 _OUTSIDE = re.compile(r"(?!(http|ws|blob:http)://127\.0\.0\.1:\d+/)")
 ARGUMENTS = [
     "--no-sandbox",
+    "--disable-gpu",  # there is none: its emulation takes a sixth of the time
     "--disable-background-networking",
     "--autoplay-policy=no-user-gesture-required",
 ]
