@@ -1,6 +1,5 @@
 """Shared parts of the tests: real ends of the link on a clock that the test moves."""
 
-import os
 import random
 
 import pytest
@@ -21,12 +20,6 @@ def pytest_configure(config):
     """Give files to workers in order: by their number of tests the longest would be last."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers():
-    """Half as many workers again as cores: those of `tests/e2e` wait for a third of their time."""
-    return max(2, len(os.sched_getaffinity(0)) * 3 // 2)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { newItem, title } from "./planfields.js";
 
 const WAYS = "plan-ways"; // the pane below the draft's lines
+const GONE = ["pointerup", "pointercancel"];
 const CLOSE = 14; // pixels: a click so near the first corner closes a polygon
 
 export const TOOLS = [
@@ -22,7 +23,9 @@ export class PlanMap {
     this.maps = maps;
     this.tool = "select";
     this.corners = [];
+    this.isHeld = false; // the finger is on something that can be dragged
     this.isDragging = false;
+    this.isBehind = false; // not drawn meanwhile
     const L = window.L;
     this.layer = L.layerGroup().addTo(maps.map);
     this.sketch = L.layerGroup().addTo(maps.map);
@@ -39,7 +42,7 @@ export class PlanMap {
   }
 
   clear() {
-    this.isDragging = false; // what is dragged is taken away
+    this.isHeld = this.isDragging = false; // what is dragged is taken away
     this.layer.clearLayers();
     this.ways.clearLayers();
   }
@@ -113,7 +116,8 @@ export class PlanMap {
   }
 
   draw() {
-    if (this.isDragging) return;
+    this.isBehind = this.isHeld || this.isDragging;
+    if (this.isBehind) return;
     const { draft, checks } = this.plan.parts;
     const L = window.L;
     const bad = new Set(checks.findings.filter(([level]) => level === "error").map(([, , element]) => element));
@@ -160,8 +164,18 @@ export class PlanMap {
     this.layer.addLayer(mark);
   }
 
-  // What is dragged stays under the finger whatever others change meanwhile: that is drawn afterwards.
+  // What is held or dragged stays under the finger whatever others change meanwhile: that is drawn
+  // afterwards. A click, which comes after the finger has gone, must still find what was held.
   #follow(mark, moved) {
+    mark.on("add", () => mark.getElement().addEventListener("pointerdown", () => {
+      const release = () => setTimeout(() => {
+        for (const gone of GONE) removeEventListener(gone, release);
+        this.isHeld = false;
+        if (this.isBehind) this.draw();
+      });
+      this.isHeld = true;
+      for (const gone of GONE) addEventListener(gone, release);
+    }));
     mark.on("dragstart", () => {
       this.isDragging = true;
     });

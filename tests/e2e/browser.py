@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from playwright.sync_api import Locator, Page, Playwright
+from playwright.sync_api import FloatRect, Locator, Page, Playwright
 
 from sekisho.runtime import query, socket_path
+from tests.e2e.processes import wait_until
 from tests.e2e.stack import Stack
 
 CHROMIUM = shutil.which("chromium")
@@ -78,7 +79,7 @@ class Browser:
 def slide(page: Page, share: float = 1.0) -> None:
     """Drag the thumb of the open strip so far."""
     thumb, track = page.locator("#strip .thumb"), page.locator("#strip .slide")
-    grip, rail = _box(thumb), _box(track)
+    grip, rail = box_of(thumb), box_of(track)
     x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
@@ -104,7 +105,7 @@ _GESTURE = """
 
 def hold(page: Page, button: Locator) -> None:
     """Press a button with the mouse for as long as it takes."""
-    box = _box(button)
+    box = box_of(button)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     button.evaluate(_GESTURE)
     page.mouse.down()
@@ -124,7 +125,13 @@ def hold_key(page: Page, key: str = "Enter", milliseconds: float | None = None) 
     page.keyboard.up(key)
 
 
-def _box(locator: Locator) -> dict[str, float]:
-    box = locator.bounding_box()
-    assert box is not None
-    return box
+def box_of(locator: Locator) -> FloatRect:
+    """Return where something is, once it is at rest: what is being drawn anew is nowhere."""
+    seen: FloatRect | None = None
+
+    def at_rest() -> FloatRect | None:
+        nonlocal seen
+        before, seen = seen, locator.bounding_box()
+        return seen if seen == before else None
+
+    return wait_until(at_rest, PATIENCE_MS / 1000, "drawn and at rest")

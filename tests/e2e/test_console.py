@@ -172,7 +172,8 @@ def test_the_drone_asks_back(page, air):
         expect(page.locator(".strip.challenge")).to_be_hidden()
         answer = tool.recv_match(type="COMMAND_ACK", blocking=True, timeout=5)
         assert answer.result == dialect.MAV_RESULT_IN_PROGRESS
-        assert tool.recv_match(type="COMMAND_ACK", blocking=True, timeout=1) is None
+        answer = tool.recv_match(type="COMMAND_ACK", blocking=True, timeout=10)
+        assert answer.result == dialect.MAV_RESULT_DENIED  # once its time is over
     finally:
         tool.close()
 

@@ -18,7 +18,7 @@ from tests.e2e.vehicles import HOME
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CONSOLE  # noqa: E402
+from tests.e2e.browser import CONSOLE, box_of  # noqa: E402
 from tests.e2e.looks import SIZES, check_accessibility, check_nothing_runs_over  # noqa: E402
 
 pytestmark = [*CONSOLE]
@@ -145,7 +145,7 @@ def test_by_mouse(page, ready):
     mark = page.locator(".plan-item", has_text=re.compile("^3$"))
     mark.click()
     before = field(page, "Latitude, °").input_value()
-    box = mark.bounding_box()
+    box = box_of(mark)
     page.mouse.move(box["x"] + 12, box["y"] + 12)
     page.mouse.down()
     page.mouse.move(box["x"] + 12, box["y"] + 72, steps=6)
@@ -281,16 +281,18 @@ def test_a_drag_goes_on_while_others_change_the_draft(page, browser):
     add(page, 16)
     mark = page.locator(".plan-item", has_text=re.compile("^2$"))
     before = field(page, "Latitude, °").input_value()
-    box = mark.bounding_box()
+    box = box_of(mark)
     page.mouse.move(box["x"] + 12, box["y"] + 12)
     page.mouse.down()
+    add(other, 16)
+    expect(heads(page)).to_have_count(3)  # while it is held
     page.mouse.move(box["x"] + 42, box["y"] + 42, steps=3)
     add(other, 16)
-    expect(heads(page)).to_have_count(3)
+    expect(heads(page)).to_have_count(4)  # while it is dragged
     page.mouse.move(box["x"] + 72, box["y"] + 72, steps=3)
     page.mouse.up()
     expect(field(page, "Latitude, °")).not_to_have_value(before)
-    expect(page.locator(".plan-item")).to_have_count(2)  # and the other's
+    expect(page.locator(".plan-item")).to_have_count(3)  # and the two of the other
 
     def is_there():  # no box while it is drawn anew
         at = mark.bounding_box() or {"x": 0, "y": 0}

@@ -14,7 +14,7 @@ from tests.e2e.vehicles import HOME
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install it")
 
-from tests.e2e.browser import CONSOLE, hold, hold_key, slide  # noqa: E402
+from tests.e2e.browser import CONSOLE, box_of, hold, hold_key, slide  # noqa: E402
 from tests.e2e.looks import SIZES, check_accessibility, check_nothing_runs_over  # noqa: E402
 
 pytestmark = [*CONSOLE, pytest.mark.slow]
@@ -127,7 +127,7 @@ def bring(page):
 def slide_start(page, share=1.0):
     thumb = button(page, "start")
     thumb.evaluate("(node) => node.scrollIntoView({ block: 'center' })")  # not below the buttons
-    grip, rail = thumb.bounding_box(), part(page).locator(".slide").bounding_box()
+    grip, rail = box_of(thumb), box_of(part(page).locator(".slide"))
     x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
